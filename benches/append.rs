@@ -32,7 +32,7 @@ fn main() {
     });
     append(&mut group, "flatrec Store, slices of 1 MiB", &path, 65_536, store_slices);
     append(&mut group, "flatrec Store, mapped writes", &path, 65_536, |path| {
-        let mapped = Store::<Item>::options().write_back(WriteBack::Mapped);
+        let mapped = Store::<Item>::create_options().write_back(WriteBack::Mapped);
         fill(mapped.create(path).expect("create"));
     });
     append(&mut group, "flatrec DynStore", &path, 65_536, dyn_store);

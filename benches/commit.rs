@@ -17,11 +17,10 @@ use criterion::BenchmarkGroup;
 use criterion::measurement::WallTime;
 use flatrec::{Database, Durability};
 
-/// The length after which the bare log starts over, as a recycled one does.
+/// The length at which the bare log starts over, as a reused segment does.
 const LOG_BYTES: u64 = 4 << 20;
-/// The part of a commit's block that is not records: its header, rounded up to sectors together
-/// with them.
-const BLOCK_HEADER_BYTES: usize = 128;
+/// The head of a frame. A frame's length is rounded up to sectors.
+const FRAME_HEAD_BYTES: usize = 128;
 
 fn main() {
     let mut criterion = common::criterion();
@@ -50,13 +49,13 @@ fn main() {
     criterion.final_summary();
 }
 
-/// The bytes of a log's block with so many images.
-fn block_len(images: usize) -> usize {
-    (BLOCK_HEADER_BYTES + images * (8 + RECORD_BYTES)).next_multiple_of(512)
+/// The length of a frame with so many images.
+fn frame_len(images: usize) -> usize {
+    (FRAME_HEAD_BYTES + images * (8 + RECORD_BYTES)).next_multiple_of(512)
 }
 
-/// Durable commits of so many random updates, and writes of as many bytes with a sync, in turns: a
-/// busy device slows down both.
+/// Measures durable commits of so many random updates, and writes of as many bytes with a sync, in
+/// turns, because a busy device slows down both.
 fn in_turns(group: &mut BenchmarkGroup<'_, WallTime>, records: u64) {
     let sample = Sample::make();
     let database = Database::<Item>::open(&sample.path).expect("open");
@@ -79,12 +78,12 @@ fn in_turns(group: &mut BenchmarkGroup<'_, WallTime>, records: u64) {
     group.bench_function("flatrec Database", |bencher| {
         bencher.iter_custom(|commits| turns.take(commits, &mut turn, |turns| &mut turns.database));
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
-/// The time of each way, turn by turn. Each way takes its own times from here; when they run out,
-/// more turns are made.
+/// The times of each way, turn by turn. Each way takes its own times from here, and makes more
+/// turns when they run out.
 #[derive(Default)]
 struct Turns {
     bare: VecDeque<Duration>,
@@ -109,10 +108,10 @@ impl Turns {
     }
 }
 
-/// A write of as many bytes as a log's block, and a sync; consecutive writes in a file of zeros.
+/// Writes as many bytes as a frame, and syncs, at consecutive places in a file of zeros.
 struct Bare {
     file: File,
-    block: Vec<u8>,
+    frame: Vec<u8>,
     offset: u64,
     _scratch: tempfile::TempDir,
 }
@@ -124,21 +123,21 @@ impl Bare {
         std::fs::write(&path, vec![0; LOG_BYTES as usize]).expect("write zeros");
         let file = File::options().write(true).open(&path).expect("open");
         file.sync_all().expect("sync");
-        Self { file, block: vec![7; block_len(records)], offset: 0, _scratch: scratch }
+        Self { file, frame: vec![7; frame_len(records)], offset: 0, _scratch: scratch }
     }
 
     fn commit(&mut self) {
-        let len = self.block.len() as u64;
+        let len = self.frame.len() as u64;
         if self.offset + len > LOG_BYTES {
             self.offset = 0;
         }
-        calls::write_at(&self.file, self.offset, &self.block);
+        calls::write_at(&self.file, self.offset, &self.frame);
         self.file.sync_data().expect("sync");
         self.offset += len;
     }
 }
 
-/// A commit with so many random updates.
+/// Commits so many random updates.
 fn commit(database: &Database<Item>, random: &mut Random, records: u64, durability: Durability) {
     let mut transaction = database.begin_write().expect("begin");
     for _ in 0..records {
@@ -148,7 +147,7 @@ fn commit(database: &Database<Item>, random: &mut Random, records: u64, durabili
     transaction.commit(durability).expect("commit");
 }
 
-/// Commits of one record that are written, and synced later.
+/// Measures commits of one record without a sync.
 fn eventual(group: &mut BenchmarkGroup<'_, WallTime>) {
     let sample = Sample::make();
     let database = Database::<Item>::open(&sample.path).expect("open");
@@ -160,11 +159,12 @@ fn eventual(group: &mut BenchmarkGroup<'_, WallTime>) {
             sum += 1;
         });
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
-/// Commits of one record each by several threads, which share syncs. One iteration is one commit.
+/// Measures commits of one record by several threads, which share syncs. One iteration is one
+/// commit.
 fn together(group: &mut BenchmarkGroup<'_, WallTime>, threads: u64) {
     let sample = Sample::make();
     let database = Database::<Item>::open(&sample.path).expect("open");
@@ -188,11 +188,11 @@ fn together(group: &mut BenchmarkGroup<'_, WallTime>, threads: u64) {
             started.elapsed()
         });
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
-/// A million updates in one commit, beside a map that is only synced.
+/// Measures a million updates in one commit, beside a map that is synced.
 fn million(group: &mut BenchmarkGroup<'_, WallTime>) {
     let mut random = Random(2);
     let ids: Vec<u64> = (0..RECORDS).map(|_| random.below(RECORDS)).collect();
@@ -236,7 +236,7 @@ fn million(group: &mut BenchmarkGroup<'_, WallTime>) {
     };
     group.bench_function("flatrec Database", |bencher| commit(bencher, false));
     group.bench_function("flatrec Database, with its checkpoint", |bencher| commit(bencher, true));
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 

@@ -107,7 +107,7 @@ fn snapshots(
     let database = Database::<Item>::open(&sample.path).expect("open");
     let get =
         |snapshot: &Snapshot<Item>| sum(ids, |id| digest(snapshot.get(id).expect("a record")));
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     common::measure(group, "flatrec Snapshot", expected, || get(&snapshot));
 
     let mut transaction = database.begin_write().expect("begin");
@@ -115,7 +115,7 @@ fn snapshots(
         transaction.set(id, &Item::new(id)).expect("set");
     }
     transaction.commit(Durability::Immediate).expect("commit");
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     let name = "flatrec Snapshot, 1 % of the records in the log";
     common::measure(group, name, expected, || get(&snapshot));
 }

@@ -101,7 +101,7 @@ fn two_fields(item: &Item) -> u64 {
 /// Two fields of a record by its number, in a snapshot.
 fn get(times: u64, folder: &Path) -> flatrec::Result<()> {
     let database = database(folder)?;
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     let mut sum = 0_u64;
     for (id, _) in numbers().zip(0..times) {
         sum = sum.wrapping_add(two_fields(snapshot.get(id).expect("a record")));
@@ -125,7 +125,7 @@ fn get_store(times: u64, folder: &Path) -> flatrec::Result<()> {
 /// Two fields of all records in order, in a snapshot.
 fn scan(times: u64, folder: &Path) -> flatrec::Result<()> {
     let database = database(folder)?;
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     for _ in 0..times {
         let sum = snapshot.iter().fold(0_u64, |sum, (_, item)| sum.wrapping_add(two_fields(item)));
         black_box(sum);
@@ -179,7 +179,7 @@ fn commit_100(times: u64, folder: &Path) -> flatrec::Result<()> {
 fn begin_read(times: u64, folder: &Path) -> flatrec::Result<()> {
     let database = database(folder)?;
     for _ in 0..times {
-        black_box(database.begin_read());
+        drop(black_box(database.begin_read()?));
     }
     Ok(())
 }
@@ -189,7 +189,7 @@ fn begin_read_beside(times: u64, folder: &Path) -> flatrec::Result<()> {
     let writer = database(folder)?;
     let reader = Database::<Item>::open_read_only(folder.join("store.rec"))?;
     for _ in 0..times {
-        black_box(reader.begin_read()?);
+        drop(black_box(reader.begin_read()?));
     }
     drop(reader);
     writer.close()

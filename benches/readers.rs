@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use common::{Item, RECORDS, Random, Sample};
 use criterion::Criterion;
-use flatrec::{Database, Durability, Reader};
+use flatrec::{Database, Durability, ReadOnlyDatabase};
 
 const WRITER: &str = "FLATREC_BENCH_WRITER";
-/// Reads of a reader before it moves on to the newest commit.
+/// The reads of a reader before it refreshes its snapshot.
 const READS: usize = 1000;
 
 fn main() {
@@ -55,7 +55,7 @@ fn begin(criterion: &mut Criterion) {
 fn follow(criterion: &mut Criterion) {
     let sample = Sample::make();
     let database = Database::<Item>::open(&sample.path).expect("open");
-    let reader: Reader<Item> = Database::open_read_only(&sample.path).expect("open");
+    let reader: ReadOnlyDatabase<Item> = Database::open_read_only(&sample.path).expect("open");
     let mut group = common::group(criterion, "reader: follow a commit of one record", 1);
     let mut random = Random(5);
     group.bench_function("refresh", |bencher| {
@@ -65,10 +65,10 @@ fn follow(criterion: &mut Criterion) {
             for _ in 0..times {
                 commit(&database, &mut random);
                 let started = Instant::now();
-                assert!(snapshot.refresh().expect("refresh"), "there was a commit");
+                assert!(snapshot.refresh().expect("refresh"), "the reader missed a commit");
                 spent += started.elapsed();
             }
-            assert_eq!(snapshot.commit(), database.begin_read().commit());
+            assert_eq!(snapshot.commit_id(), database.begin_read().expect("begin").commit_id());
             spent
         });
     });
@@ -86,23 +86,23 @@ fn get(criterion: &mut Criterion) {
     common::measure(&mut group, "raw map", expected, || {
         sum(ids.iter().map(|&id| map.get(id).two_fields()))
     });
-    let reader: Reader<Item> = Database::open_read_only(&sample.path).expect("open");
+    let reader: ReadOnlyDatabase<Item> = Database::open_read_only(&sample.path).expect("open");
     common::measure(&mut group, "alone", expected, || read(&reader, &ids));
     let held = reader.begin_read().expect("begin");
     let writer = Writer::start(&sample.path);
-    let before = reader.commit();
-    // First the work of the peers alone, then with the newest state: images in the log.
+    let before = reader.commit_id().get();
+    // First from one snapshot beside the writer, then from new ones, whose images are in the log.
     common::measure(&mut group, "beside a writer, from one snapshot", expected, || {
         sum(ids.iter().map(|&id| held.get(id).expect("a record").two_fields()))
     });
     drop(held);
     common::measure(&mut group, "beside a writer, from new ones", expected, || read(&reader, &ids));
-    assert!(reader.commit() > before, "the writer has done nothing");
+    assert!(reader.commit_id().get() > before, "the writer made no commit");
     writer.end();
     group.finish();
 }
 
-fn read(reader: &Reader<Item>, ids: &[u64]) -> u64 {
+fn read(reader: &ReadOnlyDatabase<Item>, ids: &[u64]) -> u64 {
     let mut snapshot = reader.begin_read().expect("begin");
     sum(ids.chunks(READS).map(|ids| {
         snapshot.refresh().expect("refresh");
@@ -130,7 +130,7 @@ struct Writer {
 
 impl Writer {
     fn start(path: &Path) -> Self {
-        let program = std::env::current_exe().expect("this program");
+        let program = std::env::current_exe().expect("find this program");
         let mut command = Command::new(program);
         let mut child = command.env(WRITER, path).stdin(Stdio::piped()).spawn().expect("start");
         let input = child.stdin.take().expect("a pipe");

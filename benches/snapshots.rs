@@ -10,10 +10,10 @@ use common::{CHUNK_RECORDS, Item, RECORDS, Random, Sample};
 use criterion::Criterion;
 use flatrec::{Database, Durability, Snapshot};
 
-/// The part of the records that is in the log: every so many-th, or none.
+/// The part of the records that is in the log: every n-th record, or none.
 const LOGS: [(&str, usize); 3] = [("log empty", 0), ("1 % in the log", 100), ("all in the log", 1)];
 const CHUNK: u64 = CHUNK_RECORDS as u64;
-/// Reads of a reader before it begins a newer snapshot.
+/// The reads of a reader before it begins a newer snapshot.
 const READS: usize = 1000;
 
 fn main() {
@@ -48,7 +48,9 @@ fn begin(criterion: &mut Criterion, sample: &Sample) {
     let mut group = common::group(criterion, "snapshot: begin_read, and its end", 1);
     group.sample_size(50);
     let database = Database::<Item>::open(&sample.path).expect("open");
-    common::measure(&mut group, "log empty", RECORDS, || database.begin_read().count());
+    common::measure(&mut group, "log empty", RECORDS, || {
+        database.begin_read().expect("begin").count()
+    });
     group.finish();
 }
 
@@ -61,7 +63,7 @@ fn get(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     common::measure(&mut group, "raw map", expected, raw);
     for (name, step) in LOGS {
         let (_sample, database) = with_log(step);
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().expect("begin");
         common::measure(&mut group, name, expected, || get_all(&snapshot, ids));
     }
     group.finish();
@@ -80,7 +82,7 @@ fn scan(criterion: &mut Criterion, sample: &Sample) {
     drop(store);
     for (name, step) in LOGS {
         let (_sample, database) = with_log(step);
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().expect("begin");
         let iter = || sum(snapshot.iter().map(|(_, item)| item.digest()));
         common::measure(&mut group, name, expected, iter);
         let chunks = || sum(snapshot.chunks(0..RECORDS, CHUNK).map(|chunk| digest(&chunk)));
@@ -92,7 +94,7 @@ fn scan(criterion: &mut Criterion, sample: &Sample) {
 /// The same loop over the results of `get` and `get_many`, and over the raw map.
 fn batches(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     let database = Database::<Item>::open(&sample.path).expect("open");
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     let map = sample.map_file();
     for len in [16, 1000, 100_000] {
         let name = format!("snapshot: batch of {len} random points, two fields");
@@ -122,7 +124,7 @@ fn scanning_threads(criterion: &mut Criterion, sample: &Sample) {
     let expected = common::expected(Item::digest);
     let map = sample.map_file();
     let database = Database::<Item>::open(&sample.path).expect("open");
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     for threads in [1, 2] {
         common::measure(&mut group, &format!("raw map, {threads}"), expected, || {
             by_threads(threads, |start| {
@@ -154,7 +156,9 @@ fn readers(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
         common::measure(&mut group, &format!("raw map, {threads}"), expected, raw);
         let from_snapshots = || {
             read(ids, part, |ids| {
-                sum(ids.chunks(READS).map(|ids| get_all(&database.begin_read(), ids)))
+                sum(ids
+                    .chunks(READS)
+                    .map(|ids| get_all(&database.begin_read().expect("begin"), ids)))
             })
         };
         database.checkpoint().expect("checkpoint");

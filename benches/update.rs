@@ -43,7 +43,7 @@ fn main() {
     ];
     for (name, write_back) in ways {
         if write_back == WriteBack::Positioned && cfg!(windows) {
-            continue; // refused there: views and write calls are not coherent
+            continue; // Windows refuses it, because views and write calls are not coherent there
         }
         measure(&mut group, name, &ids, |sample| {
             let options = Store::options().write_back(write_back);

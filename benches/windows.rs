@@ -9,7 +9,7 @@ mod common;
 use common::{Item, RECORDS, Sample};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
-use flatrec::Store;
+use flatrec::WindowedStore;
 
 const BUDGET_BYTES: u64 = 80 << 20;
 /// 64 KiB to 64 MiB.
@@ -34,7 +34,10 @@ fn scan(criterion: &mut Criterion, sample: &Sample) {
         store.iter().fold(0, |sum, item| sum.wrapping_add(item.digest()))
     });
     for window_bytes in WINDOWS_BYTES {
-        let store = Store::<Item>::open_windowed(&sample.path, BUDGET_BYTES, window_bytes);
+        let store = WindowedStore::<Item>::options()
+            .max_mapped_bytes(BUDGET_BYTES)
+            .window_bytes(window_bytes)
+            .open(&sample.path);
         let store = store.expect("open windowed");
         measure(&mut group, window_bytes, expected, || {
             let records = store.range(0..RECORDS);
@@ -56,7 +59,10 @@ fn random(criterion: &mut Criterion, sample: &Sample) {
         ids.iter().fold(0, |sum, &id| sum.wrapping_add(store.get(id).expect("a record").digest()))
     });
     for window_bytes in WINDOWS_BYTES {
-        let store = Store::<Item>::open_windowed(&sample.path, BUDGET_BYTES, window_bytes);
+        let store = WindowedStore::<Item>::options()
+            .max_mapped_bytes(BUDGET_BYTES)
+            .window_bytes(window_bytes)
+            .open(&sample.path);
         let store = store.expect("open windowed");
         measure(&mut group, window_bytes, expected, || {
             ids.iter().fold(0, |sum, &id| {

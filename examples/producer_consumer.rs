@@ -67,7 +67,7 @@ fn produce_in(directory: &Path) -> Result<()> {
 }
 
 fn produce(ticks: &Database<Tick>, durability: Durability) -> Result<()> {
-    let first = ticks.begin_read().count();
+    let first = ticks.begin_read()?.count();
     let started = Instant::now();
     let (mut next, mut survives) = (first, None);
     while started.elapsed() < PHASE {
@@ -112,7 +112,7 @@ fn consume(path: &Path) -> Result<()> {
         }
         // Sleeps until a commit. The snapshot held during the wait is the newest one; a reader that
         // works long with a snapshot keeps later commits in the log for that time.
-        reader.wait(snapshot.commit(), LOOK_EVERY)?;
+        reader.wait(snapshot.commit_id(), LOOK_EVERY)?;
     }
     assert_eq!(ages.len() as u64, next, "every tick exactly once");
     ages.sort_unstable();

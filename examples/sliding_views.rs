@@ -11,7 +11,7 @@ use std::fs::File;
 use std::path::Path;
 
 use flatrec::map::{Access, Mapping};
-use flatrec::{Record, Store, le};
+use flatrec::{Record, Store, WindowedStore, le};
 
 const VIEW_BYTES: u64 = 1 << 20;
 const BUDGET_BYTES: u64 = 1 << 20;
@@ -82,7 +82,10 @@ fn read_within_a_budget(path: &Path) -> Result<(), Box<dyn Error>> {
     store.close()?;
     let file_len_bytes = std::fs::metadata(path)?.len();
 
-    let store = Store::<Sample>::open_windowed(path, BUDGET_BYTES, WINDOW_BYTES)?;
+    let store = WindowedStore::<Sample>::options()
+        .max_mapped_bytes(BUDGET_BYTES)
+        .window_bytes(WINDOW_BYTES)
+        .open(path)?;
     for number in 0..RECORDS {
         // The guard keeps its window mapped; after it is dropped, the store may unmap the window.
         let record = store.get(number)?.ok_or("a record is missing")?;

@@ -26,10 +26,10 @@ fn main() -> Result<()> {
     let mut opening = accounts.begin_write()?;
     opening.append_slice(&[Account { cents: 10_000, transfers: 0 }; ACCOUNTS as usize])?;
     let receipt = opening.commit(Durability::Immediate)?;
-    println!("commit {} survives a loss of: {:?}", receipt.commit(), receipt.survives());
+    println!("commit {} survives a loss of: {:?}", receipt.commit_id(), receipt.survives());
 
     // A snapshot from before stays the same during later commits.
-    let before = accounts.begin_read();
+    let before = accounts.begin_read()?;
     let over = AtomicBool::new(false);
     let started = Instant::now();
     let looks = std::thread::scope(|scope| {
@@ -44,15 +44,15 @@ fn main() -> Result<()> {
             clerk.join().expect("a clerk")?;
         }
         over.store(true, Ordering::Relaxed);
-        Ok::<u64, flatrec::Error>(auditor.join().expect("the auditor"))
+        auditor.join().expect("the auditor panicked")
     })?;
     let commits = THREADS * TRANSFERS;
-    let each = started.elapsed() / u32::try_from(commits).expect("not so many");
+    let each = started.elapsed() / u32::try_from(commits).expect("the count fits");
     println!(
         "{commits} durable commits by {THREADS} threads, {each:?} each; {looks} audits beside"
     );
 
-    let after = accounts.begin_read();
+    let after = accounts.begin_read()?;
     assert_eq!(total(before.iter().map(|(_, account)| account)), 10_000 * ACCOUNTS as i64);
     assert_eq!(after.iter().map(|(_, account)| account.transfers).sum::<u64>(), 2 * commits);
     assert!(before.iter().all(|(_, account)| account.transfers == 0));
@@ -91,15 +91,15 @@ fn transfer(accounts: &Database<Account>, thread: u64) -> Result<()> {
 }
 
 /// Adds up all accounts repeatedly, until the others are done.
-fn audit(accounts: &Database<Account>, over: &AtomicBool) -> u64 {
+fn audit(accounts: &Database<Account>, over: &AtomicBool) -> flatrec::Result<u64> {
     let mut looks = 0;
     while !over.load(Ordering::Relaxed) {
-        let snapshot = accounts.begin_read();
+        let snapshot = accounts.begin_read()?;
         let sum = total(snapshot.iter().map(|(_, account)| account));
-        assert_eq!(sum, 10_000 * ACCOUNTS as i64, "in commit {}", snapshot.commit());
+        assert_eq!(sum, 10_000 * ACCOUNTS as i64, "in commit {}", snapshot.commit_id());
         looks += 1;
     }
-    looks
+    Ok(looks)
 }
 
 fn total<'a>(accounts: impl Iterator<Item = &'a Account>) -> i64 {

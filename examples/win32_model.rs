@@ -14,7 +14,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use flatrec::map::{Access, Advice, FileBacking, Mapping, View};
+use flatrec::Advice;
+use flatrec::map::{Access, FileBacking, Mapping, View};
 use flatrec::{ErrorKind, install_fault_guard, process_faults};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;

@@ -5,9 +5,9 @@
 #     scripts/across.sh HERE THERE [HERE_PRODUCER THERE_PRODUCER]
 #
 # TARGET is one of scripts/cross.sh; everything needed is built for it and for this machine.
-# Otherwise each argument is a command line, with absolute paths and without quotes: how this system
-# runs `flatrec`, and how it runs that of the other system; then the same for the example
-# `producer_consumer`. Without those, the logs of killed programs are left out.
+# Otherwise each argument is a command line, with absolute paths and without quotes. The first runs
+# this system's `flatrec` and the second the other system's; the next two run the example
+# `producer_consumer`. Without those, the script leaves out the logs of killed programs.
 #
 #     FLATREC_CSV     the input; data/flights-2013-01.csv by default
 #     FLATREC_ROWS    the number of its rows, for a slow system; all, or 2000 on s390x

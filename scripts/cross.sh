@@ -184,7 +184,7 @@ if [[ ! -e $home/ready-$target ]]; then
 fi
 [[ $target != s390x-unknown-linux-gnu ]] || tell_the_kernel_of_qemu
 exec 9>&-
-# A server that ends with the last program may end just when the next one begins, which then fails.
+# A server that ends with the last program may end when the next one begins, which then fails.
 # This one waits two minutes for more programs. So do Wine's services, which keep the output of
 # their starter open: here it is /dev/null, so no program waits for it.
 if [[ $target == x86_64-pc-windows-gnu ]]; then

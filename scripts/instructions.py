@@ -41,7 +41,7 @@ ROWS = 20_000
 COMMANDS = [
     ("load", ["load", "{csv}", "{new}"], "a row of CSV loaded by the command"),
     ("filter", ["scan", "{store}", "--count", "--where", "delay > 400 and code <> 'HNL'"],
-     "a record asked by a condition of two terms"),
+     "a record tested by a condition of two terms"),
     ("export", ["export", "{store}", "{out}"], "a record written as a row of CSV"),
 ]
 

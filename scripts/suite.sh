@@ -57,7 +57,7 @@ simulated=(sim::mutations:: sim::troubled:: sim::cuts:: shm::model::)
 case $target in
     # With the one feature that the command does not use.
     host) selection=(--workspace --features flatrec/rayon) ;;
-    *-windows-*) skipped=("${simulated[@]}" patched_files::numbers_at_their_edges) ;;
+    *-windows-*) skipped=("${simulated[@]}" patched_files::numbers_at_their_limits) ;;
     i686-*)
         selection=(-p flatrec -p flatrec-cli --lib --test it --test cli)
         selection+=(--test address_space --test attacked_readers --test bounded_snapshot)

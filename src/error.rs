@@ -44,92 +44,104 @@ fn is_command(c: char) -> bool {
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The kind of failure of an [`Error`]; its `Display` is a phrase.
+/// The kind of failure of an [`Error`]; its `Display` is a phrase. It is not an error by itself: an
+/// [`Error`] also says what failed, where, and what to do.
 ///
 /// ```
 /// use flatrec::{DynStore, ErrorKind};
 /// let error = DynStore::open("no-such-file.rec").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::NotFound);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+///
+/// ```compile_fail,E0277
+/// let error: Box<dyn std::error::Error> = flatrec::ErrorKind::NotFound.into();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The operating system reported an error.
-    #[error("input/output error")]
     Io,
     /// The file does not exist.
-    #[error("not found")]
     NotFound,
     /// The file already exists, and the call creates only new ones.
-    #[error("already exists")]
     AlreadyExists,
     /// The permissions of the file or its directory forbid the call.
-    #[error("permission denied")]
     PermissionDenied,
     /// The disk, the quota or the memory file system is full. Nothing was changed.
-    #[error("no space left")]
     NoSpace,
     /// Another handle holds the lock that the call needs.
-    #[error("locked by another handle")]
     Locked,
     /// Another transaction of the same database has not ended, and the call does not wait for it.
-    #[error("a transaction is in progress")]
     TransactionInProgress,
     /// The handle was opened read-only.
-    #[error("opened read-only")]
     ReadOnly,
     /// The file is not a flatrec store.
-    #[error("not a flatrec store")]
     NotAStore,
     /// The store was written by an unknown version, or with an unknown feature.
-    #[error("unsupported format")]
     UnsupportedFormat,
     /// A checksum or an invariant of the format does not hold.
-    #[error("corrupt")]
     Corrupt,
     /// The file is shorter than its header says.
-    #[error("truncated")]
     Truncated,
     /// The store's schema differs from the schema that the caller expects.
-    #[error("schema mismatch")]
     SchemaMismatch,
     /// An impossible schema: overlapping fields, empty names, sizes out of range.
-    #[error("invalid schema")]
     InvalidSchema,
     /// A value that its field cannot hold, or text that is not such a value.
-    #[error("invalid value")]
     InvalidValue,
     /// A record number, offset or length past the end or past the address space.
-    #[error("out of range")]
     OutOfRange,
     /// The record was deleted.
-    #[error("deleted")]
     Deleted,
     /// An argument that the call never accepts.
-    #[error("invalid argument")]
     InvalidArgument,
     /// The pinned views fill the whole budget, so another view cannot be mapped.
-    #[error("view budget exhausted")]
     BudgetExhausted,
     /// The file lies on a network file system, where the views of two machines are not coherent.
-    #[error("network file system")]
     NetworkFileSystem,
     /// An earlier sync failed: what the disk holds is unknown until the store is reopened.
-    #[error("handle poisoned by a failed sync")]
     Poisoned,
     /// An exclusive edit of the store was interrupted: records may be half changed.
-    #[error("interrupted edit")]
     InterruptedEdit,
     /// The log has reached its limit, and a reader holds its checkpoint back. Nothing was changed.
-    #[error("log full")]
     LogFull,
     /// This system does not support the call.
-    #[error("not supported here")]
     Unsupported,
     /// The handle's file is an old copy: a file system that lays one directory over another copied
     /// the file when a writer opened it. Opening the path again gives the new file.
-    #[error("outdated copy")]
     Outdated,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Io => "input/output error",
+            Self::NotFound => "not found",
+            Self::AlreadyExists => "already exists",
+            Self::PermissionDenied => "permission denied",
+            Self::NoSpace => "no space left",
+            Self::Locked => "locked by another handle",
+            Self::TransactionInProgress => "a transaction is in progress",
+            Self::ReadOnly => "opened read-only",
+            Self::NotAStore => "not a flatrec store",
+            Self::UnsupportedFormat => "unsupported format",
+            Self::Corrupt => "corrupt",
+            Self::Truncated => "truncated",
+            Self::SchemaMismatch => "schema mismatch",
+            Self::InvalidSchema => "invalid schema",
+            Self::InvalidValue => "invalid value",
+            Self::OutOfRange => "out of range",
+            Self::Deleted => "deleted",
+            Self::InvalidArgument => "invalid argument",
+            Self::BudgetExhausted => "view budget exhausted",
+            Self::NetworkFileSystem => "network file system",
+            Self::Poisoned => "handle poisoned by a failed sync",
+            Self::InterruptedEdit => "interrupted edit",
+            Self::LogFull => "log full",
+            Self::Unsupported => "not supported here",
+            Self::Outdated => "outdated copy",
+        })
+    }
 }
 
 /// An error: what failed, where, why, and what to do.
@@ -180,7 +192,7 @@ impl Error {
     pub(crate) fn held_by(holder: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Locked, "lock")
             .detail(holder)
-            .advice("close the other handle, or wait for it with Options::wait")
+            .advice("close the other handle, or wait for it with OpenOptions::wait")
     }
 
     /// The error for a file that ends at `end` although bytes from `offset` on should follow.

@@ -2,11 +2,11 @@
 //!
 //! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one
 //! follows a pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]):
-//! threads read them in snapshots and change them in transactions. [`Reader`] follows a writer from
-//! any process. [`Store`] loads or changes the same file alone, without a log.
-//! [`DynDatabase`] and [`DynStore`] take the schema of the records from the file, and
-//! [`WindowedStore`] maps no more than a budget of bytes. [`map`] has mapping objects and views for
-//! files and shared memory of any layout.
+//! threads read them in snapshots and change them in transactions. [`ReadOnlyDatabase`] follows a
+//! writer from any process; code that is generic over both takes a [`ReadableDatabase`]. [`Store`]
+//! loads or changes the same file alone, without a log. [`DynDatabase`] and [`DynStore`] take the
+//! schema of the records from the file, and [`WindowedStore`] maps no more than a budget of bytes.
+//! [`map`] has mapping objects and views for files and shared memory of any layout.
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
@@ -38,6 +38,20 @@
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
 //! The `flatrec` command is a crate of its own, `flatrec-cli`.
+//!
+//! # Documents
+//!
+//! - [`guide`](documents::guide): which handle to open, with a program for each;
+//! - [`cli`](documents::cli): how to use the command;
+//! - [`durability`](documents::durability): what a commit survives, and why; backups;
+//! - [`concurrency`](documents::concurrency): what readers and the writer are promised;
+//! - [`safety`](documents::safety): every hazard of mapped files; permissions; faults;
+//! - [`platforms`](documents::platforms): what differs on Windows, on 32 bits and big-endian;
+//! - [`stability`](documents::stability): what stays as it is, and which compilers build flatrec;
+//! - [`format`](documents::format): every byte, enough for a reader in another language;
+//! - [`documents`]: these and all others.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The fuzz targets' code and the hooked backing use the public API; the crate's own tests use both.
 #[cfg(test)]
@@ -45,6 +59,8 @@ extern crate self as flatrec;
 
 mod array;
 mod db;
+#[cfg(any(doc, doctest))]
+pub mod documents;
 mod error;
 #[cfg(feature = "exchange")]
 pub mod exchange;
@@ -73,29 +89,24 @@ mod wal;
 /// [`Access`](map::Access); a [`View`](map::View) is one mapped range of it. Views may overlap, and
 /// are coherent with each other.
 ///
-/// The model is that of Win32's file mapping. `docs/WIN32.md` compares its vocabulary with that of
-/// POSIX and of this module, call by call, and shows the classic program in both; the example
-/// `win32_model` runs it.
+/// The model is that of Win32's file mapping. [`documents::win32`] compares its vocabulary with
+/// that of POSIX and of this module, call by call, and shows the classic program in both; the
+/// example `win32_model` runs it.
 pub mod map {
-    pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
-    pub use crate::io::{
-        Access, Backing, FileBacking, Grown, OpenSide, Properties, View, install_fault_guard,
-    };
+    pub use crate::io::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
     pub use crate::mapping::{Mapping, TypedView};
-    pub use crate::os::{
-        Advice, Advised, FaultCounts, FileSystemKind, Residency, Survives, process_faults,
-        thread_faults,
-    };
-    pub use crate::shm::Wait;
+    pub use crate::os::Advised;
 }
 
-pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
+#[doc(hidden)]
+pub use crate::array::WriteBack;
+pub use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 pub use crate::io::install_fault_guard;
 pub use crate::shm::Wait;
 pub use db::{
-    BorrowedWriter, Chunk, Chunks, Database, DynDatabase, DynReader, OwnedWriteTransaction,
-    OwnedWriter, Reader, Snapshot, SnapshotRecords, TransactionRecords, WriteTransaction,
-    WriterOwnership,
+    BorrowedWriter, Chunk, Chunks, Database, DynDatabase, DynReadOnlyDatabase,
+    OwnedWriteTransaction, OwnedWriter, ReadOnlyDatabase, ReadableDatabase, Snapshot,
+    SnapshotRecords, TransactionRecords, WriteTransaction, WriterOwnership,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
@@ -106,12 +117,12 @@ pub use format::derived;
 #[doc(hidden)]
 pub use format::fuzzing;
 pub use format::{
-    ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
-    Schema, TimeUnit, Utf8, Value, be, le,
+    ArrayValue, Bool, DataType, DisplayHint, Field, FieldType, Group, MAX_RECORD_BYTES, Nullable,
+    PodRecord, Record, Schema, TimeUnit, Utf8, Value, Variant, be, le,
 };
 pub use maintenance::{
-    BackupReport, CompactReport, CopyOptions, Lost, Problem, Rebuilt, SalvageOptions,
-    SalvageReport, VerifyReport, backup, compact, rebuild_checksums,
+    BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, Problem, RebuildReport,
+    SalvageOptions, SalvageReport, VerifyOptions, VerifyReport, backup, compact, rebuild_checksums,
     rebuild_checksums_with_progress, salvage, salvage_with_progress, verify,
 };
 pub use os::Survives;
@@ -121,24 +132,11 @@ pub use store::{
     Records, RecordsWithIds, SlotInfo, Store, StoreInfo, WindowedStore, WriterInfo,
 };
 pub use sums::{Checksums, DamagedBlock};
-pub use txn::{Checkpoint, Durability, Options, ReaderInfo, Receipt, Row};
+pub use txn::{
+    Checkpoint, CommitId, CreateOptions, Durability, OpenOptions, ReaderInfo, Receipt, Row,
+};
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;
 /// The crate with the traits behind [`FieldType`], for `#[zerocopy(crate = "flatrec::zerocopy")]`.
 pub use zerocopy;
-
-/// The README's Rust, compiled with the documentation's examples.
-#[cfg(all(doctest, feature = "derive"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
-
-/// The guide's Rust, compiled and run with them.
-#[cfg(all(doctest, feature = "derive"))]
-#[doc = include_str!("../docs/GUIDE.md")]
-struct Guide;
-
-/// The Rust of the Win32 vocabulary, compiled and run with them.
-#[cfg(all(doctest, feature = "derive"))]
-#[doc = include_str!("../docs/WIN32.md")]
-struct Win32;

@@ -23,12 +23,12 @@ pub(crate) enum Step {
     GrowthSync,
     /// A longer checksum file is synced before a commit counts records whose sums it holds.
     SumsRoomSync,
-    /// Records that are appended in place are synced before a commit counts them.
-    BulkSync,
-    /// Recovery compares records appended in place with their images in the log.
-    InPlaceCheck,
-    /// Records that were appended in place count towards a checkpoint.
-    InPlaceDue,
+    /// The records of a long append are synced before a commit counts them.
+    LongAppendSync,
+    /// Recovery compares long appends with their checksums in the log.
+    LongAppendCheck,
+    /// Long appends count towards a checkpoint.
+    LongAppendDue,
     /// A checkpoint has written records to their places, and is about to sync them.
     CheckpointWritten,
     /// The header is synced before any step relies on it.
@@ -59,14 +59,14 @@ pub(crate) enum Step {
     TargetFirst,
     /// A fence separates these two.
     TargetFence,
-    /// A writer looks at the slots of readers.
-    SlotScan,
-    /// A writer looks for readers whose slots it cannot see.
+    /// A writer looks at the entries of readers.
+    EntryScan,
+    /// A writer looks for readers whose entries it cannot see.
     NameScan,
-    /// A writer looks for slots of living owners without a word in them.
-    SilentSlotScan,
-    /// A reader names, in its slot, the byte of the data file that it has locked.
-    SlotName,
+    /// A writer looks for entries of living owners without a word in them.
+    SilentEntryScan,
+    /// A reader names, in its entry, the byte of the data file that it has locked.
+    EntryName,
     /// A writer keeps every part of the log that a reader says it needs.
     NeedsScan,
     /// A fence separates a reader's word about its snapshot from its look at the target.

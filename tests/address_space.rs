@@ -1,10 +1,10 @@
-//! A file of 16 GiB, more than the address space of a 32-bit process, walked and read at random
-//! through 64 MiB of views. The same is asked of every machine: the budget holds where the address
-//! space is large, too. The file is sparse, so that it takes a few megabytes of disk; records that
-//! are not zeros lie in every window of it.
+//! Walks a file of 16 GiB and reads it at random through 64 MiB of views. The file exceeds the
+//! address space of a 32-bit process. Other machines run the same tests, because the budget holds
+//! there too. The file is sparse, so it takes a few megabytes of disk. Every window of it has a
+//! record that is not zeros.
 //!
-//! The walk looks at every `FLATREC_STEP`-th record, by default at one in each mebibyte, and with
-//! `FLATREC_STEP=1` at all of them.
+//! The walk checks every `FLATREC_STEP`-th record: by default one in each mebibyte, and all of them
+//! with `FLATREC_STEP=1`.
 #![cfg(all(unix, feature = "derive"))]
 
 mod support;
@@ -31,10 +31,10 @@ const DATA_OFFSET: u64 = 65_536;
 const COUNT: u64 = (16 << 30) / STRIDE;
 const BUDGET: u64 = 64 << 20;
 const WINDOW: u64 = 8 << 20;
-/// One record in each so many is not zeros: one in each window, and at another place in each.
+/// One record in each `SPREAD` is not zeros, so each window has one, at a place of its own.
 const SPREAD: u64 = WINDOW / STRIDE;
 
-/// Record `id`, where it is not zeros.
+/// The content of record `id` if it is not zeros.
 fn row(id: u64) -> Row {
     Row { id: le::U64::new(id), mixed: le::U64::new(mix(id)), zeros: [0; 112] }
 }
@@ -51,7 +51,7 @@ fn known_in(window: u64) -> u64 {
     window * SPREAD + mix(window) % SPREAD
 }
 
-/// What record `id` of the file is.
+/// The content of record `id` of the file.
 fn expected(id: u64) -> Row {
     let is_known = id == 0 || id == COUNT - 1 || id == known_in(id / SPREAD);
     if is_known {
@@ -61,8 +61,8 @@ fn expected(id: u64) -> Row {
     }
 }
 
-/// An empty store, made long by a plain file's means: a header that counts more, after
-/// docs/FORMAT.md, and a length.
+/// Makes an empty store and lengthens it as a plain file, by docs/FORMAT.md: a header that counts
+/// more records, and a file length.
 fn create() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sparse.rec");
@@ -86,7 +86,7 @@ fn create() -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-/// The most that was mapped, as the store and the system count it.
+/// The largest number of mapped bytes, as the store and the system count them.
 #[derive(Default)]
 struct Most(u64);
 
@@ -99,7 +99,7 @@ impl Most {
     }
 }
 
-/// Every window from the first to the last, each in place.
+/// Reads every window in place, from the first to the last.
 fn walk(store: &WindowedStore<Row>, path: &Path, most: &mut Most) {
     let step = support::settings::number("FLATREC_STEP").unwrap_or((1 << 20) / STRIDE);
     let (mut windows, mut known, mut next) = (0, 0, 0);
@@ -107,7 +107,7 @@ fn walk(store: &WindowedStore<Row>, path: &Path, most: &mut Most) {
         let window = store.window(next).unwrap().unwrap();
         let ids = window.ids();
         assert!(ids.start == next && ids.end <= COUNT, "{ids:?} at {next}");
-        // The records that are not zeros by the rule, and then every n-th.
+        // Every `step`-th record and the last, then the records that are not zeros.
         for id in ids.clone().step_by(usize::try_from(step).unwrap()).chain([ids.end - 1]) {
             assert_eq!(window.get(id), Some(&expected(id)), "{id}");
         }
@@ -126,10 +126,15 @@ fn walk(store: &WindowedStore<Row>, path: &Path, most: &mut Most) {
     assert_eq!((windows, known), (COUNT * STRIDE / WINDOW, COUNT / SPREAD));
 }
 
+/// Finds a windowed store that maps more than its budget, or shows a wrong record of a large file.
 #[test]
 fn sixteen_gibibytes_are_read_through_a_budget_of_64_mebibytes() {
     let (_directory, path) = create();
-    let store = WindowedStore::<Row>::open_windowed_read_only(&path, BUDGET, WINDOW).unwrap();
+    let store = WindowedStore::<Row>::options()
+        .max_mapped_bytes(BUDGET)
+        .window_bytes(WINDOW)
+        .open_read_only(&path)
+        .unwrap();
     assert_eq!(store.count(), COUNT);
     let mut most = Most::default();
     walk(&store, &path, &mut most);
@@ -137,7 +142,7 @@ fn sixteen_gibibytes_are_read_through_a_budget_of_64_mebibytes() {
     let seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     println!("seed {seed}");
     for n in 0..100_000 {
-        // Most are not zeros.
+        // Seven of eight are records that are not zeros.
         let window = mix(seed ^ n) % (COUNT / SPREAD);
         let id = if n % 8 == 0 { mix(!seed ^ n) % COUNT } else { known_in(window) };
         let found = if n % 2 == 0 {
@@ -151,16 +156,20 @@ fn sixteen_gibibytes_are_read_through_a_budget_of_64_mebibytes() {
         }
     }
     let counters = store.view_counters();
-    assert!(most.0 > BUDGET / 2, "the budget is used: at most {} were mapped", most.0);
-    assert!(counters.remaps >= 2 * COUNT / SPREAD, "windows came and went: {counters:?}");
-    println!("at most {} bytes mapped; {counters:?}", most.0);
+    assert!(most.0 > BUDGET / 2, "the store used only {} bytes of its budget", most.0);
+    assert!(counters.remaps >= 2 * COUNT / SPREAD, "the store kept too many windows: {counters:?}");
 }
 
+/// Finds a writer that fills the holes of a sparse file, or maps more than its windows need.
 #[test]
 fn sixteen_gibibytes_are_written_at_their_far_end() {
     let (_directory, path) = create();
     let before = allocated_bytes(&path);
-    let mut store = WindowedStore::<Row>::open_windowed(&path, BUDGET, WINDOW).unwrap();
+    let mut store = WindowedStore::<Row>::options()
+        .max_mapped_bytes(BUDGET)
+        .window_bytes(WINDOW)
+        .open(&path)
+        .unwrap();
     assert_eq!(store.append(&row(COUNT)).unwrap(), COUNT);
     store.flush().unwrap();
     let mut edit = store.edit().unwrap();
@@ -172,9 +181,16 @@ fn sixteen_gibibytes_are_written_at_their_far_end() {
     assert!(mapped <= BUDGET + 2 * WINDOW, "one window more to write, but {mapped} bytes");
     store.close().unwrap();
     let after = allocated_bytes(&path);
-    assert!(after < before + (8 << 20), "{before} bytes on the disk became {after}");
+    assert!(
+        after < before + (8 << 20),
+        "the file took {before} bytes of the disk, and now takes {after}"
+    );
 
-    let store = WindowedStore::<Row>::open_windowed_read_only(&path, BUDGET, WINDOW).unwrap();
+    let store = WindowedStore::<Row>::options()
+        .max_mapped_bytes(BUDGET)
+        .window_bytes(WINDOW)
+        .open_read_only(&path)
+        .unwrap();
     assert_eq!(store.count(), COUNT + 1);
     for id in [0, 1, COUNT / 2, COUNT - 2, COUNT - 1, COUNT] {
         assert_eq!(store.read(id).unwrap(), Some(row(id)), "{id}");
@@ -182,13 +198,14 @@ fn sixteen_gibibytes_are_written_at_their_far_end() {
     assert_eq!(store.read(2).unwrap(), Some(expected(2)));
 }
 
-/// What the file takes on its disk.
+/// The bytes of disk that the file takes.
 fn allocated_bytes(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata(path).unwrap().blocks() * 512
 }
 
-/// Where one view cannot show it all, the error says what can be done; elsewhere it is shown.
+/// Finds a 32-bit handle that fails to map the file without advice, and a 64-bit handle that
+/// refuses it.
 #[test]
 fn a_store_larger_than_the_address_space_is_refused_with_advice() {
     let (_directory, path) = create();
@@ -196,7 +213,7 @@ fn a_store_larger_than_the_address_space_is_refused_with_advice() {
         assert_eq!(error.kind(), ErrorKind::OutOfRange, "{error}");
         let text = error.to_string();
         assert!(text.contains("larger than the address space"), "{text}");
-        assert!(text.contains("WindowedStore::open_windowed"), "{text}");
+        assert!(text.contains("with a WindowedStore"), "{text}");
         assert!(text.contains("sparse.rec"), "{text}");
     };
     if cfg!(target_pointer_width = "32") {
@@ -209,9 +226,13 @@ fn a_store_larger_than_the_address_space_is_refused_with_advice() {
         assert_eq!(store.get(COUNT - 1), Some(&row(COUNT - 1)));
         store.close().unwrap();
         let database = Database::<Row>::open(&path).unwrap();
-        assert_eq!(database.begin_read().get(COUNT - 1), Some(&row(COUNT - 1)));
+        assert_eq!(database.begin_read().unwrap().get(COUNT - 1), Some(&row(COUNT - 1)));
     }
-    // What was refused has not been changed.
-    let store = WindowedStore::<Row>::open_windowed_read_only(&path, BUDGET, WINDOW).unwrap();
+    // The refused handles have not changed the store.
+    let store = WindowedStore::<Row>::options()
+        .max_mapped_bytes(BUDGET)
+        .window_bytes(WINDOW)
+        .open_read_only(&path)
+        .unwrap();
     assert_eq!((store.count(), store.read(COUNT - 1).unwrap()), (COUNT, Some(row(COUNT - 1))));
 }

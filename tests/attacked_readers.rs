@@ -1,5 +1,5 @@
-//! Readers in unusual circumstances: words in the lock file that say nothing about the data file
-//! beside it, devices that lose commits, lock files that appear late.
+//! Readers in unusual circumstances: shared words that do not describe the data file, devices that
+//! lose commits, lock files that appear late.
 
 #![cfg(feature = "derive")]
 
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use flatrec::{Database, Durability, Reader, Record, Store};
+use flatrec::{Database, Durability, ReadOnlyDatabase, Record, Store};
 use support::files::lock_file;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -35,24 +35,25 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
     for n in rows {
         transaction.append(&row(n)).unwrap();
     }
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
-/// What `work` returns, if it does so in a moment.
+/// Returns what `work` returns, and fails if that takes longer than 20 s.
 fn in_a_moment<V: Send + 'static>(work: impl FnOnce() -> V + Send + 'static) -> V {
     let (done, result) = mpsc::channel();
     std::thread::spawn(move || done.send(work()));
-    result.recv_timeout(Duration::from_secs(20)).expect("it hangs, or panics")
+    result.recv_timeout(Duration::from_secs(20)).expect("the work hangs or panicked")
 }
 
-/// Ends the process of this handle as if it were killed: nothing is tidied up.
+/// Drops the handle as if its process were killed: the store is not closed.
 fn kill(database: Database<Row>) {
-    // The transaction that is leaked keeps the handle from closing the store when it is dropped.
+    // The leaked transaction keeps the handle from closing the store.
     std::mem::forget(database.begin_write().unwrap());
     drop(database);
 }
 
-/// A store of ten records, copied, with twenty in the end; the copy is put back, as from a backup.
+/// Makes a store of ten records and copies it, appends ten more, and renames the copy over the
+/// store as a restore from a backup does.
 fn put_back(directory: &Path) -> PathBuf {
     let path = directory.join("rows.rec");
     let database = Database::<Row>::create(&path).unwrap();
@@ -68,8 +69,10 @@ fn put_back(directory: &Path) -> PathBuf {
     path
 }
 
+/// Finds a store handle that waits for the commit named in the lock file, which the restored file
+/// does not have.
 #[test]
-fn a_store_that_was_put_back_from_a_copy_can_be_read() {
+fn a_restored_store_is_read_despite_newer_words_in_the_lock_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = put_back(directory.path());
     in_a_moment(move || {
@@ -78,30 +81,32 @@ fn a_store_that_was_put_back_from_a_copy_can_be_read() {
     });
 }
 
+/// Finds a reader that believes the lock file about commits which the restored file does not have.
 #[test]
-fn a_reader_of_a_store_that_was_put_back_goes_by_what_is_there() {
+fn a_reader_of_a_restored_store_shows_its_commits_and_follows_the_next_writer() {
     let directory = tempfile::tempdir().unwrap();
     let path = put_back(directory.path());
     in_a_moment(move || {
-        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
         let mut snapshot = reader.begin_read().unwrap();
         assert_eq!(snapshot.count(), 10);
-        assert_eq!(reader.commit(), snapshot.commit());
+        assert_eq!(reader.commit_id(), snapshot.commit_id());
         assert!(snapshot.is_newest());
         assert!(!snapshot.refresh().unwrap());
-        assert!(!reader.wait(snapshot.commit(), Duration::from_millis(10)).unwrap());
-        // And follows a writer that comes later.
+        assert!(!reader.wait(snapshot.commit_id(), Duration::from_millis(10)).unwrap());
+        // The reader follows a writer that opens the store later.
         let database = Database::<Row>::open(&path).unwrap();
         let commit = append(&database, 10..11);
-        assert!(reader.wait(snapshot.commit(), Duration::from_secs(20)).unwrap());
+        assert!(reader.wait(snapshot.commit_id(), Duration::from_secs(20)).unwrap());
         assert!(snapshot.refresh().unwrap());
-        assert_eq!((snapshot.commit(), snapshot.count()), (commit, 11));
+        assert_eq!((snapshot.commit_id().get(), snapshot.count()), (commit, 11));
     });
 }
 
-/// With its log, too: what the words say to be in the array is in that of another file.
+/// Finds a reader that skips commits of a restored log, because the shared words say that the array
+/// holds them. The array of another file holds them.
 #[test]
-fn a_log_that_was_put_back_is_read_whole() {
+fn a_restored_log_is_read_whole_despite_newer_words_in_the_lock_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
     let log = directory.path().join("rows.rec-wal-1");
@@ -119,23 +124,23 @@ fn a_log_that_was_put_back_is_read_whole() {
         std::fs::rename(aside, file).unwrap();
     }
     in_a_moment(move || {
-        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
         let snapshot = reader.begin_read().unwrap();
         let found: Vec<u64> = snapshot.iter().map(|(_, found)| found.n).collect();
         assert_eq!(found, [0, 1, 2, 33, 4, 5, 6, 7, 8, 9]);
     });
 }
 
-/// The device loses a commit that a reader holds, and other records take the place of its own.
+/// Finds a writer that overwrites records of a lost commit while a reader holds them.
 #[test]
-fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
+fn records_of_a_lost_commit_stay_while_a_reader_holds_them() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
     let database = Database::<Row>::create(&path).unwrap();
     append(&database, 0..10);
-    // Far more than is logged: they go to their places in the array.
+    // A long append, which the writer puts into the array before the commit.
     append(&database, 10..20_000);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     let held = snapshot.get(15_000).unwrap();
     kill(database);
@@ -145,9 +150,9 @@ fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
     bytes[last..last + 512].fill(0);
     std::fs::write(&log, bytes).unwrap();
     let database = Database::<Row>::open(&path).unwrap();
-    assert_eq!(database.begin_read().count(), 10);
+    assert_eq!(database.begin_read().unwrap().count(), 10);
     append(&database, 1_000_010..1_020_000);
-    assert_eq!(database.begin_read().get(15_000), Some(&row(1_015_000)));
+    assert_eq!(database.begin_read().unwrap().get(15_000), Some(&row(1_015_000)));
     database.checkpoint().unwrap();
     assert_eq!(*held, row(15_000));
     database.close().unwrap();
@@ -157,13 +162,13 @@ fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
     let database = Database::<Row>::open(&path).unwrap();
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
     append(&database, 0..100_000);
-    assert_eq!(database.begin_read().get(120_000 - 1), Some(&row(99_999)));
+    assert_eq!(database.begin_read().unwrap().get(120_000 - 1), Some(&row(99_999)));
 }
 
-/// However long a lock file is, only the part for the slots takes room.
-#[cfg(unix)] // elsewhere a file has its room once it has its length
+/// Finds a lock file whose unused length takes disk space.
+#[cfg(unix)] // on Windows a file takes the space of its whole length
 #[test]
-fn a_long_lock_file_takes_no_room() {
+fn a_long_lock_file_takes_little_disk_space() {
     use std::os::unix::fs::MetadataExt;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
@@ -171,33 +176,35 @@ fn a_long_lock_file_takes_no_room() {
     append(&database, 0..10);
     database.close().unwrap();
     let lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let database = Database::<Row>::open(&path).unwrap();
     lock.set_len(256 << 20).unwrap();
     append(&database, 10..20);
     assert_eq!(reader.begin_read().unwrap().count(), 20);
-    // No program makes such a long lock file, so handles that open the store now refuse it.
+    // flatrec never makes a lock file of this length, so a handle that opens the store now refuses
+    // it.
     let error = Database::<Row>::open_read_only(&path).map(drop).unwrap_err();
     assert_eq!(error.kind(), flatrec::ErrorKind::AlreadyExists, "{error}");
-    // Nearly as long as one of all readers: what it is used for is what there is.
+    // Nearly the length for the greatest number of readers.
     lock.set_len(4 << 20).unwrap();
     drop((reader, database));
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     append(&Database::<Row>::open(&path).unwrap(), 20..30);
     assert_eq!(reader.begin_read().unwrap().count(), 30);
     let allocated_bytes = lock.metadata().unwrap().blocks() * 512;
     assert!(allocated_bytes <= 8 << 20, "{allocated_bytes}");
 }
 
-/// A reader that stops while it reads the log keeps a bounded part of it.
+/// Finds a writer whose log grows without end because a reader stopped while it read the log.
 #[test]
-fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
+fn a_reader_that_stops_while_it_reads_the_log_keeps_a_bounded_part_of_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
-    let database = Database::<Row>::options().checkpoint_at(64 << 10).create(&path).unwrap();
+    let database = Database::<Row>::create_options().checkpoint_at(64 << 10).create(&path).unwrap();
     append(&database, 0..10);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
-    // As docs/CONCURRENCY.md has it: what the first slot's owner needs of the log.
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
+    // The word in which the owner of the first entry says which part of the log it needs
+    // (docs/CONCURRENCY.md).
     let mut lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
     lock.seek(std::io::SeekFrom::Start(4096 + 32)).unwrap();
     lock.write_all(&1_u64.to_le_bytes()).unwrap();
@@ -215,26 +222,26 @@ fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
     assert_eq!(reader.begin_read().unwrap().get(3), Some(&row(11_999)));
 }
 
-/// Bytes over all slots of a lock file, as another program may write them.
-fn overwrite_slots(path: &Path, byte: u8) {
+/// Fills the reader table of the lock file with one byte, as another program may.
+fn overwrite_reader_table(path: &Path, byte: u8) {
     let mut lock = std::fs::OpenOptions::new().write(true).open(lock_file(path)).unwrap();
     lock.seek(std::io::SeekFrom::Start(4096)).unwrap();
     lock.write_all(&[byte; 4096]).unwrap();
 }
 
-/// A reader whose slot says nothing any more was overlooked, and the checkpoint changed what it
-/// lends: by its lock on the slot it is known to be there.
+/// A checkpoint overlooked a reader whose entry was wiped, and changed a record that the reader had
+/// lent. The reader's lock on its entry shows that it is there.
 #[test]
-fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
+fn a_reader_whose_entry_was_wiped_keeps_what_it_reads() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
     let database = Database::<Row>::create(&path).unwrap();
     append(&database, 0..10);
     database.close().unwrap();
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     let held = snapshot.get(3).unwrap();
-    overwrite_slots(&path, 0);
+    overwrite_reader_table(&path, 0);
     let database = Database::<Row>::open(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.set(3, &row(666)).unwrap();
@@ -242,11 +249,12 @@ fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
     let checkpoint = database.checkpoint().unwrap();
     assert!(checkpoint.held_back().is_some(), "{checkpoint:?}");
     assert_eq!(*std::hint::black_box(held), row(3));
-    // One that comes then has a slot that says something.
-    let other: Reader<Row> = Database::open_read_only(&path).unwrap();
+    // A reader that opens the store now writes its entry anew.
+    let other: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     assert_eq!(other.begin_read().unwrap().get(3), Some(&row(666)));
     assert!(database.checkpoint().unwrap().held_back().is_some());
-    // What begins later says what it reads in a slot that still does not say whose it is.
+    // A later snapshot of the first reader writes its commit into the entry, which still does not
+    // name its owner.
     drop(snapshot);
     let snapshot = reader.begin_read().unwrap();
     assert_eq!(snapshot.get(3), Some(&row(666)));
@@ -257,17 +265,17 @@ fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
     database.close().unwrap();
 }
 
-/// The same where the slots come to say something that makes no sense.
-#[cfg(target_os = "linux")] // elsewhere what a slot says of another store is believed
+/// Finds a checkpoint that overlooks a reader whose entry holds nonsense.
+#[cfg(target_os = "linux")] // on other systems a writer believes an entry that names another store
 #[test]
-fn a_reader_whose_slot_speaks_of_another_store_keeps_what_it_reads() {
+fn a_reader_whose_entry_names_another_store_keeps_what_it_reads() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
     let database = Database::<Row>::create(&path).unwrap();
     append(&database, 0..10);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
-    overwrite_slots(&path, 0x77);
+    overwrite_reader_table(&path, 0x77);
     let mut transaction = database.begin_write().unwrap();
     transaction.set(3, &row(666)).unwrap();
     transaction.commit(Durability::Immediate).unwrap();

@@ -1,5 +1,5 @@
-//! The fault guard: what it makes an error of, in this process, and what it leaves to others, in
-//! children that a signal or an exception may end.
+//! The fault guard: which faults it turns into errors, tested in this process, and which it leaves
+//! to others, tested in children that a signal or an exception may end.
 
 #[cfg(unix)]
 #[path = "fault_guard/children.rs"]
@@ -14,21 +14,21 @@ use std::path::{Path, PathBuf};
 use flatrec::map::{Access, Mapping};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, PodRecord, Schema, Store,
-    WriteBack, install_fault_guard,
+    VerifyOptions, WindowedStore, WriteBack, install_fault_guard,
 };
 #[cfg(not(windows))]
 use support::files::set_len;
 #[cfg(windows)]
 use support::skip::skip;
 
-/// Whether the guard is a handler; elsewhere it is calls in the place of copies.
+/// Whether the guard is a handler. On other machines the copies are system calls.
 const HAS_HANDLER: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
-/// Where the first record of a store lies.
+/// The offset of the first record of a store.
 const DATA_OFFSET: u64 = 65_536;
 const RECORD_LEN: usize = 125;
 const COUNT: u64 = 100_000;
 
-/// 125 bytes as a record of a Rust type.
+/// A record of 125 bytes as a Rust type.
 type Typed = PodRecord<[[u8; 5]; 25]>;
 
 struct Place(tempfile::TempDir);
@@ -38,7 +38,7 @@ impl Place {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// A store of `COUNT` records, whose bytes tell their numbers.
+    /// Makes a store of `COUNT` records whose bytes follow from their numbers.
     fn store(&self) -> PathBuf {
         let path = self.0.path().join("cut.rec");
         let schema = Schema::packed([
@@ -60,31 +60,31 @@ fn record(n: u64) -> [u8; RECORD_LEN] {
     record
 }
 
-/// Installs the guard. Skips the test and returns `false` on real Windows, which does not let a
-/// mapped file be cut.
+/// Installs the guard. Skips the test and returns `false` on real Windows, which refuses to
+/// truncate a mapped file.
 fn install_where_files_can_be_cut() -> bool {
     install_fault_guard().unwrap();
     #[cfg(windows)]
     {
         exceptions::let_lost_pages_be_in_page_errors();
         if support::shell::shell(&std::env::temp_dir(), "true").is_none() {
-            skip!("Windows does not let a mapped file be cut");
+            skip!("Windows refuses to truncate a mapped file");
             return false;
         }
     }
     true
 }
 
-/// Cuts a file as a program unaware of Windows would.
+/// Truncates a file by a program of the system below Wine.
 #[cfg(windows)]
 fn set_len(path: &Path, len_bytes: u64) {
     let name = path.file_name().unwrap().to_str().unwrap();
     let cut =
         support::shell::shell(path.parent().unwrap(), &format!("truncate -s {len_bytes} {name}"));
-    cut.expect("looked for before").unwrap();
+    cut.expect("the guard's installation found a shell").unwrap();
 }
 
-/// Cuts a store so that it ends with `records` whole records and a bit.
+/// Truncates a store one byte after its first `records` records.
 fn cut_to(path: &Path, records: u64) {
     set_len(path, DATA_OFFSET + records * RECORD_LEN as u64 + 1);
 }
@@ -98,8 +98,9 @@ fn assert_cut(error: &Error, path: &Path, record: u64) {
     assert!(error.file_offset().is_some(), "{error}");
 }
 
+/// Finds a copying call that dies of the fault, or whose error names the wrong record.
 #[test]
-fn records_of_a_file_that_was_cut_are_errors_of_the_calls_that_copy() {
+fn copies_of_records_past_the_end_of_a_truncated_file_are_errors() {
     if !install_where_files_can_be_cut() {
         return;
     }
@@ -128,15 +129,20 @@ fn records_of_a_file_that_was_cut_are_errors_of_the_calls_that_copy() {
     assert_eq!(short.kind(), ErrorKind::InvalidArgument);
 }
 
+/// Finds an iterator that ends before the first lost record, or names another one in its error.
 #[test]
-fn walking_gives_every_record_before_the_cut() {
+fn a_walk_gives_every_record_before_the_end_of_a_truncated_file() {
     if !install_where_files_can_be_cut() {
         return;
     }
     let place = Place::new();
     let path = place.store();
     let store = DynStore::open_read_only(&path).unwrap();
-    let windowed = Store::<Typed>::open_windowed(&path, 1 << 20, 128 << 10).unwrap();
+    let windowed = WindowedStore::<Typed>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(128 << 10)
+        .open(&path)
+        .unwrap();
     cut_to(&path, 60_000);
     let mut copies = store.copies(1..u64::MAX);
     for id in 1..60_000 {
@@ -154,13 +160,14 @@ fn walking_gives_every_record_before_the_cut() {
     drop(range);
     assert_cut(&windowed.read(70_000).unwrap_err(), &path, 70_000);
     assert_eq!(windowed.read(59_999).unwrap().unwrap().0.as_flattened(), record(59_999));
-    // Closing would write: the file is not what it was.
+    // Dropped and not closed: closing would write to the truncated file.
     drop(windowed);
 }
 
-/// The tail of the last page is there, as zeros, and no fault.
+/// The rest of the last page reads as zeros and causes no fault. Finds a copy that returns them as
+/// a record.
 #[test]
-fn zeros_after_the_cut_are_not_taken_for_records() {
+fn zeros_after_the_end_of_a_truncated_file_are_not_records() {
     if !install_where_files_can_be_cut() {
         return;
     }
@@ -178,8 +185,9 @@ fn zeros_after_the_cut_are_not_taken_for_records() {
     assert_cut(&store.read_into(0, &mut [0; 80]).unwrap_err(), &path, 5);
 }
 
+/// Finds a view whose error does not name the first lost byte, or a write that lengthens the file.
 #[test]
-fn views_say_where_the_file_ends() {
+fn errors_of_views_name_the_end_of_a_truncated_file() {
     if !install_where_files_can_be_cut() {
         return;
     }
@@ -206,20 +214,25 @@ fn views_say_where_the_file_ends() {
     check(view.write(0, &bytes).unwrap_err(), "write", cut_at);
     check(view.write(300 << 10, b"x").unwrap_err(), "write", 1000 + (300 << 10));
     if HAS_HANDLER {
-        // No call knows what a private view shows.
+        // System calls cannot read what a private view shows.
         check(private.read(200 << 10, &mut bytes).unwrap_err(), "read", 200 << 10);
         check(private.write(200 << 10, b"x").unwrap_err(), "write", 200 << 10);
     }
     check(numbers.get(100_000).unwrap_err(), "read", 800_000);
     check(numbers.set(100_000, &1).unwrap_err(), "write", 800_000);
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), cut_at, "nothing made it longer");
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().len(),
+        cut_at,
+        "a refused write made the file longer"
+    );
     view.read(0, &mut bytes[..50_000]).unwrap();
     private.read(0, &mut bytes[..4]).unwrap();
     assert_eq!(&bytes[..4], b"mine");
 }
 
+/// Finds appends into lost pages that succeed, or that leave the handle usable.
 #[test]
-fn appends_through_a_map_find_out_that_the_file_was_cut() {
+fn appends_through_a_view_of_a_truncated_file_fail() {
     if !install_where_files_can_be_cut() {
         return;
     }
@@ -235,8 +248,9 @@ fn appends_through_a_map_find_out_that_the_file_was_cut() {
     assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
 }
 
+/// Finds a handler that confuses the faults of several threads.
 #[test]
-fn threads_meet_faults_at_once_and_others_read_on() {
+fn threads_meet_faults_at_the_same_time_and_read_good_records() {
     if !install_where_files_can_be_cut() {
         return;
     }
@@ -261,9 +275,10 @@ fn threads_meet_faults_at_once_and_others_read_on() {
     });
 }
 
+/// Finds an export that publishes a file of fewer records.
 #[cfg(feature = "exchange")]
 #[test]
-fn an_export_of_a_store_cut_during_it_names_the_record_and_leaves_no_file() {
+fn an_export_of_a_store_truncated_during_it_names_the_record_and_leaves_no_file() {
     use flatrec::exchange::{ExportFormat, Exporter};
     if !install_where_files_can_be_cut() {
         return;
@@ -275,7 +290,7 @@ fn an_export_of_a_store_cut_during_it_names_the_record_and_leaves_no_file() {
         let store = DynStore::open_read_only(&path).unwrap();
         let error = Exporter::new(store.schema(), format)
             .on_progress(|progress| {
-                assert!(progress.rows < 60_000, "it goes no further than there are records");
+                assert!(progress.rows < 60_000, "the export passed the end of the records");
                 cut_to(&path, 60_000);
                 Ok(())
             })
@@ -288,14 +303,14 @@ fn an_export_of_a_store_cut_during_it_names_the_record_and_leaves_no_file() {
     }
 }
 
-/// What the log holds, and what was deleted, is seen by copies as it is in place.
+/// Finds a copy that misses the log or shows a deleted record, while references in place do not.
 #[test]
 fn copies_see_the_log_and_leave_deleted_records_out() {
     install_fault_guard().unwrap();
     let place = Place::new();
     let path = place.0.path().join("deletes.rec");
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(125))]).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..5000 {
         transaction.append(&record(n)).unwrap();
@@ -308,8 +323,11 @@ fn copies_see_the_log_and_leave_deleted_records_out() {
     transaction.commit(Durability::Immediate).unwrap();
 
     let store = DynStore::open_read_only(&path).unwrap();
-    let windowed =
-        Store::<Typed>::options().open_windowed_read_only(&path, 512 << 10, 64 << 10).unwrap();
+    let windowed = WindowedStore::<Typed>::options()
+        .max_mapped_bytes(512 << 10)
+        .window_bytes(64 << 10)
+        .open_read_only(&path)
+        .unwrap();
     let expected = |id| if id == 4000 { record(7) } else { record(id) };
     let ids: Vec<u64> = (0..5000).filter(|&id| id != 3000).collect();
     let mut copies = store.copies(0..u64::MAX);
@@ -335,15 +353,16 @@ fn copies_see_the_log_and_leave_deleted_records_out() {
     assert_eq!(bytes[999 * RECORD_LEN..][..RECORD_LEN], record(7));
 }
 
+/// Finds a guard that breaks handles of sound files, or a second installation that fails.
 #[test]
-fn what_holds_of_whole_files_holds_with_the_guard() {
+fn whole_files_are_read_and_written_under_the_guard() {
     install_fault_guard().unwrap();
     install_fault_guard().unwrap();
     let place = Place::new();
     let path = place.store();
-    assert_eq!(flatrec::verify(&path, 10).unwrap().problems_found, 0);
+    assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
     let mut store = DynStore::open(&path).unwrap();
-    store.append(&record(COUNT)).unwrap(); // in the buffer, not in the file
+    store.append(&record(COUNT)).unwrap(); // the append buffer holds it, and the file does not
     let mut copies = store.copies(0..u64::MAX);
     for id in 0..=COUNT {
         assert_eq!(copies.next_record().unwrap(), Some((id, &record(id)[..])));

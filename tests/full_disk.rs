@@ -1,4 +1,4 @@
-//! A disk that is really full: a small memory file system, where root allows one to be mounted.
+//! A disk that is really full: a small memory file system, which root mounts.
 
 #![cfg(any(target_os = "linux", windows))]
 
@@ -14,19 +14,20 @@ use std::time::Duration;
 
 use flatrec::map::{Access, Mapping};
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, WriteBack, verify,
+    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, VerifyOptions,
+    WriteBack, verify,
 };
 use support::shell::shell;
 use support::skip::skip;
 
-/// A mounted file system of 8 MiB, unmounted when dropped.
+/// A mounted file system of 8 MiB. Dropping it unmounts it.
 struct SmallDisk {
     home: tempfile::TempDir,
     path: PathBuf,
 }
 
 impl SmallDisk {
-    /// `None`, with the reason printed, where mounting is not allowed.
+    /// Returns `None` and skips the test if the mount fails.
     fn mount() -> Option<Self> {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("disk");
@@ -48,28 +49,29 @@ impl SmallDisk {
         &self.path
     }
 
-    /// A line of shell in the directory that has the disk.
+    /// Runs a line of shell in the directory of the mount point.
     fn shell(&self, line: &str) {
-        shell(self.home.path(), line).expect("it was mounted by one").unwrap();
+        shell(self.home.path(), line).expect("a shell mounted the disk").unwrap();
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a process that another test is just starting holds our files for a moment.
+        // Lazily: a child that another test is starting holds our files open for a moment.
         let _ = shell(self.home.path(), "umount -l disk");
     }
 }
 
+/// Finds an append that dies of SIGBUS on a full disk, or loses earlier records.
 #[test]
-fn a_full_disk_is_an_error_of_the_append_and_nothing_is_lost() {
+fn an_append_to_a_full_disk_fails_and_loses_nothing() {
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
     let ways = [WriteBack::Mapped, WriteBack::Positioned];
     // Windows does not promise that views see what write calls wrote.
     for way in ways.into_iter().take(if cfg!(windows) { 1 } else { 2 }) {
         let Some(disk) = SmallDisk::mount() else { return };
         let path = disk.path().join("store");
-        let mut store = DynStore::options().write_back(way).create(&path, &schema).unwrap();
+        let mut store = DynStore::create_options().write_back(way).create(&path, &schema).unwrap();
         let record = |n: u64| [(n % 251) as u8; 1000];
         store.append_packed(&(0..1000).flat_map(record).collect::<Vec<u8>>()).unwrap();
         store.flush().unwrap();
@@ -78,7 +80,7 @@ fn a_full_disk_is_an_error_of_the_append_and_nothing_is_lost() {
         let text = error.to_string();
         assert!(text.contains("store") && text.contains("free some space"), "{text}");
         let count = store.count();
-        assert!(count > 7000, "nearly all of the 8 MiB was used: {count} records");
+        assert!(count > 7000, "only {count} records fit into 8 MiB");
         let error = store.reserve(1_000_000).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
         assert_eq!(store.append(&record(count)).unwrap_err().kind(), ErrorKind::NoSpace);
@@ -87,17 +89,18 @@ fn a_full_disk_is_an_error_of_the_append_and_nothing_is_lost() {
         let store = DynStore::open_read_only(&path).unwrap();
         assert_eq!(store.count(), count);
         assert!((0..).zip(store.iter()).all(|(n, bytes)| bytes == record(n)));
-        assert_eq!(verify(&path, 1).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new().max_problems(1)).unwrap().problems, []);
     }
 }
 
+/// Finds a mapping that grows without disk space, and faults later when a view writes.
 #[test]
-fn mappings_meet_a_full_disk_when_they_grow_and_keep_their_length() {
+fn a_mapping_that_cannot_grow_keeps_its_length() {
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("mapping");
     let error = Mapping::create_new(&path, 100 << 20).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
-    assert!(!path.exists(), "a file that could not be made is removed");
+    assert!(!path.exists(), "the failed call left its file");
     let mapping = Mapping::create_new(&path, 1 << 20).unwrap();
     let error = mapping.grow(100 << 20).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
@@ -109,6 +112,7 @@ fn mappings_meet_a_full_disk_when_they_grow_and_keep_their_length() {
     Mapping::open(&path, Access::ReadOnly).unwrap();
 }
 
+/// Finds a maker that leaves files where it failed.
 #[test]
 fn creating_a_store_on_a_full_disk_leaves_nothing() {
     let Some(disk) = SmallDisk::mount() else { return };
@@ -120,11 +124,16 @@ fn creating_a_store_on_a_full_disk_leaves_nothing() {
     let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
     let error = DynStore::create(disk.path().join("store"), &schema).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
-    assert_eq!(std::fs::read_dir(disk.path()).unwrap().count(), 1, "the filler alone");
+    assert_eq!(
+        std::fs::read_dir(disk.path()).unwrap().count(),
+        1,
+        "the failed maker left a file beside the filler"
+    );
 }
 
+/// Finds a reader that demands to write, or a writer whose error hides the reason.
 #[test]
-fn a_read_only_file_system_says_so() {
+fn a_store_on_a_read_only_file_system_is_readable_and_refuses_writers() {
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("store");
     let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
@@ -133,7 +142,7 @@ fn a_read_only_file_system_says_so() {
     store.close().unwrap();
     std::fs::remove_file(disk.path().join("store-lock")).unwrap();
     disk.shell("mount -o remount,ro disk");
-    // On a read-only mount a reader needs no lock file; the lock on the data file is enough.
+    // On a read-only mount the reader locks the data file and needs no lock file.
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.get(0), Some(&[7][..]));
     let error = DynStore::open(&path).unwrap_err();
@@ -154,17 +163,18 @@ fn fill(disk: &SmallDisk) {
     }
 }
 
-/// Removes a file, and gives the disk its room back at once: a process that another test is just
-/// starting may have the file open for a moment.
+/// Empties a file and removes it, so that the disk has the space at once. A child that another test
+/// is starting may hold the file open for a moment.
 fn give_back(path: &Path) {
     std::fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap();
     std::fs::remove_file(path).unwrap();
 }
 
-/// What a killed writer left behind its records may be holes, after a copy: no room to store into.
-#[cfg(not(windows))] // there only those files have holes that were made to have them
+/// After a copy, the space that a killed writer reserved behind its records may be holes. Finds a
+/// writer that stores into them and faults.
+#[cfg(not(windows))] // on Windows a file has holes only if its maker asked for them
 #[test]
-fn a_tail_of_holes_is_not_taken_for_room() {
+fn a_tail_of_holes_is_not_reserved_space() {
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(4096))]).unwrap();
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("store");
@@ -180,8 +190,9 @@ fn a_tail_of_holes_is_not_taken_for_room() {
     store.close().unwrap();
 }
 
+/// Finds a reader that fails because it cannot make a lock file.
 #[test]
-fn a_full_disk_can_be_read_without_room_for_a_lock_file() {
+fn a_store_on_a_full_disk_is_readable_without_a_lock_file() {
     let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("store");
@@ -189,7 +200,7 @@ fn a_full_disk_can_be_read_without_room_for_a_lock_file() {
     store.append(&[7]).unwrap();
     store.close().unwrap();
     std::fs::remove_file(disk.path().join("store-lock")).unwrap();
-    // No file more, not even an empty one.
+    // The file system now refuses even an empty new file.
     disk.shell("mount -o remount,nr_inodes=2 disk");
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.get(0), Some(&[7][..]));
@@ -197,9 +208,10 @@ fn a_full_disk_can_be_read_without_room_for_a_lock_file() {
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
 }
 
-/// A reader that opens a store when there is no room for words in the lock file.
+/// Finds a reader that stays without the shared words for ever because the disk had no space for
+/// them at first.
 #[test]
-fn a_reader_that_came_to_a_full_disk_follows_who_writes_once_there_is_room() {
+fn a_reader_that_opened_on_a_full_disk_follows_a_later_writer() {
     let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("store");
@@ -212,19 +224,19 @@ fn a_reader_that_came_to_a_full_disk_follows_who_writes_once_there_is_room() {
     let reader = DynDatabase::open_read_only(&path).unwrap();
     let before = reader.begin_read().unwrap();
     assert_eq!(std::fs::metadata(disk.path().join("store-lock")).unwrap().len(), 0);
-    assert!(!reader.wait(before.commit(), Duration::from_millis(1)).unwrap());
+    assert!(!reader.wait(before.commit_id(), Duration::from_millis(1)).unwrap());
     drop(file);
     give_back(&filler);
     let database = DynDatabase::open(&path).unwrap();
     for n in 1..10 {
         let mut transaction = database.begin_write().unwrap();
         transaction.append(&[n]).unwrap();
-        let commit = transaction.commit(Durability::Immediate).unwrap().commit();
-        assert!(reader.wait(commit - 1, Duration::from_secs(20)).unwrap());
+        let commit = transaction.commit(Durability::Immediate).unwrap().commit_id().get();
+        assert!(reader.wait((commit - 1).into(), Duration::from_secs(20)).unwrap());
         let snapshot = reader.begin_read().unwrap();
-        assert_eq!((snapshot.commit(), snapshot.count()), (commit, n.into()));
+        assert_eq!((snapshot.commit_id().get(), snapshot.count()), (commit, n.into()));
         assert!(snapshot.is_newest() && !before.is_newest());
-        // Snapshots of readers without a slot hold back every checkpoint.
+        // The snapshot of an unregistered reader holds back every checkpoint.
         assert!(database.checkpoint().unwrap().held_back().is_some());
     }
     drop((before, reader));
@@ -235,7 +247,7 @@ fn thousand_bytes() -> Schema {
     Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap()
 }
 
-/// The bytes of record `id` once it was changed `n` times.
+/// The bytes of record `id` after `n` changes.
 fn changed(id: u64, n: u64) -> [u8; 1000] {
     [(id * 7 + n) as u8; 1000]
 }
@@ -264,68 +276,74 @@ fn assert_no_space(error: &Error) {
     assert!(text.contains("store") && text.contains("free some space"), "{text}");
 }
 
+/// Finds an acknowledged commit without space for its records in the array.
 #[test]
-fn a_disk_that_fills_by_transactions_loses_nothing_and_is_gone_on_with() {
-    // A few records in each transaction, logged; or many, written to their places.
+fn transactions_that_fill_the_disk_lose_nothing_and_continue_when_it_has_space() {
+    // Transactions of a few records, which the log holds, and long appends, which it does not hold.
     for each in [7, 1200] {
         let Some(disk) = SmallDisk::mount() else { return };
         let path = disk.path().join("store");
         let filler = disk.path().join("filler");
         drop(Mapping::create_new(&filler, 2 << 20).unwrap());
-        let options = DynDatabase::options().checkpoint_at(512 << 10);
+        let options = DynDatabase::create_options().checkpoint_at(512 << 10);
         let database = options.create(&path, &thousand_bytes()).unwrap();
         let held = {
             append(&database, each).unwrap();
-            database.begin_read()
+            database.begin_read().unwrap()
         };
         let (commits, error) =
             (1..).find_map(|n| append(&database, each).err().map(|error| (n, error))).unwrap();
         assert_no_space(&error);
         let count = commits * each;
         let is_whole = |count: u64| {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             snapshot.count() == count && snapshot.iter().all(|(id, bytes)| bytes == changed(id, 0))
         };
-        assert!(is_whole(count), "{} records for {count}", database.begin_read().count());
+        assert!(
+            is_whole(count),
+            "{} records instead of {count}",
+            database.begin_read().unwrap().count()
+        );
         assert_no_space(&append(&database, 3000).unwrap_err());
         assert_eq!(held.count(), each);
         assert!(held.iter().all(|(id, bytes)| bytes == changed(id, 0)));
         drop(held);
-        // What was promised has its place.
+        // The array has space for every acknowledged commit.
         let checkpoint = database.checkpoint().unwrap();
         assert_eq!(checkpoint.held_back(), None);
-        assert_eq!(checkpoint.commit(), database.begin_read().commit());
+        assert_eq!(checkpoint.commit_id(), database.begin_read().unwrap().commit_id());
         assert!(is_whole(count));
         give_back(&filler);
         append(&database, 500).unwrap();
         assert!(is_whole(count + 500));
         database.close().unwrap();
-        assert_eq!(verify(&path, 1).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new().max_problems(1)).unwrap().problems, []);
         let store = DynStore::open(&path).unwrap();
         assert_eq!(store.count(), count + 500);
         assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, 0)));
     }
 }
 
-/// A snapshot that is held keeps the log from being used again, until no segment more fits.
+/// A held snapshot keeps the writer from reusing segments until the disk has no space for another.
+/// Finds a log that stays full after the snapshot.
 #[test]
-fn a_log_that_fills_the_disk_goes_on_when_the_snapshot_ends() {
+fn a_log_that_fills_the_disk_is_reused_when_the_snapshot_ends() {
     [true, false].into_iter().for_each(log_that_fills_the_disk);
 }
 
 fn log_that_fills_the_disk(checkpoint: bool) {
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("store");
-    let options = DynDatabase::options().checkpoint_at(64 << 10);
+    let options = DynDatabase::create_options().checkpoint_at(64 << 10);
     let database = options.create(&path, &thousand_bytes()).unwrap();
     append(&database, 100).unwrap();
-    let held = database.begin_read();
+    let held = database.begin_read().unwrap();
     let (changes, error) =
         (1..).find_map(|n| change(&database, 100, n).err().map(|error| (n - 1, error))).unwrap();
     assert_no_space(&error);
     assert!(changes > 20, "{changes} changes of 100 KB filled 8 MiB");
     let is = |n: u64| {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         snapshot.count() == 100 && snapshot.iter().all(|(id, bytes)| bytes == changed(id, n))
     };
     assert!(is(changes));
@@ -336,7 +354,7 @@ fn log_that_fills_the_disk(checkpoint: bool) {
         assert_eq!(database.checkpoint().unwrap().held_back(), None);
     }
     for n in changes + 1..changes + 100 {
-        change(&database, 100, n).unwrap(); // in segments that were there
+        change(&database, 100, n).unwrap(); // in existing segments
         assert!(is(n));
     }
     database.close().unwrap();
@@ -344,9 +362,9 @@ fn log_that_fills_the_disk(checkpoint: bool) {
     assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, changes + 99)));
 }
 
-/// Bytes of memory that a file has none of yet are made when they are touched: on a full disk that
-/// is a fault, which the guard makes the error that a write call would give.
-#[cfg(not(windows))] // there such bytes are pages of the cache first, and the flush tells
+/// The system allocates a hole of a file when a view writes into it. On a full disk that is a
+/// fault, and the guard turns it into the error of a write call.
+#[cfg(not(windows))] // there the cache takes such bytes, and the flush reports the error
 #[test]
 fn stores_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let Some(disk) = SmallDisk::mount() else { return };
@@ -361,7 +379,8 @@ fn stores_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
     assert_eq!((error.operation(), error.file_path()), ("write", Some(&*path)), "{error}");
     assert_eq!(error.file_offset(), Some(1 << 20), "{error}");
-    // To read a hole is a fault too, for want of a page of zeros, but a read call needs none.
+    // Reading a hole through the view faults too, because it needs a page of memory. A read call
+    // needs none.
     let mut bytes = [7; 8192];
     view.read(2 << 20, &mut bytes).unwrap();
     assert_eq!(bytes, [0; 8192]);
@@ -370,7 +389,8 @@ fn stores_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     assert_eq!(mapping.read_vec(1 << 20..(1 << 20) + 4).unwrap(), b"room");
 }
 
-#[cfg(not(windows))] // as above
+/// Finds an append into a hole that dies of the fault, or counts its record.
+#[cfg(not(windows))] // as in the test above
 #[test]
 fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let Some(disk) = SmallDisk::mount() else { return };
@@ -378,11 +398,11 @@ fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let path = disk.path().join("store");
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
     let mut store =
-        DynStore::options().write_back(WriteBack::Mapped).create(&path, &schema).unwrap();
+        DynStore::create_options().write_back(WriteBack::Mapped).create(&path, &schema).unwrap();
     store.append_packed(&[1; 10_000]).unwrap();
     store.flush().unwrap();
     store.reserve(2000).unwrap();
-    // The reserved room is removed, as a sparse copy of the file would lack it.
+    // Removes the reserved space, which a sparse copy of the file would lack.
     disk.shell("fallocate --punch-hole --offset 131072 --length 1900000 disk/store");
     fill(&disk);
     let error = (0..2000).find_map(|_| store.append(&[2; 1000]).err()).unwrap();
@@ -392,16 +412,21 @@ fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     assert!(count < 2000, "{count}");
     assert_eq!(store.get(count - 1), Some(&[2; 1000][..]));
     give_back(&disk.path().join("filler"));
-    assert_eq!(store.append(&[3; 1000]).unwrap(), count, "with room it goes on");
+    assert_eq!(
+        store.append(&[3; 1000]).unwrap(),
+        count,
+        "the store must continue when the disk has space"
+    );
     store.close().unwrap();
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.count(), count + 1);
     assert_eq!(store.get(count), Some(&[3; 1000][..]));
 }
 
-/// However little room there is: the lock file needs some, too.
+/// Finds a maker that fails with SIGBUS, or leaves a store, when the disk has some space but too
+/// little. The lock file needs some too.
 #[test]
-fn a_store_that_finds_no_room_is_not_made() {
+fn a_store_is_made_whole_or_not_at_all_on_a_nearly_full_disk() {
     let Some(disk) = SmallDisk::mount() else { return };
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
     let path = disk.path().join("store");
@@ -416,7 +441,7 @@ fn a_store_that_finds_no_room_is_not_made() {
         let store = DynStore::create(&path, &schema);
         if let Err(error) = &store {
             assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
-            assert!(!path.exists(), "{error}, and it is there");
+            assert!(!path.exists(), "the failed maker left its store: {error}");
         }
         made.push(store.is_ok());
         drop(store);
@@ -428,7 +453,7 @@ fn a_store_that_finds_no_room_is_not_made() {
     assert!(made.contains(&true) && made.contains(&false), "{made:?}");
 }
 
-/// What the receipt of a commit in `directory` says.
+/// Returns what a commit in `directory` survives, by its receipt.
 #[cfg(target_os = "linux")]
 fn survives_in(directory: &Path) -> flatrec::Survives {
     let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
@@ -438,10 +463,11 @@ fn survives_in(directory: &Path) -> flatrec::Survives {
     transaction.commit(Durability::Immediate).unwrap().survives()
 }
 
-/// An overlay whose upper layer lay in memory, or that was mounted `volatile`, said `Power`.
+/// A receipt said `Power` on an overlay whose upper layer lay in memory, and on one mounted
+/// `volatile`.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
+fn a_receipt_claims_only_what_is_known_of_the_disk() {
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let at = |name: &str| home.path().join(name);
     let disk = survives_in(home.path());
@@ -461,7 +487,7 @@ fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
     let hidden = "mkdir -p lower up/upper up/work && mount -t overlay overlay -o \
                   lowerdir=lower,upperdir=up/upper,workdir=up/work m";
     let moved = format!("{} && mv up away", overlay("up", ""));
-    // Another disk's directory has come to where the layer was, with a file of that name.
+    // Another disk's directory replaces the layer, and has a file of that name.
     let replaced = format!("{moved} && mkdir -p up/upper && echo of another > up/upper/n.rec");
     let xfs = |folder: &str| {
         image(folder, "").replace("16M", "320M").replace("mkfs.ext4 -q", "mkfs.xfs -q")
@@ -471,7 +497,7 @@ fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
         ("an overlay", overlay("a b", "").replace("a b", "ab"), disk),
         ("a volatile overlay", overlay("up", ",volatile"), flatrec::Survives::Process),
         ("an overlay in memory", ram(overlay("ram", "")), flatrec::Survives::Process),
-        ("an overlay by a path of its mounter's", hidden.to_owned(), flatrec::Survives::Process),
+        ("an overlay by relative paths", hidden.to_owned(), flatrec::Survives::Process),
         ("an overlay whose layer is elsewhere", moved, flatrec::Survives::Process),
         ("an overlay whose layer was replaced", replaced, flatrec::Survives::Process),
         ("a disk in a file", image("files", ""), disk),
@@ -494,7 +520,7 @@ fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
                 None
             }
         };
-        // Lazily: as above.
+        // Lazily, as in `SmallDisk`.
         let _ = shell(home.path(), "umount -l m");
         let _ = shell(home.path(), "umount -l ram");
         shell(home.path(), "rm -rf m ram lower up away ab files").unwrap().unwrap();

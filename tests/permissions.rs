@@ -1,4 +1,4 @@
-//! Permissions of the files that a store makes: they admit only users that may use the store.
+//! Permissions of the files that flatrec makes: no user gains access that the store denies.
 #![cfg(all(unix, feature = "derive"))]
 
 mod support;
@@ -17,10 +17,10 @@ use support::process;
 use support::skip::skip;
 use tempfile::TempDir;
 
-/// A directory for files that nothing but their makers keeps private.
+/// A directory for files that only their makers' modes protect: the umask is 0.
 fn open_handed() -> TempDir {
     static UMASK: Once = Once::new();
-    // Of the whole process, and so the same for all tests.
+    // The umask belongs to the process, so all tests share it.
     UMASK.call_once(|| {
         rustix::process::umask(rustix::fs::Mode::empty());
     });
@@ -35,7 +35,7 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A store of one record, and nothing beside it.
+/// Makes a store of one record without side files.
 fn store_of_mode(path: &Path, mode: u32) {
     let mut store = Store::<N>::create(path).unwrap();
     store.append(&N { n: 1 }).unwrap();
@@ -44,8 +44,9 @@ fn store_of_mode(path: &Path, mode: u32) {
     chmod(path, mode);
 }
 
+/// Finds a side file that the umask alone protects.
 #[test]
-fn side_files_have_the_permissions_of_the_data() {
+fn side_files_have_the_permissions_of_the_data_file() {
     let directory = open_handed();
     for wanted in [0o600, 0o640, 0o660, 0o664, 0o666] {
         let path = directory.path().join(format!("{wanted:o}.rec"));
@@ -60,8 +61,9 @@ fn side_files_have_the_permissions_of_the_data() {
     }
 }
 
+/// Finds a side file that may be executed, or that runs as its owner.
 #[test]
-fn neither_execution_nor_another_user_s_rights_are_handed_on() {
+fn side_files_get_neither_the_execute_nor_the_set_id_bits() {
     let directory = open_handed();
     let path = directory.path().join("n.rec");
     store_of_mode(&path, 0o6775);
@@ -69,24 +71,26 @@ fn neither_execution_nor_another_user_s_rights_are_handed_on() {
     assert_eq!(mode(&beside(&path, "-lock")), 0o664);
 }
 
+/// Finds a new side file that users of the store cannot open.
 #[test]
-fn a_new_store_s_files_are_as_open_as_the_store() {
+fn side_files_of_a_new_store_have_its_permissions() {
     let directory = open_handed();
     let path = directory.path().join("n.rec");
-    let database = Database::<N>::options().checksums().create(&path).unwrap();
+    let database = Database::<N>::create_options().checksums(true).create(&path).unwrap();
     add(&database, 1);
     for suffix in ["", "-lock", "-sum", "-wal-1"] {
         assert_eq!(mode(&beside(&path, suffix)), 0o666, "{suffix}");
     }
 }
 
+/// Finds a side file that stays open to users whom the store no longer admits.
 #[test]
-fn side_files_are_narrowed_with_the_data_when_a_writer_comes() {
+fn a_writer_narrows_side_files_to_the_permissions_of_the_data_file() {
     let directory = open_handed();
     let path = directory.path().join("n.rec");
-    Store::<N>::options().checksums().create(&path).unwrap().close().unwrap();
+    Store::<N>::create_options().checksums(true).create(&path).unwrap().close().unwrap();
     chmod(&path, 0o640);
-    // A file with another name is perhaps no side file by that.
+    // A file with a second name may be another program's, so the writer leaves it alone.
     let linked = directory.path().join("linked");
     fs::hard_link(beside(&path, "-sum"), &linked).unwrap();
     Store::<N>::open(&path).unwrap().close().unwrap();
@@ -96,9 +100,10 @@ fn side_files_are_narrowed_with_the_data_when_a_writer_comes() {
     assert_eq!(mode(&beside(&path, "-sum")), 0o640);
     chmod(&path, 0o666);
     Store::<N>::open(&path).unwrap().close().unwrap();
-    assert_eq!(mode(&beside(&path, "-lock")), 0o640, "nothing is ever added");
+    assert_eq!(mode(&beside(&path, "-lock")), 0o640, "a writer widened the permissions");
 }
 
+/// Finds a copy that admits more users than the store.
 #[test]
 fn copies_have_at_most_the_permissions_of_the_store() {
     for wanted in [0o600, 0o640, 0o400] {
@@ -108,10 +113,8 @@ fn copies_have_at_most_the_permissions_of_the_store() {
         flatrec::rebuild_checksums(at("n.rec")).unwrap();
         chmod(&at("n.rec"), wanted);
         flatrec::backup(at("n.rec"), at("backup.rec"), CopyOptions::new()).unwrap();
-        let compacted = CopyOptions::new();
-        flatrec::compact(at("n.rec"), at("compact.rec"), compacted, &mut |_, _| Ok(())).unwrap();
-        let options = flatrec::SalvageOptions::new();
-        flatrec::salvage(at("n.rec"), at("salvage.rec"), options).unwrap();
+        flatrec::compact(at("n.rec"), at("compact.rec"), flatrec::CompactOptions::new()).unwrap();
+        flatrec::salvage(at("n.rec"), at("salvage.rec"), flatrec::SalvageOptions::new()).unwrap();
         for name in ["backup.rec", "compact.rec", "salvage.rec"] {
             for suffix in ["", "-lock", "-sum"] {
                 let path = beside(&at(name), suffix);
@@ -121,18 +124,20 @@ fn copies_have_at_most_the_permissions_of_the_store() {
     }
 }
 
+/// Finds a copy or a new store that widens the permissions of the file that it replaces.
 #[test]
-fn what_replaces_a_file_is_no_more_open_than_that_was() {
+fn a_replacement_is_no_more_open_than_the_old_file() {
     let directory = open_handed();
     let at = |name: &str| directory.path().join(name);
     store_of_mode(&at("n.rec"), 0o644);
     store_of_mode(&at("old.rec"), 0o660);
     let copied = CopyOptions::new().replace(true);
     flatrec::backup(at("n.rec"), at("old.rec"), copied).unwrap();
-    assert_eq!(mode(&at("old.rec")), 0o640, "both must grant it");
+    assert_eq!(mode(&at("old.rec")), 0o640, "the copy grants only what both files grant");
     assert_eq!(mode(&at("old.rec-lock")), 0o640);
     store_of_mode(&at("next.rec"), 0o600);
-    let next = Store::<N>::options().checksums().create_aside(at("next.rec"), true).unwrap();
+    let next =
+        Store::<N>::create_options().checksums(true).create_aside(at("next.rec"), true).unwrap();
     assert_eq!(mode(&at("next.rec-unfinished")), 0o600);
     next.close().unwrap();
     for name in ["next.rec", "next.rec-lock", "next.rec-sum"] {
@@ -140,6 +145,7 @@ fn what_replaces_a_file_is_no_more_open_than_that_was() {
     }
 }
 
+/// Finds an export that opens a private file to other users.
 #[cfg(feature = "exchange")]
 #[test]
 fn an_export_keeps_the_permissions_of_the_file_that_it_replaces() {
@@ -152,12 +158,13 @@ fn an_export_keeps_the_permissions_of_the_file_that_it_replaces() {
         exporter.export([&[7; 8][..]].into_iter(), &out).unwrap();
     };
     export(false);
-    assert_eq!(mode(&out), 0o666, "a file of the user's own");
+    assert_eq!(mode(&out), 0o666, "a new file has the mode that the umask leaves");
     chmod(&out, 0o600);
     export(true);
     assert_eq!(mode(&out), 0o600);
 }
 
+/// Finds a handle that writes through a link that another user planted.
 #[test]
 fn a_symbolic_link_in_a_side_file_s_place_is_never_followed() {
     let directory = open_handed();
@@ -178,11 +185,10 @@ fn a_symbolic_link_in_a_side_file_s_place_is_never_followed() {
                 transaction.commit(Durability::Immediate)?;
                 database.close()
             });
-            // A segment may have any number: one that is taken is gone around.
-            match opened {
-                Ok(()) => assert_eq!(suffix, "-wal-1"),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}"),
-            }
+            // A writer gives its segment another number if the first is taken.
+            let kind = opened.err().map(|error| error.kind());
+            let expected = (suffix != "-wal-1").then_some(ErrorKind::InvalidArgument);
+            assert_eq!(kind, expected, "{suffix}");
             assert!(link.is_symlink(), "{suffix}");
             if dangling {
                 assert!(!target.exists(), "{suffix}");
@@ -197,7 +203,7 @@ fn a_symbolic_link_in_a_side_file_s_place_is_never_followed() {
     }
 }
 
-/// Memory that other users may write is not used as ours, whichever user made it.
+/// Finds a handle that uses named memory which other users may write.
 #[cfg(target_os = "linux")]
 #[test]
 fn named_memory_that_others_may_use_is_refused() {
@@ -208,7 +214,8 @@ fn named_memory_that_others_may_use_is_refused() {
         fs::write(&planted, vec![0; length]).unwrap();
         chmod(&planted, 0o666);
         let refused = [
-            Mapping::named(&name, 100, |_| panic!("it is not ours to initialise")).map(drop),
+            Mapping::named(&name, 100, |_| panic!("an initialiser ran on another user's memory"))
+                .map(drop),
             Mapping::open_named(&name, Access::ReadOnly).map(drop),
             Mapping::remove_named(&name),
         ];
@@ -222,7 +229,7 @@ fn named_memory_that_others_may_use_is_refused() {
     assert_eq!(mode(&planted), 0o600);
     drop(memory);
     assert!(!planted.exists());
-    // A link would lead to another user's file.
+    // A link may lead to another user's file.
     let target = open_handed();
     symlink(target.path().join("target"), &planted).unwrap();
     assert!(Mapping::named(&name, 100, |_| Ok(())).is_err());
@@ -230,13 +237,13 @@ fn named_memory_that_others_may_use_is_refused() {
     fs::remove_file(&planted).unwrap();
 }
 
-/// The users and groups of the tests below, which need no entry anywhere.
+/// The users and groups of these tests, without accounts.
 const OWNER: u32 = 65_531;
 const MEMBER: u32 = 65_532;
 const GROUP: u32 = 65_533;
 const STRANGER: u32 = 65_530;
 
-/// A directory that the owner and the group may write in, if we may give files away at all.
+/// A directory of the owner and the group. Skips the test where this user cannot give files away.
 fn shared_directory() -> Option<TempDir> {
     if !rustix::process::geteuid().is_root() {
         skip!("only root can become another user");
@@ -253,7 +260,7 @@ fn shared_directory() -> Option<TempDir> {
     Some(directory)
 }
 
-/// Runs [`another_user`] as that user, of the group `GROUP` alone; a stranger is in none of that.
+/// Runs [`another_user`] as that user. The stranger is not in the group.
 fn as_user(user: u32, action: &str, path: &Path) -> bool {
     let group = if user == STRANGER { STRANGER } else { GROUP };
     let mut command = process::running("another_user");
@@ -267,15 +274,18 @@ fn as_user(user: u32, action: &str, path: &Path) -> bool {
     })
 }
 
-/// What another user does in a process of their own; nothing when it is run as a test.
+/// The action of another user, in a process of that user.
 #[test]
+#[ignore = "the child of the other tests"]
 fn another_user() {
     let Ok(action) = std::env::var("FLATREC_TEST_ACTION") else { return };
     let path = PathBuf::from(std::env::var_os("FLATREC_TEST_PATH").unwrap());
     open_handed();
     match action.as_str() {
         "nothing" => {}
-        "create" => Store::<N>::options().checksums().create(&path).unwrap().close().unwrap(),
+        "create" => {
+            Store::<N>::create_options().checksums(true).create(&path).unwrap().close().unwrap()
+        }
         "read" => drop(Store::<N>::open_read_only(&path).unwrap()),
         "plant" => {
             fs::write(&path, std::env::var("FLATREC_TEST_BYTES").unwrap_or_default()).unwrap();
@@ -292,7 +302,7 @@ fn another_user() {
             println!("done: {action}");
             std::process::abort();
         }
-        other => panic!("{other} is no action"),
+        other => panic!("unknown action {other}"),
     }
     println!("done: {action}");
 }
@@ -302,15 +312,16 @@ fn whose(path: &Path) -> (u32, u32, u32) {
     (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777)
 }
 
+/// Finds a side file of root's that the owner of the store cannot open.
 #[test]
-fn what_root_makes_beside_a_user_s_store_is_the_user_s() {
+fn side_files_that_root_makes_belong_to_the_store_s_owner() {
     let Some(directory) = shared_directory() else { return };
     for wanted in [0o600, 0o640, 0o664] {
         let path = directory.path().join(format!("{wanted:o}.rec"));
         assert!(as_user(OWNER, "create", &path));
         chmod(&path, wanted);
         fs::remove_file(beside(&path, "-lock")).unwrap();
-        // As a reader would.
+        // A reader makes the lock file.
         Store::<N>::open_read_only(&path).unwrap();
         assert_eq!(whose(&beside(&path, "-lock")), (OWNER, GROUP, wanted));
         assert!(as_user(OWNER, "commit", &path));
@@ -326,8 +337,9 @@ fn what_root_makes_beside_a_user_s_store_is_the_user_s() {
     }
 }
 
+/// Finds a side file of a member that shuts the owner out or admits strangers.
 #[test]
-fn what_a_member_of_the_group_makes_is_the_group_s_and_not_more() {
+fn side_files_that_a_group_member_makes_admit_the_group_and_no_one_else() {
     let Some(directory) = shared_directory() else { return };
     let path = directory.path().join("n.rec");
     assert!(as_user(OWNER, "create", &path));
@@ -335,8 +347,8 @@ fn what_a_member_of_the_group_makes_is_the_group_s_and_not_more() {
     chmod(&path, 0o660);
     assert!(as_user(MEMBER, "commit", &path));
     assert_eq!(whose(&beside(&path, "-lock")), (MEMBER, GROUP, 0o660));
-    assert!(as_user(OWNER, "commit", &path), "the owner can use what the member made");
-    // A store of a group that the member is not in, which grants its group more than others.
+    assert!(as_user(OWNER, "commit", &path), "the owner cannot use the member's lock file");
+    // The member is not in the store's group, which may do less than other users.
     fs::remove_file(beside(&path, "-lock")).unwrap();
     chown(&path, None, Some(0)).unwrap();
     chmod(&path, 0o646);
@@ -344,19 +356,21 @@ fn what_a_member_of_the_group_makes_is_the_group_s_and_not_more() {
     assert_eq!(whose(&beside(&path, "-lock")), (MEMBER, GROUP, 0o644));
 }
 
+/// Finds a replacement by root that the owner can no longer open.
 #[test]
-fn what_root_makes_in_the_place_of_a_user_s_file_stays_the_user_s() {
+fn a_store_that_root_replaces_keeps_its_owner() {
     let Some(directory) = shared_directory() else { return };
     let at = |name: &str| directory.path().join(name);
     assert!(as_user(OWNER, "create", &at("n.rec")));
     chmod(&at("n.rec"), 0o640);
-    Store::<N>::options().create_aside(at("n.rec"), true).unwrap().close().unwrap();
+    Store::<N>::create_options().create_aside(at("n.rec"), true).unwrap().close().unwrap();
     assert_eq!(whose(&at("n.rec")), (OWNER, GROUP, 0o640));
     flatrec::backup(at("n.rec"), at("backup.rec"), CopyOptions::new()).unwrap();
-    assert_eq!(whose(&at("backup.rec")), (0, GROUP, 0o640), "a copy is its maker's");
+    assert_eq!(whose(&at("backup.rec")), (0, GROUP, 0o640), "a copy belongs to its maker");
     assert!(as_user(OWNER, "commit", &at("n.rec")));
 }
 
+/// Finds root using memory whose content another user controls.
 #[cfg(target_os = "linux")]
 #[test]
 fn root_does_not_use_a_user_s_named_memory() {
@@ -372,7 +386,7 @@ fn root_does_not_use_a_user_s_named_memory() {
     assert!(refused.to_string().contains("another user"), "{refused}");
 }
 
-/// Nothing of a store beside which another user has put a lock file is used.
+/// Checks that every call refuses the store.
 fn be_refused(path: &Path) {
     let opened = [
         ("create", Store::<N>::create(path).map(drop)),
@@ -380,7 +394,7 @@ fn be_refused(path: &Path) {
         ("read", Store::<N>::open_read_only(path).map(drop)),
         ("database", Database::<N>::open(path).map(drop)),
         ("reader", Database::<N>::open_read_only(path).map(drop)),
-        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("verify", flatrec::verify(path, flatrec::VerifyOptions::new()).map(drop)),
         ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
     ];
     let there = path.exists();
@@ -395,7 +409,7 @@ fn be_refused(path: &Path) {
     assert_eq!(path.exists(), there);
 }
 
-/// A directory in which all may make files, and remove no others' files.
+/// A directory like /tmp, in which all users may make files and remove only their own.
 fn sticky_directory() -> Option<TempDir> {
     let directory = shared_directory()?;
     chown(directory.path(), Some(0), Some(0)).unwrap();
@@ -403,22 +417,22 @@ fn sticky_directory() -> Option<TempDir> {
     Some(directory)
 }
 
-/// A user who could not open the store made its lock file, and by wiping that let the owner's
-/// writer change what the owner's reader lent; cutting it ended the reader by a signal.
+/// A stranger made the lock file. By wiping it the stranger let the owner's writer change what the
+/// owner's reader had lent; by truncating it the stranger killed the reader.
 #[test]
-fn a_lock_file_that_a_stranger_has_made_is_refused() {
+fn a_lock_file_that_a_stranger_made_is_refused() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     let lock = beside(&path, "-lock");
     assert!(as_user(STRANGER, "plant", &lock));
-    assert!(as_user(OWNER, "be refused", &path), "there is no store yet");
+    assert!(as_user(OWNER, "be refused", &path), "a call believed a lock file without a store");
     fs::remove_file(&lock).unwrap();
     assert!(as_user(OWNER, "create", &path));
     let used = fs::read(&lock).unwrap();
     for (mode, setgid) in [(0o600, false), (0o644, false), (0o660, true)] {
         chmod(&path, mode);
         if setgid {
-            // New files there get the group of the directory, whichever user makes them.
+            // In this directory new files get the directory's group, whichever user makes them.
             chown(directory.path(), None, Some(GROUP)).unwrap();
             chmod(directory.path(), 0o3777);
         }
@@ -442,9 +456,9 @@ fn a_lock_file_that_a_stranger_has_made_is_refused() {
     assert!(as_user(OWNER, "commit", &path));
 }
 
-/// What members of the group make is the group's, in a directory of any kind.
+/// Finds a handle that refuses a member's lock file, or believes it without the group's access.
 #[test]
-fn a_lock_file_that_a_member_of_the_group_has_made_is_taken() {
+fn a_lock_file_that_a_group_member_made_is_used() {
     for sticky in [true, false] {
         let Some(directory) = (if sticky { sticky_directory() } else { shared_directory() }) else {
             return;
@@ -457,16 +471,16 @@ fn a_lock_file_that_a_member_of_the_group_has_made_is_taken() {
         assert_eq!(whose(&beside(&path, "-lock")), (MEMBER, GROUP, 0o660));
         assert!(as_user(OWNER, "commit", &path), "sticky: {sticky}");
         Store::<N>::open(&path).unwrap();
-        // Once the group may not write the data, its members are strangers to it.
+        // When the group may not write the data file, its members are strangers.
         chmod(&path, 0o640);
         assert!(as_user(OWNER, "be refused", &path), "sticky: {sticky}");
     }
 }
 
-/// Permissions that were taken from the store are taken from its lock file before it is believed,
-/// by its owner and by root; another user cannot, and is refused.
+/// The owner and root narrow a lock file that is more open than the store, before they believe it.
+/// Another user cannot narrow it and must be refused.
 #[test]
-fn a_lock_file_that_is_more_open_than_the_store_is_narrowed_or_refused() {
+fn a_lock_file_more_open_than_the_store_is_narrowed_by_its_owner_and_refused_by_others() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     let lock = beside(&path, "-lock");
@@ -484,20 +498,19 @@ fn a_lock_file_that_is_more_open_than_the_store_is_narrowed_or_refused() {
         }
     }
     chmod(&lock, 0o666);
-    let error = as_user(MEMBER, "read", &path);
-    assert!(!error, "a lock file that all may write was believed");
+    assert!(!as_user(MEMBER, "read", &path), "a reader believed a lock file that all may write");
     chmod(&lock, 0o640);
     assert!(as_user(MEMBER, "read", &path));
-    // One with another name cannot be narrowed: that may be no lock file by there.
+    // A lock file with a second name may be another program's, so no user narrows it.
     chmod(&lock, 0o666);
     fs::hard_link(&lock, directory.path().join("linked")).unwrap();
     assert!(as_user(OWNER, "be refused", &path));
 }
 
-/// A reader that may not write the store made a lock file of its own once, which the owner could
-/// not use.
+/// A reader without permission to write the store made a lock file of its own, which the owner
+/// could not use.
 #[test]
-fn a_mere_reader_makes_no_lock_file() {
+fn a_reader_without_permission_to_write_makes_no_lock_file() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     assert!(as_user(OWNER, "create", &path));
@@ -506,12 +519,13 @@ fn a_mere_reader_makes_no_lock_file() {
     assert!(as_user(STRANGER, "read", &path));
     assert!(!beside(&path, "-lock").exists());
     assert!(as_user(OWNER, "commit", &path));
-    assert!(as_user(STRANGER, "read", &path), "beside the owner's lock file");
+    assert!(as_user(STRANGER, "read", &path), "the reader fails beside the owner's lock file");
 }
 
-/// A user that may read a store knows everything that a forged log must contain.
+/// A user with access to read a store knows everything that a forged log must contain. Finds a
+/// handle that replays it, or that fails because of it.
 #[test]
-fn the_log_of_a_stranger_is_not_believed_and_does_not_block_the_owner() {
+fn a_stranger_s_log_is_ignored() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     let log = beside(&path, "-wal-1");
@@ -521,10 +535,10 @@ fn the_log_of_a_stranger_is_not_believed_and_does_not_block_the_owner() {
     assert!(log.exists());
     chown(&log, Some(STRANGER), Some(STRANGER)).unwrap();
     for opened in [Store::<N>::open(&path).map(drop), Store::<N>::open_read_only(&path).map(drop)] {
-        assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt, "its log is missing");
+        assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt, "the log must count as missing");
     }
     chown(&log, Some(OWNER), Some(GROUP)).unwrap();
-    // A stranger's file beside the store is skipped, whether it is a copy of the log or unreadable.
+    // Handles skip a stranger's file, whether it is a copy of the log or unreadable.
     let bytes = fs::read(&log).unwrap();
     for mode in [0o666, 0] {
         let planted = beside(&path, "-wal-7");
@@ -539,15 +553,16 @@ fn the_log_of_a_stranger_is_not_believed_and_does_not_block_the_owner() {
     assert_eq!(Store::<N>::open(&path).unwrap().count(), 3);
 }
 
-/// Checksums of a stranger would call sound records damaged, and damaged ones sound.
+/// A stranger's checksums would call sound records damaged, and damaged ones sound.
 #[test]
-fn the_checksums_of_a_stranger_are_refused() {
+fn a_stranger_s_checksum_file_is_refused() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     assert!(as_user(OWNER, "create", &path));
     chmod(&path, 0o644);
     chown(beside(&path, "-sum"), Some(STRANGER), Some(STRANGER)).unwrap();
-    for opened in [Store::<N>::open(&path).map(drop), flatrec::verify(&path, 10).map(drop)] {
+    let verified = flatrec::verify(&path, flatrec::VerifyOptions::new()).map(drop);
+    for opened in [Store::<N>::open(&path).map(drop), verified] {
         let error = opened.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(error.to_string().contains("n.rec-sum"), "{error}");
@@ -556,13 +571,14 @@ fn the_checksums_of_a_stranger_are_refused() {
     assert!(as_user(OWNER, "commit", &path));
 }
 
-/// What a stranger has left as an unfinished store would be the stranger's when it appears.
+/// Finds a maker that continues a stranger's store, which would stay the stranger's.
 #[test]
-fn the_unfinished_store_of_a_stranger_is_not_gone_on_with() {
+fn a_stranger_s_unfinished_store_is_not_resumed() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     let aside = beside(&path, "-unfinished");
-    let mut made = DynStore::options().create_aside(&path, &N::schema().unwrap(), false).unwrap();
+    let mut made =
+        DynStore::create_options().create_aside(&path, &N::schema().unwrap(), false).unwrap();
     made.keep_unfinished(true);
     made.append(&1u64.to_le_bytes()).unwrap();
     made.flush().unwrap();

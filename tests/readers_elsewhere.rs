@@ -1,5 +1,5 @@
-//! A reader in a process of another user, who may read the store and write nothing: not the lock
-//! file beside it either.
+//! A reader in a process of another user, who may read the store but may not write it or its lock
+//! file.
 
 #![cfg(all(unix, feature = "derive"))]
 
@@ -18,7 +18,7 @@ use support::process;
 use support::skip::skip;
 
 const STORE: &str = "FLATREC_TEST_STORE";
-/// An unprivileged user of every system.
+/// An unprivileged user that every system has.
 const OTHER_USER: u32 = 65_534;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -27,7 +27,7 @@ struct Row {
     n: u64,
 }
 
-/// The other process: executes commands, one a line.
+/// The other process, which executes one order a line.
 struct Other {
     child: Child,
     orders: ChildStdin,
@@ -35,7 +35,7 @@ struct Other {
 }
 
 impl Other {
-    /// `None` if this user cannot be another one.
+    /// Returns `None` and skips the test if this user cannot start a process of another user.
     fn start(store: &Path) -> Option<Self> {
         let mut command = process::running("the_other_process");
         command.env(STORE, store).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -43,7 +43,7 @@ impl Other {
         let mut child = match started {
             Ok(child) => child,
             Err(error) => {
-                skip!("only root can be another user, who can run this: {error}");
+                skip!("only root can start a process of another user: {error}");
                 return None;
             }
         };
@@ -60,8 +60,8 @@ impl Other {
     fn answer(&mut self) -> String {
         loop {
             let mut line = String::new();
-            assert!(self.answers.read_line(&mut line).unwrap() > 0, "the other process is gone");
-            // The test harness writes to the same stream.
+            assert!(self.answers.read_line(&mut line).unwrap() > 0, "the other process ended");
+            // The test harness writes to the same output.
             if let Some((_, answer)) = line.trim_end().split_once("answer: ") {
                 return answer.to_owned();
             }
@@ -76,6 +76,7 @@ impl Drop for Other {
     }
 }
 
+/// Executes the orders of its parent.
 #[test]
 #[ignore = "the other process of these tests"]
 fn the_other_process() {
@@ -90,18 +91,18 @@ fn the_other_process() {
             "begin" => held = Some(reader.begin_read().unwrap()),
             "end" => held = None,
             "wait" => {
-                let after = held.as_ref().map_or(0, Snapshot::commit);
+                let after = held.as_ref().map(Snapshot::commit_id).unwrap_or_default();
                 assert!(reader.wait(after, Duration::from_secs(60)).unwrap());
             }
             "look" => {}
-            other => panic!("{other}?"),
+            other => panic!("unknown order {other}"),
         }
         let rows = held.iter().flat_map(|snapshot| snapshot.iter());
         println!("answer: {:?}", rows.map(|(_, row)| row.n).collect::<Vec<_>>());
     }
 }
 
-/// A directory that others may enter and read, and the path of a store in it.
+/// A directory that other users may read, and the path of a store in it.
 fn place() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let open = std::fs::Permissions::from_mode(0o755);
@@ -122,8 +123,10 @@ fn commit(database: &Database<Row>, change: impl FnOnce(&mut flatrec::WriteTrans
     transaction.commit(Durability::Eventual).unwrap();
 }
 
+/// Finds a checkpoint that overwrites what an unregistered reader reads, or waits for one that
+/// ended.
 #[test]
-fn a_reader_that_may_write_nothing_keeps_checkpoints_away_while_it_reads() {
+fn an_unregistered_reader_holds_back_checkpoints_while_it_reads() {
     let (_directory, path) = place();
     let database = Database::<Row>::create(&path).unwrap();
     share(&path);
@@ -137,20 +140,21 @@ fn a_reader_that_may_write_nothing_keeps_checkpoints_away_while_it_reads() {
     assert!(held_back.as_ref().is_some_and(|by| by.contains("cannot see")), "{held_back:?}");
     assert_eq!(database.readers().unwrap(), []);
     assert_eq!(other.tell("look"), "[1, 2]");
-    // It follows all the same.
+    // The reader follows the writer.
     assert_eq!(other.tell("wait"), "[1, 2]");
     assert_eq!(other.tell("begin"), "[10, 2]");
     assert_eq!(other.tell("end"), "[]");
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
     commit(&database, |it| it.set(1, &Row { n: 20 }).unwrap());
     assert_eq!(other.tell("begin"), "[10, 20]");
-    // However it ends.
+    // A killed reader holds nothing back.
     other.child.kill().unwrap();
     other.child.wait().unwrap();
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
     database.close().unwrap();
 }
 
+/// Finds a writer that opens the store beside a reader that it cannot see.
 #[test]
 fn a_reader_that_cannot_make_a_lock_file_keeps_writers_out() {
     let (_directory, path) = place();

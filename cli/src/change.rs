@@ -13,7 +13,7 @@ pub(crate) fn commit(
     what: &str,
 ) -> Result<String, Failure> {
     match transaction.commit(Durability::Immediate) {
-        Ok(receipt) => Ok(format!("{what} as commit {}", receipt.commit())),
+        Ok(receipt) => Ok(format!("{what} as commit {}", receipt.commit_id())),
         Err(error) if matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::LogFull) => {
             Err(error.into())
         }

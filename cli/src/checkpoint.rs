@@ -46,7 +46,7 @@ impl Args {
                 "{path} keeps its log: {held_back} (try again when it has finished)"
             )));
         }
-        let (records, commit) = (checkpoint.records(), checkpoint.commit());
+        let (records, commit) = (checkpoint.records(), checkpoint.commit_id().get());
         let done = format!("wrote the log of {path} to its records");
         deciding.done(&done);
         let text = "records written to their places, up to commit";

@@ -47,10 +47,14 @@ impl Args {
         let mut map = self.map.as_ref().map(|path| self.create_map(path)).transpose()?;
         let copied = self.wait.patiently(Some(&copying.interrupt), |wait| {
             let options = copying.options().wait(wait);
-            flatrec::compact(&self.store, &self.out, options, &mut |old, new| match &mut map {
-                Some(map) => map.write(old, new),
-                None => Ok(()),
-            })
+            flatrec::compact(
+                &self.store,
+                &self.out,
+                flatrec::CompactOptions::from(options).on_renumber(|old, new| match &mut map {
+                    Some(map) => map.write(old, new),
+                    None => Ok(()),
+                }),
+            )
         });
         if let Some(error) = map.as_mut().and_then(|map| map.failed.take()) {
             return Err(self.map_failed(&error));

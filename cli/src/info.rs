@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
 use flatrec::{
-    Checksums, DamagedBlock, DynStore, LogInfo, ReaderInfo, Schema, SlotInfo, StoreInfo, WriterInfo,
+    Checksums, CommitId, DamagedBlock, DynStore, Field, LogInfo, ReaderInfo, Schema, SlotInfo,
+    StoreInfo, WriterInfo,
 };
 use serde_json::{Value, json};
 
@@ -43,7 +44,8 @@ const DAMAGED_SHOWN: usize = 10;
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         // Shows a store also after an interrupted edit.
-        let store = DynStore::options().accept_interrupted_edit().open_read_only(&self.store)?;
+        let store =
+            DynStore::options().accept_interrupted_edit(true).open_read_only(&self.store)?;
         let info = store.info()?;
         let mut out = stdout();
         if self.json {
@@ -85,22 +87,41 @@ pub(crate) fn fields(schema: &Schema) -> Sheet {
             Some(len) => format!("{}[{len}]", field.data_type()),
             None => field.data_type().to_string(),
         };
-        let notes = [
-            (field.is_nullable(), "nullable"),
-            (field.is_big_endian(), "big-endian"),
-            (field.is_utc(), "utc"),
-        ];
-        let notes: Vec<&str> =
-            notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect();
         sheet.row([
             field.name().into(),
             data_type.into(),
             field.offset().into(),
             field.size_bytes().into(),
-            notes.join(", ").into(),
+            notes_of(field).join(", ").into(),
         ]);
     }
     sheet
+}
+
+/// What the type does not say of a field.
+fn notes_of(field: &Field) -> Vec<String> {
+    const VARIANTS_SHOWN: usize = 8;
+    let flags = [
+        (field.is_nullable(), "nullable"),
+        (field.is_big_endian(), "big-endian"),
+        (field.is_utc(), "utc"),
+    ];
+    let mut notes: Vec<String> =
+        flags.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note.to_owned()).collect();
+    notes.extend(field.variants().iter().take(VARIANTS_SHOWN).map(ToString::to_string));
+    if let Some(more) = field.variants().len().checked_sub(VARIANTS_SHOWN).filter(|&it| it > 0) {
+        notes.push(format!("{more} more variants"));
+    }
+    if !field.shape().is_empty() {
+        notes.push(format!("shape {:?}", field.shape()));
+    }
+    notes.extend(field.display().map(|display| format!("shown as {}", display.name())));
+    notes.extend(field.scale().map(|scale| format!("scale {scale}")));
+    notes.extend(field.epoch().map(|unit| format!("epoch in {}", unit.name())));
+    if !field.null_words().is_empty() {
+        notes.push(format!("null words {:?}", field.null_words()));
+    }
+    notes
 }
 
 /// The facts for people, as text.
@@ -125,7 +146,7 @@ fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
         ("file id", hex(&info.file_id)),
         ("header slot A", slot(&info.slots[0], info.sequence)),
         ("header slot B", slot(&info.slots[1], info.sequence)),
-        ("last commit", info.commit.to_string()),
+        ("last commit", info.commit_id.to_string()),
         ("log", log(info.log.as_ref())),
         ("writer", writer(info.writer.as_ref())),
         ("readers", readers(info)),
@@ -141,7 +162,7 @@ fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
             .map(|(what, name)| (name, what)),
     );
     let at = lines.iter().position(|(name, _)| *name == "checksums").unwrap_or(lines.len());
-    lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit))));
+    lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit_id.get()))));
     if let Some(residency) = info.residency {
         let (pages, asked) = (residency.pages, info.residency_asked_pages);
         let about = if asked < pages { "about " } else { "" };
@@ -210,7 +231,7 @@ fn reader(reader: &ReaderInfo, newest: u64) -> String {
         Some(oldest) => format!(
             "process {process}, which has held commit {oldest} for {}, {} behind",
             count(reader.held_for.as_secs(), "second"),
-            count(newest.saturating_sub(oldest), "commit"),
+            count(newest.saturating_sub(oldest.get()), "commit"),
         ),
     }
 }
@@ -220,7 +241,7 @@ fn reader(reader: &ReaderInfo, newest: u64) -> String {
 fn held_log_bytes(info: &StoreInfo) -> u64 {
     let oldest = info.readers.iter().filter_map(|reader| reader.oldest).min();
     match (&info.log, oldest) {
-        (Some(log), Some(oldest)) if oldest < info.commit => log.len_bytes,
+        (Some(log), Some(oldest)) if oldest < info.commit_id => log.len_bytes,
         _ => 0,
     }
 }
@@ -283,7 +304,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         })
     });
     let readers: Vec<Value> =
-        info.readers.iter().map(|reader| reader_object(reader, info.commit)).collect();
+        info.readers.iter().map(|reader| reader_object(reader, info.commit_id.get())).collect();
     let schema: Option<Value> = serde_json::from_str(&schema_to_json(store.schema())).ok();
     json!({
         "path": info.path.as_ref().map(|path| path.to_string_lossy()),
@@ -305,7 +326,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         "file_id": hex(&info.file_id),
         "sequence": info.sequence,
         "header_slots": slots,
-        "last_commit": info.commit,
+        "last_commit": info.commit_id.get(),
         "log": info.log.as_ref().map(|log| {
             json!({
                 "commits": log.commits,
@@ -343,9 +364,9 @@ fn checksums(checksums: &Checksums) -> Value {
 fn reader_object(reader: &ReaderInfo, newest: u64) -> Value {
     json!({
         "process": reader.process,
-        "oldest_commit": reader.oldest,
+        "oldest_commit": reader.oldest.map(CommitId::get),
         "held_for_seconds": reader.oldest.map(|_| reader.held_for.as_secs()),
-        "commits_behind": reader.oldest.map(|oldest| newest.saturating_sub(oldest)),
+        "commits_behind": reader.oldest.map(|oldest| newest.saturating_sub(oldest.get())),
     })
 }
 

@@ -135,13 +135,8 @@ impl Args {
                 .infer(self.sample)
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
-        let mut options = DynStore::options();
-        if self.deletes {
-            options = options.deletes();
-        }
-        if !self.no_checksums {
-            options = options.checksums();
-        }
+        let options =
+            DynStore::create_options().deletes(self.deletes).checksums(!self.no_checksums);
         let mut store = self.wait.patiently(Some(&interrupt), |wait| {
             options.clone().wait(wait).create_aside(&self.store, &schema, self.force)
         })?;

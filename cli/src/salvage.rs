@@ -127,13 +127,13 @@ impl Args {
     fn options(&self) -> SalvageOptions {
         let mut options = SalvageOptions::new();
         if self.keep_ids {
-            options = options.keep_ids();
+            options = options.keep_ids(true);
         }
         if self.keep_doubtful {
-            options = options.keep_doubtful();
+            options = options.keep_doubtful(true);
         }
         if self.force {
-            options = options.replace();
+            options = options.replace(true);
         }
         options
     }

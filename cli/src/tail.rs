@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flatrec::query::Filter;
-use flatrec::{DynDatabase, DynReader, ErrorKind, Snapshot};
+use flatrec::{DynDatabase, DynReadOnlyDatabase, ErrorKind, Snapshot};
 
 use crate::choice::Choice;
 use crate::failure::{Failure, say};
@@ -169,7 +169,7 @@ impl Tail<'_> {
 /// A followed store.
 struct Follow<'p> {
     tail: Tail<'p>,
-    reader: DynReader,
+    reader: DynReadOnlyDatabase,
     /// The number of records at the last look.
     count: u64,
     until_writer_ends: bool,
@@ -199,7 +199,7 @@ impl Follow<'_> {
                 looked = Instant::now();
             }
             let at_most = if self.until_writer_ends { WRITER_EVERY } else { LOOK_EVERY };
-            match self.reader.wait(commit, at_most) {
+            match self.reader.wait(commit.into(), at_most) {
                 // The next look finds it, too, and opens the store again.
                 Err(error) if error.kind() == ErrorKind::Outdated => {}
                 waited => drop(waited?),
@@ -217,7 +217,7 @@ impl Follow<'_> {
                 self.tail.next = snapshot.count();
             }
             let copied = self.tail.copy(&snapshot);
-            let commit = snapshot.commit();
+            let commit = snapshot.commit_id().get();
             self.count = snapshot.count();
             drop(snapshot);
             self.tail.write()?;

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use flatrec::{Checksums, VerifyReport};
+use flatrec::{Checksums, VerifyOptions, VerifyReport};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -49,7 +49,7 @@ impl Args {
         if self.rebuild {
             return self.rebuild();
         }
-        let report = flatrec::verify(&self.store, self.limit)?;
+        let report = flatrec::verify(&self.store, VerifyOptions::new().max_problems(self.limit))?;
         if report.problems_found == 0 {
             return self.acquit(&report).map_err(|error| match Failure::from(error) {
                 // The verdict is known, and status 1 would mean another one.

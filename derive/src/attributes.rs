@@ -1,18 +1,53 @@
 //! The content of `#[repr(…)]` and `#[record(…)]`.
 
+use proc_macro2::{Ident, Span};
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
-use syn::{Attribute, DeriveInput, Error, Field, LitStr, Path, Result, Token};
+use syn::{Attribute, DeriveInput, Error, Field, LitStr, Meta, Path, Result, Token};
 
 /// The longest name in a schema, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
+
+/// The attributes of a field: their names, and how they are written.
+const OF_FIELDS: [(&str, &str); 7] = [
+    ("timestamp", "timestamp = \"us\""),
+    ("duration", "duration = \"us\""),
+    ("date", "date"),
+    ("utf8", "utf8"),
+    ("utc", "utc"),
+    ("rename", "rename = \"name\""),
+    ("skip", "skip"),
+];
+/// The same of a struct.
+const OF_STRUCTS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
+
+/// Other words for what an attribute of a field does.
+const OTHER_WORDS: [(&str, &str); 15] = [
+    ("time", "timestamp"),
+    ("datetime", "timestamp"),
+    ("unit", "timestamp"),
+    ("interval", "duration"),
+    ("timedelta", "duration"),
+    ("day", "date"),
+    ("date32", "date"),
+    ("text", "utf8"),
+    ("str", "utf8"),
+    ("string", "utf8"),
+    ("name", "rename"),
+    ("column", "rename"),
+    ("ignore", "skip"),
+    ("pad", "skip"),
+    ("padding", "skip"),
+];
 
 /// Another meaning of a field's bytes than that of their type.
 pub(crate) enum Meaning {
     /// Days since 1970-01-01.
     Date,
-    /// A time in the unit named by this variant of `TimeUnit`.
-    Timestamp(&'static str),
+    /// A time in the unit that this variant of `TimeUnit` names.
+    Timestamp(Ident),
+    /// A length of time in such a unit.
+    Duration(Ident),
     /// Text.
     Utf8,
 }
@@ -21,109 +56,232 @@ pub(crate) enum Meaning {
 pub(crate) struct FieldAttributes {
     /// Its name in the schema.
     pub(crate) name: String,
+    /// Where that name is given.
+    pub(crate) name_span: Span,
     /// The meaning of its bytes, if an attribute gives one.
     pub(crate) meaning: Option<Meaning>,
     /// Whether it is a timestamp in UTC.
     pub(crate) utc: bool,
     /// Whether its bytes do not belong to a field.
     pub(crate) skip: bool,
+    /// The attributes so far.
+    given: Vec<String>,
 }
 
 impl FieldAttributes {
     /// Reads the attributes of a field that has a name.
     pub(crate) fn parse(field: &Field) -> Result<Self> {
-        let name = match &field.ident {
-            // `r#type` is the field `type`.
-            Some(ident) => ident.to_string().trim_start_matches("r#").to_owned(),
-            None => return Err(Error::new(field.span(), "a record's field needs a name")),
+        let Some(ident) = &field.ident else {
+            return Err(Error::new(field.span(), "a record's field needs a name"));
         };
-        let mut found = Self { name, meaning: None, utc: false, skip: false };
+        let mut found = Self {
+            // `r#type` is the field `type`.
+            name: ident.to_string().trim_start_matches("r#").to_owned(),
+            name_span: ident.span(),
+            meaning: None,
+            utc: false,
+            skip: false,
+            given: Vec::new(),
+        };
+        let mut utc = None;
         for attribute in record_attributes(&field.attrs) {
-            attribute.parse_nested_meta(|meta| found.parse_one(&meta))?;
+            let takes = format!("a field takes {}", list(&OF_FIELDS));
+            nested(attribute, &takes, |meta| {
+                if meta.path.is_ident("utc") {
+                    utc = Some(meta.path.span());
+                }
+                found.parse_one(&meta)
+            })?;
         }
-        if found.utc && !matches!(found.meaning, Some(Meaning::Timestamp(_))) {
-            let message = "`utc` belongs to a timestamp: `#[record(timestamp = \"ms\", utc)]`";
-            return Err(Error::new(field.span(), message));
+        if let (Some(span), false) = (utc, matches!(found.meaning, Some(Meaning::Timestamp(_)))) {
+            let message = "`utc` belongs to a timestamp: write `timestamp = \"us\", utc`";
+            return Err(Error::new(span, message));
         }
         Ok(found)
     }
 
     fn parse_one(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
-        if meta.path.is_ident("timestamp") {
-            let unit: LitStr = meta.value()?.parse()?;
-            self.mean(meta, Meaning::Timestamp(time_unit(&unit)?))
-        } else if meta.path.is_ident("date") {
-            self.mean(meta, Meaning::Date)
-        } else if meta.path.is_ident("utf8") {
-            self.mean(meta, Meaning::Utf8)
-        } else if meta.path.is_ident("utc") {
-            self.utc = true;
-            Ok(())
-        } else if meta.path.is_ident("skip") {
-            self.skip = true;
-            Ok(())
-        } else if meta.path.is_ident("rename") {
-            let name: LitStr = meta.value()?.parse()?;
-            check_name(&name)?;
-            self.name = name.value();
-            Ok(())
-        } else {
-            Err(meta.error("expected `timestamp`, `date`, `utf8`, `utc`, `rename` or `skip`"))
+        let key = text(&meta.path);
+        if self.given.contains(&key) {
+            return Err(meta.error(format!("the field has `{key}` twice: remove one")));
         }
+        match key.as_str() {
+            "timestamp" => self.mean(meta, Meaning::Timestamp(time_unit(meta, &key)?))?,
+            "duration" => self.mean(meta, Meaning::Duration(time_unit(meta, &key)?))?,
+            "date" => self.mean(meta, Meaning::Date)?,
+            "utf8" => self.mean(meta, Meaning::Utf8)?,
+            "utc" => self.utc = true,
+            "skip" => self.skip = true,
+            "rename" => {
+                let name = string(meta, "`rename` needs a name: write `rename = \"name\"`")?;
+                check_name(&name)?;
+                (self.name, self.name_span) = (name.value(), name.span());
+            }
+            _ => return Err(unknown_of_field(meta, &key)),
+        }
+        if meta.input.peek(Token![=]) || meta.input.peek(syn::token::Paren) {
+            return Err(meta.error(format!("`{key}` takes no value: write `{key}` alone")));
+        }
+        self.given.push(key);
+        Ok(())
     }
 
     fn mean(&mut self, meta: &ParseNestedMeta<'_>, meaning: Meaning) -> Result<()> {
         if self.meaning.replace(meaning).is_some() {
-            return Err(meta.error("a field is one of `timestamp`, `date` and `utf8`"));
+            let message = "a field has one of `timestamp`, `duration`, `date` and `utf8`: remove \
+                           the others";
+            return Err(meta.error(message));
         }
         Ok(())
     }
 }
 
-fn time_unit(unit: &LitStr) -> Result<&'static str> {
-    match unit.value().as_str() {
-        "s" => Ok("Second"),
-        "ms" => Ok("Millisecond"),
-        "us" => Ok("Microsecond"),
-        "ns" => Ok("Nanosecond"),
-        _ => Err(Error::new(unit.span(), "expected \"s\", \"ms\", \"us\" or \"ns\"")),
-    }
+fn time_unit(meta: &ParseNestedMeta<'_>, key: &str) -> Result<Ident> {
+    let units = "\"s\", \"ms\", \"us\" or \"ns\"";
+    let missing = format!("`{key}` needs its unit, {units}: write `{key} = \"us\"`, for example");
+    let unit = string(meta, &missing)?;
+    let variant = match unit.value().as_str() {
+        "s" => "Second",
+        "ms" => "Millisecond",
+        "us" => "Microsecond",
+        "ns" => "Nanosecond",
+        other => {
+            let message = format!("the unit of a {key} is {units}, and not {other:?}");
+            return Err(Error::new(unit.span(), message));
+        }
+    };
+    Ok(Ident::new(variant, Span::call_site()))
+}
+
+/// The string after the name of an attribute; `missing` is the error if there is another thing.
+fn string(meta: &ParseNestedMeta<'_>, missing: &str) -> Result<LitStr> {
+    meta.value().and_then(|value| value.parse()).map_err(|_| meta.error(missing))
 }
 
 fn check_name(name: &LitStr) -> Result<()> {
     let text = name.value();
     if text.is_empty() || text.len() > MAX_NAME_BYTES || text.chars().any(char::is_control) {
-        let message = "a name has 1 to 1024 bytes and no control characters";
+        let message = "a name has 1 to 1024 bytes and no control characters: write another one";
         return Err(Error::new(name.span(), message));
     }
     Ok(())
+}
+
+fn unknown_of_field(meta: &ParseNestedMeta<'_>, key: &str) -> Error {
+    let hint = match key {
+        "crate" => " (`crate` belongs on the struct)".to_owned(),
+        "nullable" | "null" | "optional" => {
+            " (a field that can be null has the type `flatrec::Nullable<T>`)".to_owned()
+        }
+        _ => match similar(key) {
+            Some(written) => format!(" (did you mean `{written}`?)"),
+            None => String::new(),
+        },
+    };
+    let takes = list(&OF_FIELDS);
+    meta.error(format!("unknown attribute `{key}`{hint}: a field takes {takes}"))
+}
+
+/// The attribute of a field that was meant, as it is written.
+fn similar(key: &str) -> Option<&'static str> {
+    let key = key.to_lowercase();
+    let word = OTHER_WORDS.iter().find(|(word, _)| *word == key).map_or(&key[..], |found| found.1);
+    let distance = |known: &str| edits(word, known);
+    let (known, written) = OF_FIELDS.iter().min_by_key(|(known, _)| distance(known))?;
+    let most = if known.len() > 4 { 2 } else { 1 };
+    (distance(known) <= most).then_some(written)
+}
+
+/// How many letters must be added, removed or replaced to make one word of the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, letter) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+/// "`a`, `b` and `c`", as they are written.
+fn list(of: &[(&str, &str)]) -> String {
+    let written: Vec<String> = of.iter().map(|(_, written)| format!("`{written}`")).collect();
+    match written.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => written.concat(),
+    }
+}
+
+fn text(path: &Path) -> String {
+    crate::types::text(path)
 }
 
 fn record_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("record"))
 }
 
-/// The path of flatrec: `::flatrec`, or the one in an attribute of the struct.
-pub(crate) fn crate_path(input: &DeriveInput) -> Result<Path> {
-    let mut path: Path = syn::parse_quote!(::flatrec);
-    for attribute in record_attributes(&input.attrs) {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("crate") {
-                return Err(meta.error("expected `crate = \"path\"`"));
-            }
-            path = meta.value()?.parse::<LitStr>()?.parse()?;
-            Ok(())
-        })?;
+/// Reads each part of `#[record(…)]`; `takes` says what may stand there.
+fn nested(
+    attribute: &Attribute,
+    takes: &str,
+    logic: impl FnMut(ParseNestedMeta<'_>) -> Result<()>,
+) -> Result<()> {
+    if !matches!(attribute.meta, Meta::List(_)) {
+        let message = format!("`record` needs parentheses, `#[record(…)]`: {takes}");
+        return Err(Error::new(attribute.meta.span(), message));
     }
-    Ok(path)
+    attribute.parse_nested_meta(logic).map_err(|error| {
+        let literal = error.to_string().starts_with("unexpected literal");
+        if literal { Error::new(error.span(), takes) } else { error }
+    })
+}
+
+/// The path of flatrec, which is `::flatrec` or stands in an attribute of the struct, and the fault
+/// of these attributes.
+pub(crate) fn crate_path(input: &DeriveInput) -> (Path, Result<()>) {
+    let mut path: Option<Path> = None;
+    let mut outcome = Ok(());
+    for attribute in record_attributes(&input.attrs) {
+        let takes = format!("a struct takes {}", list(&OF_STRUCTS));
+        let read = nested(attribute, &takes, |meta| {
+            let key = text(&meta.path);
+            if key != "crate" {
+                let known = OF_FIELDS.iter().any(|(field, _)| *field == key);
+                let hint =
+                    if known { format!(" (`{key}` belongs on a field)") } else { String::new() };
+                return Err(meta.error(format!("unknown attribute `{key}`{hint}: {takes}")));
+            }
+            let missing = "`crate` needs the path of flatrec: write `crate = \"path\"`";
+            let given = string(&meta, missing)?;
+            let given = given.parse().map_err(|_| Error::new(given.span(), missing))?;
+            if path.replace(given).is_some() {
+                return Err(meta.error("the struct has `crate` twice: remove one"));
+            }
+            Ok(())
+        });
+        outcome = outcome.and(read);
+    }
+    (path.unwrap_or_else(|| syn::parse_quote!(::flatrec)), outcome)
+}
+
+/// What `#[repr(…)]` says about padding.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Repr {
+    /// Whether `packed` may stand beside the others.
+    pub(crate) can_be_packed: bool,
 }
 
 /// Refuses a struct whose layout the compiler may choose differently each time.
-pub(crate) fn check_repr(input: &DeriveInput) -> Result<()> {
-    let mut stated = false;
+pub(crate) fn check_repr(input: &DeriveInput) -> Result<Repr> {
+    let (mut stated, mut aligned) = (false, false);
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("repr")) {
         attribute.parse_nested_meta(|meta| {
             stated |= meta.path.is_ident("C") || meta.path.is_ident("transparent");
+            aligned |= meta.path.is_ident("align");
             if meta.input.peek(syn::token::Paren) {
                 let arguments;
                 syn::parenthesized!(arguments in meta.input);
@@ -135,7 +293,7 @@ pub(crate) fn check_repr(input: &DeriveInput) -> Result<()> {
         })?;
     }
     if stated {
-        return Ok(());
+        return Ok(Repr { can_be_packed: !aligned });
     }
     let message = "a record's layout must be stated, because files outlive compilers: add \
                    `#[repr(C)]` (naturally aligned), `#[repr(C, packed)]` (no padding) or \

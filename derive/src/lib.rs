@@ -11,7 +11,9 @@
 //! - there are no generic parameters, so that all of this is checked where the struct is written.
 
 mod attributes;
+mod document;
 mod expand;
+mod types;
 
 use proc_macro::TokenStream;
 
@@ -25,6 +27,7 @@ use proc_macro::TokenStream;
 /// | --- | --- | --- |
 /// | `#[record(timestamp = "ms")]` | `i64` or `le::I64` | time since 1970; `s`, `ms`, `us`, `ns` |
 /// | `#[record(timestamp = "ms", utc)]` | the same | known to be in UTC |
+/// | `#[record(duration = "ms")]` | the same | a length of time |
 /// | `#[record(date)]` | `i32` or `le::I32` | days since 1970-01-01 |
 /// | `#[record(utf8)]` | `[u8; N]` | text, padded with NUL |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
@@ -68,5 +71,17 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Record, attributes(record))]
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    expand::expand(&input).unwrap_or_else(|error| error.into_compile_error()).into()
+    expand::expand(&input).unwrap_or_else(|faults| expand::refusal(&input, &faults)).into()
+}
+
+/// The text of a document as a string literal, for flatrec's own documentation.
+#[doc(hidden)]
+#[proc_macro]
+pub fn document(path: TokenStream) -> TokenStream {
+    let path = syn::parse_macro_input!(path as syn::LitStr);
+    let text = document::text(&path.value()).map_err(|error| syn::Error::new(path.span(), error));
+    match text {
+        Ok(text) => quote::quote!(#text).into(),
+        Err(error) => error.into_compile_error().into(),
+    }
 }

@@ -75,7 +75,7 @@ pub(super) fn mappable(end: u64) -> Result<usize> {
     usize::try_from(end).map_err(|_| {
         Error::new(ErrorKind::OutOfRange, "map")
             .detail("the store is larger than the address space")
-            .advice("read it through sliding windows: WindowedStore::open_windowed")
+            .advice("read it through sliding windows, with a WindowedStore")
     })
 }
 

@@ -2,11 +2,11 @@
 //!
 //! `get` is one comparison, one multiply and one add. It compares with the count of records that
 //! may be read in place, so that bounds, overlays and mapping together cost one predictable branch.
-//! That count is 0 if each record has a [`Mark`]: then `get_marked` reads the mark first.
+//! That count is 0 if each record has a [`StatusByte`]: then `get_if_live` reads that byte first.
 //!
 //! Invariant: records `0..count` lie within the view, each valid and aligned for `T`, and their
-//! bytes do not change while anything borrows from here. `fast_count` is `count`, or 0 with a mark
-//! or after `cover`.
+//! bytes do not change while anything borrows from here. `fast_count` is `count`, or 0 with a
+//! status byte or after `cover`.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Geometry, Mark};
+use crate::format::{Geometry, StatusByte};
 use crate::io::{Access, View};
 use crate::os;
 
@@ -24,7 +24,7 @@ pub(crate) struct RecordView<T> {
     fast_count: u64,
     stride: usize,
     count: u64,
-    mark: Option<Mark>,
+    status_byte: Option<StatusByte>,
     /// How many records the view has room for.
     capacity: u64,
     view: Arc<View>,
@@ -45,7 +45,7 @@ impl<T> RecordView<T> {
             fast_count: 0,
             stride: 0,
             count: 0,
-            mark: None,
+            status_byte: None,
             capacity: 0,
             view: Arc::new(View::empty(0, Access::ReadOnly)),
             marker: PhantomData,
@@ -86,21 +86,30 @@ impl<T: Copy> RecordView<T> {
             return invalid("the records' place in the file is not aligned for their type");
         }
         let (capacity, _) = geometry.records_below(end);
-        let (fast_count, count, mark) = (0, 0, None);
-        Ok(Self { base, fast_count, stride, count, mark, capacity, view, marker: PhantomData })
+        let (fast_count, count, status_byte) = (0, 0, None);
+        Ok(Self {
+            base,
+            fast_count,
+            stride,
+            count,
+            status_byte,
+            capacity,
+            view,
+            marker: PhantomData,
+        })
     }
 
-    /// The same records, where the mark of each says whether it exists.
+    /// The same records, where the status byte of each says whether it is live.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if the mark lies within the record or beyond its stride.
-    pub(crate) fn with_mark(mut self, mark: Option<Mark>) -> Result<Self> {
-        if mark.is_some_and(|mark| mark.at < size_of::<T>() || mark.at >= self.stride) {
+    /// [`ErrorKind::InvalidArgument`] if it lies within the record or beyond the stride.
+    pub(crate) fn with_status_byte(mut self, status_byte: Option<StatusByte>) -> Result<Self> {
+        if status_byte.is_some_and(|byte| byte.at < size_of::<T>() || byte.at >= self.stride) {
             return Err(Error::new(ErrorKind::InvalidArgument, "map records")
                 .detail("the stride has no room for a status byte behind the record"));
         }
-        self.mark = mark;
-        self.fast_count = if mark.is_some() { 0 } else { self.count };
+        self.status_byte = status_byte;
+        self.fast_count = if status_byte.is_some() { 0 } else { self.count };
         Ok(self)
     }
 
@@ -119,7 +128,7 @@ impl<T: Copy> RecordView<T> {
                 .detail(format!("the view has room for {} records", self.capacity)));
         }
         self.count = count;
-        self.fast_count = if self.mark.is_some() { 0 } else { count };
+        self.fast_count = if self.status_byte.is_some() { 0 } else { count };
         Ok(())
     }
 
@@ -145,7 +154,7 @@ impl<T: Copy> RecordView<T> {
         &self.view
     }
 
-    /// Record `index`, in place; `None` for records with marks.
+    /// Record `index`, in place; `None` for records with status bytes.
     #[inline]
     pub(crate) fn get(&self, index: u64) -> Option<&T> {
         if index < self.fast_count {
@@ -171,11 +180,11 @@ impl<T: Copy> RecordView<T> {
         Some(unsafe { record.as_ref() })
     }
 
-    /// Record `index`, in place, if its mark says that it exists; `None` for records without marks.
+    /// Record `index`, in place, if its status byte says that it is live; `None` without one.
     #[inline]
-    pub(crate) fn get_marked(&self, index: u64) -> Option<&T> {
-        let mark = self.mark?;
-        if *self.slot(index)?.get(mark.at)? != mark.live {
+    pub(crate) fn get_if_live(&self, index: u64) -> Option<&T> {
+        let status_byte = self.status_byte?;
+        if *self.slot(index)?.get(status_byte.at)? != status_byte.live {
             return None;
         }
         let record = self.address(index).cast::<T>();
@@ -219,7 +228,7 @@ impl<T: Copy> RecordView<T> {
     }
 
     /// The first `len_bytes` bytes of record `index`, in place; `len_bytes` is at most the stride.
-    /// `None` for records with marks.
+    /// `None` for records with status bytes.
     #[inline]
     pub(crate) fn bytes(&self, index: u64, len_bytes: usize) -> Option<&[u8]> {
         if index < self.fast_count && len_bytes <= self.stride {
@@ -256,7 +265,7 @@ impl<T: Copy> RecordView<T> {
         Ok(())
     }
 
-    /// Records `range` as one slice, if records follow one another without gaps or marks.
+    /// Records `range` as one slice, if records follow one another without gaps or status bytes.
     pub(crate) fn slice(&self, range: Range<u64>) -> Option<&[T]> {
         if self.stride != size_of::<T>() || range.start > range.end || range.end > self.fast_count {
             return None;
@@ -306,11 +315,14 @@ impl<T> std::fmt::Debug for RecordView<T> {
 /// let mut store = Store::<Point>::create(&path).unwrap();
 /// store.append(&Point { x: 1, y: 2 }).unwrap();
 /// store.close().unwrap();
-/// let store = WindowedStore::<Point>::open_windowed(&path, 1 << 20, 64 << 10).unwrap();
+/// let options = WindowedStore::<Point>::options();
+/// let options = options.max_mapped_bytes(1 << 20).window_bytes(64 << 10);
+/// let store = options.open(&path).unwrap();
 /// let point = store.get(0).unwrap().unwrap(); // pins its window
 /// assert_eq!(point.y, 2);
 /// # }
 /// ```
+#[must_use = "a guard pins its window while it lives"]
 pub struct RecordGuard<'a, R: ?Sized> {
     record: NonNull<R>,
     /// Keeps the record mapped, unless the borrow `'a` does.

@@ -17,7 +17,7 @@ use super::sliding::{Slider, ViewCounters};
 use super::window_guard::WindowGuard;
 use super::write_back::{Mapped, Mixed, Positioned, WriteBack, Writer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Geometry, Mark, Windows};
+use crate::format::{Geometry, StatusByte, Windows};
 use crate::io::{Access, Backing, View};
 use crate::number::smaller;
 use crate::os::Advice;
@@ -41,8 +41,8 @@ pub(crate) struct ArrayOptions {
     /// Whether each change of a record needs its own call of [`Array::edit`]; if not, a caller may
     /// change many records in a window that was lent once.
     pub(crate) announces_edits: bool,
-    /// The byte that says whether a record exists, in stores with deletes.
-    pub(crate) mark: Option<Mark>,
+    /// The status byte of each record, in stores with deletes.
+    pub(crate) status_byte: Option<StatusByte>,
 }
 
 /// The place for records that will be appended.
@@ -179,11 +179,11 @@ impl<T: Copy + Send + Sync> Array<T> {
         }
     }
 
-    /// The mark of record `index`; `None` if there is no such record, or records have no marks.
-    pub(crate) fn mark_of(&self, index: u64) -> Result<Option<u8>> {
-        let Some(mark) = self.options.mark else { return Ok(None) };
+    /// The status byte of record `index`; `None` if there is no such record, or no status byte.
+    pub(crate) fn status_of(&self, index: u64) -> Result<Option<u8>> {
+        let Some(status_byte) = self.options.status_byte else { return Ok(None) };
         if let Some(slot) = self.slot(index) {
-            return Ok(slot.get(mark.at).copied());
+            return Ok(slot.get(status_byte.at).copied());
         }
         let in_file = self.in_file();
         let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
@@ -191,7 +191,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         };
         let (view, lead) = slider.pin(index, in_file)?;
         let mut byte = [0];
-        view.read(lead.saturating_add(mark.at), &mut byte)?;
+        view.read(lead.saturating_add(status_byte.at), &mut byte)?;
         Ok(Some(byte[0]))
     }
 
@@ -227,7 +227,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         let ids = ids.start..ids.end.min(in_file);
         // SAFETY: the records lie in the file, so by `open`'s contract they are valid `T`s, and
         // nothing changes or cuts them off while the array is borrowed.
-        unsafe { WindowGuard::new(view, self.geometry, self.options.mark, ids) }.map(Some)
+        unsafe { WindowGuard::new(view, self.geometry, self.options.status_byte, ids) }.map(Some)
     }
 
     /// Appends records, whose bytes follow one another, to the pending ones, and returns their
@@ -481,7 +481,7 @@ impl<T: Copy + Send + Sync> Array<T> {
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     fn view_records(&self, view: Arc<View>) -> Result<RecordView<T>> {
         // SAFETY: by `open`'s contract every bit pattern is a `T` without padding.
-        unsafe { RecordView::new(view, self.geometry) }?.with_mark(self.options.mark)
+        unsafe { RecordView::new(view, self.geometry) }?.with_status_byte(self.options.status_byte)
     }
 
     /// A view of all records, with room for growth if this handle may grow the file.

@@ -29,7 +29,9 @@ use crate::os;
 /// let mut store = Store::<Point>::create(&path).unwrap();
 /// for i in 0..100_000 { store.append(&Point { x: i, y: i * 2 }).unwrap(); }
 /// store.close().unwrap();
-/// let windowed = WindowedStore::<Point>::open_windowed(&path, 256 << 10, 64 << 10).unwrap();
+/// let options = WindowedStore::<Point>::options();
+/// let options = options.max_mapped_bytes(256 << 10).window_bytes(64 << 10);
+/// let windowed = options.open(&path).unwrap();
 /// for i in 0..100_000 { assert_eq!(windowed.get(i).unwrap().unwrap().y, i as u32 * 2); }
 /// let counters = windowed.view_counters();
 /// assert!(counters.mapped_bytes <= 256 << 10 && counters.evictions > 0);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::record_view::RecordView;
 use crate::error::Result;
-use crate::format::{Geometry, Mark};
+use crate::format::{Geometry, StatusByte};
 use crate::io::View;
 
 /// The records of a sliding window, pinned together: the fast way to iterate over a windowed store,
@@ -24,13 +24,16 @@ use crate::io::View;
 /// for x in 0..50_000 { store.append(&Point { x, y: 1 }).unwrap(); }
 /// store.close().unwrap();
 ///
-/// let store = WindowedStore::<Point>::open_windowed(&path, 512 << 10, 64 << 10).unwrap();
+/// let options = WindowedStore::<Point>::options();
+/// let options = options.max_mapped_bytes(512 << 10).window_bytes(64 << 10);
+/// let store = options.open(&path).unwrap();
 /// let window = store.window(10_000).unwrap().unwrap();
 /// assert_eq!(window.ids(), 8192..16_384);
 /// assert_eq!(window.get(16_383).unwrap().x, 16_383);
 /// assert!(window.get(16_384).is_none()); // in the next window
 /// # }
 /// ```
+#[must_use = "a guard pins its window while it lives"]
 pub struct WindowGuard<'a, T> {
     records: RecordView<T>,
     first: u64,
@@ -38,8 +41,8 @@ pub struct WindowGuard<'a, T> {
 }
 
 impl<T: Copy> WindowGuard<'_, T> {
-    /// Records `ids` of `geometry`, as far as `view` holds them. With a mark, records whose mark
-    /// says that they do not exist are left out.
+    /// Records `ids` of `geometry`, as far as `view` holds them, without those whose status byte
+    /// says that they are deleted.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if a record would be
@@ -52,14 +55,15 @@ impl<T: Copy> WindowGuard<'_, T> {
     pub(crate) unsafe fn new(
         view: Arc<View>,
         geometry: Geometry,
-        mark: Option<Mark>,
+        status_byte: Option<StatusByte>,
         ids: Range<u64>,
     ) -> Result<Self> {
         let start = geometry.offset_of(ids.start)?;
         // The window as an array of its own, which starts at its first record.
         let window = Geometry::new(start, geometry.stride)?;
         // SAFETY: the caller's promise for `T`.
-        let mut records = unsafe { RecordView::new(view, window) }?.with_mark(mark)?;
+        let mut records =
+            unsafe { RecordView::new(view, window) }?.with_status_byte(status_byte)?;
         let count = (ids.end - ids.start).min(records.capacity());
         // SAFETY: the caller's promise for the records.
         unsafe { records.publish(count) }?;
@@ -77,7 +81,7 @@ impl<T: Copy> WindowGuard<'_, T> {
         let index = id.checked_sub(self.first)?;
         match self.records.get(index) {
             Some(record) => Some(record),
-            None => self.records.get_marked(index),
+            None => self.records.get_if_live(index),
         }
     }
 }

@@ -31,13 +31,14 @@ use crate::error::{Error, Result};
 use crate::io::{Access, Backing, View};
 use crate::os;
 
-/// How a store writes its records back to the file.
+/// How a store writes its records back to the file: tests and benchmarks choose, and all other
+/// callers have [`WriteBack::Auto`].
 ///
 /// ```
 /// use flatrec::{DynStore, DataType, Field, Schema, WriteBack};
 /// let directory = tempfile::tempdir()?;
 /// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
-/// let mut store = DynStore::options()
+/// let mut store = DynStore::create_options()
 ///     .write_back(WriteBack::Mapped)
 ///     .create(directory.path().join("numbers.rec"), &schema)?;
 /// store.append(&7u32.to_le_bytes())?;

@@ -19,7 +19,8 @@ use crate::io::{Access, Backing};
 use crate::store::ExclusiveFile;
 use crate::txn::opening::Opening;
 use crate::txn::{
-    Checkpoint, Common, Engine, Locks, Options, ReaderInfo, Row, Source, Superblock, create_sums,
+    Checkpoint, CommitId, Common, CreateOptions, Engine, Locks, OpenOptions, ReaderInfo, Row,
+    Source, Superblock, check_sums_possible, create_sums,
 };
 
 /// A store that threads share: [snapshots](Snapshot) read it, and
@@ -59,7 +60,7 @@ use crate::txn::{
 ///         });
 ///     }
 /// });
-/// let snapshot = hits.begin_read();
+/// let snapshot = hits.begin_read().unwrap();
 /// assert!(snapshot.iter().all(|(_, hit)| hit.times == 10));
 /// drop(snapshot);
 /// hits.close().unwrap();
@@ -85,26 +86,42 @@ pub struct Database<R: Row + ?Sized> {
 /// let mut transaction = database.begin_write()?;
 /// transaction.append(&7u16.to_le_bytes())?;
 /// transaction.commit(Durability::Immediate)?;
-/// assert_eq!(database.begin_read().get(0), Some(&[7, 0][..]));
+/// assert_eq!(database.begin_read()?.get(0), Some(&[7, 0][..]));
 /// assert_eq!(database.schema(), &schema);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type DynDatabase = Database<[u8]>;
 
 impl<R: Row + ?Sized> Database<R> {
-    /// Options for making or opening a database.
+    /// Options for opening a database to read and write. To open it for reading only, see
+    /// [`ReadOnlyDatabase::options`](crate::ReadOnlyDatabase::options).
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, Field, Schema, Wait};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// DynDatabase::create(&path, &schema)?.close()?;
+    /// let database = DynDatabase::options().wait(Wait::Forever).max_log(1 << 30).open(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn options() -> OpenOptions<Self> {
+        OpenOptions::new(Common::default())
+    }
+
+    /// Options for creating a database.
     ///
     /// ```
     /// use flatrec::{DataType, DynDatabase, Field, Schema};
     /// let directory = tempfile::tempdir()?;
     /// let path = directory.path().join("numbers.rec");
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let options = DynDatabase::options().deletes().checkpoint_at(1 << 20);
-    /// options.create(&path, &schema)?.close()?;
+    /// let options = DynDatabase::create_options().deletes(true).checkpoint_at(1 << 20);
+    /// let database = options.create(&path, &schema)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn options() -> Options<Self> {
-        Options::new()
+    pub fn create_options() -> CreateOptions<Self> {
+        CreateOptions::new(Common::default())
     }
 
     /// Opens the store at `path`. If an earlier writer has left a log, recovers its commits first.
@@ -116,21 +133,36 @@ impl<R: Row + ?Sized> Database<R> {
         Self::options().open(path)
     }
 
-    /// A snapshot of the newest committed state.
+    /// A snapshot of the newest committed state. It never waits.
     ///
-    /// # Panics
-    /// If the mapped records are not aligned for their type. Views start at page boundaries, and
-    /// opening checks the schema, so this cannot happen.
-    pub fn begin_read(&self) -> Snapshot<R> {
+    /// # Errors
+    /// No condition today: the state is in this process's memory. The signature is that of
+    /// [`ReadableDatabase::begin_read`](crate::ReadableDatabase::begin_read).
+    pub fn begin_read(&self) -> Result<Snapshot<R>> {
         let engine = Arc::clone(&self.engine);
         let state = engine.load();
-        Snapshot::new(engine, state).expect("the schema was checked when the store was opened")
+        Snapshot::new(engine, state)
+    }
+
+    /// The number of the newest commit: the one that [`Database::begin_read`] reads. Costs a few
+    /// loads of memory.
+    ///
+    /// ```
+    /// use flatrec::{CommitId, DataType, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// assert_eq!(database.commit_id(), CommitId::from(0)); // no commit yet
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn commit_id(&self) -> CommitId {
+        self.engine.newest_commit().into()
     }
 
     /// Copies committed changes from the log to their places in the data file, as far as no reader
     /// still needs the old records ([`Checkpoint::held_back`] says whether one does). Commits and
     /// [`Database::close`] make checkpoints too: a commit makes one when the log has grown to
-    /// [`Options::checkpoint_at`].
+    /// [`OpenOptions::checkpoint_at`].
     ///
     /// ```
     /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
@@ -142,7 +174,8 @@ impl<R: Row + ?Sized> Database<R> {
     /// transaction.append(&[7])?;
     /// transaction.commit(Durability::Immediate)?;
     /// let checkpoint = database.checkpoint()?;
-    /// assert_eq!((checkpoint.commit(), checkpoint.held_back()), (1, None));
+    /// assert_eq!(checkpoint.commit_id(), database.commit_id());
+    /// assert_eq!(checkpoint.held_back(), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -177,7 +210,7 @@ impl<R: Row + ?Sized> Database<R> {
 
     /// Waits for a commit after commit `after`, at most for the given time. Returns whether there
     /// is one. Threads with this handle use it; other processes use
-    /// [`Reader::wait`](crate::Reader::wait).
+    /// [`ReadOnlyDatabase::wait`](crate::ReadOnlyDatabase::wait).
     ///
     /// ```
     /// use std::time::Duration;
@@ -185,15 +218,15 @@ impl<R: Row + ?Sized> Database<R> {
     /// let directory = tempfile::tempdir()?;
     /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
     /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
-    /// assert!(!database.wait(database.begin_read().commit(), Duration::ZERO)?); // no commit yet
+    /// assert!(!database.wait(database.commit_id(), Duration::ZERO)?); // no commit yet
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error; the supported systems report
     /// none.
-    pub fn wait(&self, after: u64, at_most: Duration) -> Result<bool> {
-        self.engine.wait(after, at_most)
+    pub fn wait(&self, after: CommitId, at_most: Duration) -> Result<bool> {
+        self.engine.wait(after.get(), at_most)
     }
 
     /// The readers in other handles and processes, and the commits that they hold. The list does
@@ -223,8 +256,9 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.schema()
     }
 
-    /// The bytes that [`Options::metadata`] gave the store when it was made. The first call reads
-    /// them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
+    /// The bytes that [`CreateOptions::metadata`] gave the store when it was made. The first call
+    /// reads them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their
+    /// length.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if they do not fit into this process's memory;
@@ -252,10 +286,8 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.close()
     }
 
-    fn of(opening: Opening, options: &Options<Self>) -> Result<Self> {
-        let engine = opening
-            .check_rows::<R>(options.schema.as_ref(), &options.common)?
-            .write(&options.common, R::ALIGNMENT)?;
+    fn of(opening: Opening, by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
+        let engine = opening.check_rows::<R>(by_hand, common)?.write(common, R::ALIGNMENT)?;
         let engine = Arc::new(engine);
         let closing = Arc::new(CloseAtEnd::new(Arc::clone(&engine)));
         Ok(Self { engine, closing, marker: PhantomData })
@@ -268,7 +300,7 @@ impl<R: Record> Database<R> {
     /// # Errors
     /// As [`Store::create`](crate::Store::create).
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::options().create(path)
+        Self::create_options().create(path)
     }
 }
 
@@ -278,17 +310,17 @@ impl DynDatabase {
     /// # Errors
     /// As [`DynStore::create`](crate::DynStore::create).
     pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
-        Self::options().create(path, schema)
+        Self::create_options().create(path, schema)
     }
 }
 
-impl<R: Row + ?Sized> Options<Database<R>> {
-    /// Opens the store at `path`.
+impl<R: Row + ?Sized> OpenOptions<Database<R>> {
+    /// Opens the store at `path` to read and write.
     ///
     /// # Errors
     /// As [`Database::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        Database::of(Opening::at(path.as_ref(), Access::ReadWrite, &self.common)?, &self)
+        open_at(path.as_ref(), self.schema.as_ref(), &self.common)
     }
 
     /// Opens the store in any backing; its log lies beside it ([`Backing::open_side`]).
@@ -301,46 +333,44 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// store is open, and that no other handle has it open as a store.
     #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
-        Database::of(Opening::over(backing)?, &self)
+        Database::of(Opening::over(backing)?, self.schema.as_ref(), &self.common)
     }
 }
 
-impl<R: Record> Options<Database<R>> {
+impl<R: Record> CreateOptions<Database<R>> {
     /// Makes a new, empty store at `path`.
     ///
     /// # Errors
-    /// As [`Database::create`].
+    /// As [`Database::create`]; [`ErrorKind::InvalidSchema`] if the schema given
+    /// ([`CreateOptions::schema`]) does not fit `R`.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Database<R>> {
         let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
         create_empty(path.as_ref(), &schema, &self.common)?;
-        self.open(path)
+        open_at(path.as_ref(), Some(&schema), &self.common)
     }
 
     /// Makes a new, empty store in an empty backing.
     ///
     /// # Errors
-    /// As [`Database::create`].
+    /// As [`CreateOptions::create`].
     ///
     /// # Safety
-    /// As for [`Options::over`](Options::<Database<R>>::over).
+    /// As for [`OpenOptions::over`](OpenOptions::<Database<R>>::over).
     #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
         let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
-        Database::of(create_in(backing, &schema, &self.common)?, &self)
+        Database::of(create_in(backing, &schema, &self.common)?, Some(&schema), &self.common)
     }
 }
 
-impl Options<DynDatabase> {
-    /// Makes a new, empty store at `path`.
+impl CreateOptions<DynDatabase> {
+    /// Makes a new, empty store at `path`, for records with this schema.
     ///
     /// # Errors
     /// As [`DynDatabase::create`].
     pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynDatabase> {
-        if let Some(wanted) = &self.schema {
-            wanted.check_found(schema)?;
-        }
         create_empty(path.as_ref(), schema, &self.common)?;
-        self.open(path)
+        open_at(path.as_ref(), Some(schema), &self.common)
     }
 
     /// Makes a new, empty store in an empty backing.
@@ -349,19 +379,28 @@ impl Options<DynDatabase> {
     /// As [`DynDatabase::create`].
     ///
     /// # Safety
-    /// As for [`Options::over`](Options::<DynDatabase>::over).
+    /// As for [`OpenOptions::over`](OpenOptions::<DynDatabase>::over).
     #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn create_over(
         self,
         backing: Arc<dyn Backing>,
         schema: &Schema,
     ) -> Result<DynDatabase> {
-        Database::of(create_in(backing, schema, &self.common)?, &self)
+        Database::of(create_in(backing, schema, &self.common)?, Some(schema), &self.common)
     }
+}
+
+fn open_at<R: Row + ?Sized>(
+    path: &Path,
+    by_hand: Option<&Schema>,
+    common: &Common,
+) -> Result<Database<R>> {
+    Database::of(Opening::at(path, Access::ReadWrite, common)?, by_hand, common)
 }
 
 /// Makes a new, empty store in an empty backing.
 fn create_in(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Opening> {
+    check_sums_possible(&*backing, common)?;
     let superblock = Superblock::create(backing, schema, &common.metadata, common.deletes)?;
     create_sums(&superblock, common)?;
     Ok(Opening { superblock, locks: Locks::none() })

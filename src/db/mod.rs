@@ -3,14 +3,17 @@
 
 mod closing;
 mod database;
-mod reader;
+mod read_only;
+mod readable;
+mod settings;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
 pub use database::{Database, DynDatabase};
-pub use reader::{DynReader, Reader};
+pub use read_only::{DynReadOnlyDatabase, ReadOnlyDatabase};
+pub use readable::ReadableDatabase;
 pub use snapshot::{Chunk, Chunks, Snapshot, SnapshotRecords};
 pub use transaction::{
     BorrowedWriter, OwnedWriteTransaction, OwnedWriter, TransactionRecords, WriteTransaction,

@@ -16,7 +16,7 @@ pub use self::records::SnapshotRecords;
 use crate::array::RecordView;
 use crate::error::Result;
 use crate::format::{RecordLayout, Schema};
-use crate::txn::{Row, Source, State};
+use crate::txn::{CommitId, Row, Source, State};
 
 /// The store as one commit left it; later commits do not change it.
 /// [`Database::begin_read`](crate::Database::begin_read) makes one.
@@ -51,12 +51,12 @@ use crate::txn::{Row, Source, State};
 /// transaction.append(&Counter { n: 1 }).unwrap();
 /// transaction.commit(Durability::Immediate).unwrap();
 ///
-/// let before = database.begin_read();
+/// let before = database.begin_read().unwrap();
 /// let mut transaction = database.begin_write().unwrap();
 /// transaction.get_mut(0).unwrap().unwrap().n = 2;
 /// transaction.commit(Durability::Immediate).unwrap();
 /// assert_eq!(before.get(0).unwrap().n, 1);
-/// assert_eq!(database.begin_read().get(0).unwrap().n, 2);
+/// assert_eq!(database.begin_read().unwrap().get(0).unwrap().n, 2);
 /// # }
 /// ```
 pub struct Snapshot<R: Row + ?Sized> {
@@ -105,8 +105,8 @@ impl<R: Row + ?Sized> Snapshot<R> {
     }
 
     /// The number of the commit that the snapshot shows.
-    pub fn commit(&self) -> u64 {
-        self.state.counts.commit
+    pub fn commit_id(&self) -> CommitId {
+        self.state.counts.commit.into()
     }
 
     /// The schema in the file.
@@ -181,7 +181,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// let mut transaction = database.begin_write()?;
     /// transaction.append_packed(&[5, 6, 7])?;
     /// transaction.commit(Durability::Immediate)?;
-    /// let snapshot = database.begin_read();
+    /// let snapshot = database.begin_read()?;
     /// assert_eq!(snapshot.range(1..100).collect::<Vec<_>>(), [(1, &[6][..]), (2, &[7])]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -200,7 +200,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Snapshot<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Snapshot")
             .field("path", &self.source.path())
-            .field("commit", &self.commit())
+            .field("commit", &self.commit_id().get())
             .field("count", &self.count())
             .finish_non_exhaustive()
     }

@@ -79,11 +79,9 @@ fn open(
     reading: Reading,
     way: WriteBack,
 ) -> Result<ExclusiveFile<[u8]>> {
-    let common = Common { write_back: way, ..Common::default() };
+    let common = Common { reading, write_back: way, ..Common::default() };
     // SAFETY: records are bytes, and each test uses its own backing.
-    unsafe {
-        ExclusiveFile::over(Arc::clone(backing) as _, Access::ReadWrite, reading, None, &common)
-    }
+    unsafe { ExclusiveFile::over(Arc::clone(backing) as _, Access::ReadWrite, None, &common) }
 }
 
 /// A read through an edit may slide the window, which first writes earlier changes. If that write
@@ -168,10 +166,10 @@ fn a_replaced_store_keeps_its_checksums_until_the_new_name_is_durable() {
     for checksums in [true, false] {
         let directory = tempfile::tempdir().unwrap();
         let (path, sums) = (directory.path().join("store"), directory.path().join("store-sum"));
-        let with_sums = DynStore::options().checksums();
-        with_sums.clone().create(&path, &schema).unwrap().close().unwrap();
+        let with_sums = DynStore::create_options().checksums(true);
+        with_sums.create(&path, &schema).unwrap().close().unwrap();
         let before = std::fs::read(&sums).unwrap();
-        let options = if checksums { with_sums } else { DynStore::options() };
+        let options = DynStore::create_options().checksums(checksums);
         let new = options.create_aside(&path, &schema, true).unwrap();
         let (tell, told) = std::sync::mpsc::channel();
         let at = sums.clone();

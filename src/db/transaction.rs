@@ -40,9 +40,9 @@ use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Token, Write
 /// transfer.get_mut(0).unwrap().unwrap().cents -= 30;
 /// transfer.get_mut(1).unwrap().unwrap().cents += 30;
 /// assert_eq!(transfer.get(1).unwrap().cents, 30); // the transaction sees its changes
-/// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 0); // a snapshot does not
+/// assert_eq!(accounts.begin_read().unwrap().get(1).unwrap().cents, 0); // a snapshot does not
 /// transfer.commit(Durability::Immediate).unwrap();
-/// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 30);
+/// assert_eq!(accounts.begin_read().unwrap().get(1).unwrap().cents, 30);
 /// # }
 /// ```
 #[must_use = "a transaction that is dropped changes nothing"]
@@ -67,7 +67,7 @@ pub struct WriteTransaction<'a, R: Row + ?Sized, O: WriterOwnership = BorrowedWr
 /// })
 /// .join()
 /// .unwrap()?;
-/// assert_eq!(database.begin_read().count(), 1);
+/// assert_eq!(database.begin_read()?.count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type OwnedWriteTransaction<R> = WriteTransaction<'static, R, OwnedWriter>;
@@ -225,7 +225,7 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     /// let directory = tempfile::tempdir()?;
     /// let path = directory.path().join("numbers.rec");
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let database = DynDatabase::options().deletes().create(&path, &schema)?;
+    /// let database = DynDatabase::create_options().deletes(true).create(&path, &schema)?;
     /// let mut transaction = database.begin_write()?;
     /// transaction.append_packed(&[0; 3 * 8])?;
     /// assert!(transaction.delete(1)?);
@@ -248,7 +248,7 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] in a store that was created without
-    /// [`Options::deletes`](crate::Options::deletes).
+    /// [`CreateOptions::deletes`](crate::CreateOptions::deletes).
     pub fn delete(&mut self, id: u64) -> Result<bool> {
         let deleted = self.changes.delete(&self.writer, id);
         self.named(deleted)
@@ -276,7 +276,7 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     /// let directory = tempfile::tempdir()?;
     /// let path = directory.path().join("numbers.rec");
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let database = DynDatabase::options().deletes().create(&path, &schema)?;
+    /// let database = DynDatabase::create_options().deletes(true).create(&path, &schema)?;
     /// let mut transaction = database.begin_write()?;
     /// transaction.append_all((0..10u64).map(u64::to_le_bytes))?;
     /// assert_eq!(transaction.update_where(|id, _| id < 3, |_, record| record[0] = 20)?, 3);
@@ -309,7 +309,7 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     /// # Errors
     /// - [`ErrorKind::NoSpace`] if the disk is full;
     /// - [`ErrorKind::LogFull`] if the log has the size of
-    ///   [`Options::max_log`](crate::Options::max_log) and a reader holds checkpoints back;
+    ///   [`OpenOptions::max_log`](crate::OpenOptions::max_log) and a reader holds checkpoints back;
     /// - [`ErrorKind::NotFound`] if the store was moved or replaced while it was open;
     /// - the error of a checkpoint, if the log has no room and that checkpoint fails;
     /// - [`ErrorKind::Poisoned`] after a failed write or sync, of this commit or an earlier one.

@@ -5,6 +5,7 @@
 //! 8192                         one descriptor for each field, in the order of their offsets
 //! 8192 + 64 * fields           string area: the long names one after the other, in that order
 //! 8192 + schema length         metadata: the user's bytes
+//! (the next multiple of 8)     annotations, if there are any: annotation_block.rs
 //! ```
 //!
 //! A schema has only one encoding, and [`parse_schema`] refuses all others: a name that fits in its
@@ -19,11 +20,15 @@ use std::mem::{offset_of, size_of};
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::annotation_block;
+use super::annotations::RecordAnnotations;
 use super::checksum::crc32c;
 use super::counts::Counts;
+use super::data_type::{DataType, TimeUnit};
+use super::field::Field;
 use super::header::{DATA_ALIGNMENT_BYTES, DESCRIPTOR_BYTES, DESCRIPTORS_OFFSET, Header};
 use super::layout::stride_for;
-use super::schema::{DataType, Field, MAX_NAME_BYTES, Schema, TimeUnit};
+use super::schema::{MAX_NAME_BYTES, Schema};
 use super::source::{Cursor, Source, crc32c_of};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -83,11 +88,17 @@ fn type_code(data_type: DataType) -> u8 {
         DataType::UInt64 => 9,
         DataType::Float32 => 10,
         DataType::Float64 => 11,
+        DataType::Int128 => 12,
+        DataType::UInt128 => 13,
         DataType::Date32 => 16,
         DataType::Timestamp(TimeUnit::Second) => 20,
         DataType::Timestamp(TimeUnit::Millisecond) => 21,
         DataType::Timestamp(TimeUnit::Microsecond) => 22,
         DataType::Timestamp(TimeUnit::Nanosecond) => 23,
+        DataType::Duration(TimeUnit::Second) => 24,
+        DataType::Duration(TimeUnit::Millisecond) => 25,
+        DataType::Duration(TimeUnit::Microsecond) => 26,
+        DataType::Duration(TimeUnit::Nanosecond) => 27,
         DataType::Utf8(_) => 32,
         DataType::Binary(_) => 33,
     }
@@ -107,11 +118,17 @@ fn type_of_code(code: u8, width_bytes: u32) -> Option<DataType> {
         9 => DataType::UInt64,
         10 => DataType::Float32,
         11 => DataType::Float64,
+        12 => DataType::Int128,
+        13 => DataType::UInt128,
         16 => DataType::Date32,
         20 => DataType::Timestamp(TimeUnit::Second),
         21 => DataType::Timestamp(TimeUnit::Millisecond),
         22 => DataType::Timestamp(TimeUnit::Microsecond),
         23 => DataType::Timestamp(TimeUnit::Nanosecond),
+        24 => DataType::Duration(TimeUnit::Second),
+        25 => DataType::Duration(TimeUnit::Millisecond),
+        26 => DataType::Duration(TimeUnit::Microsecond),
+        27 => DataType::Duration(TimeUnit::Nanosecond),
         32 => DataType::Utf8(width_bytes),
         33 => DataType::Binary(width_bytes),
         _ => return None,
@@ -164,9 +181,9 @@ fn too_large() -> Error {
         .detail("the schema and its metadata take more than 4 GiB")
 }
 
-/// The schema at the start of `source`, which begins at [`DESCRIPTORS_OFFSET`]; the metadata
-/// follows it with the length from `header`. Both are compared with their checksum. The metadata
-/// may be long and is not kept.
+/// The schema at the start of `source`, which begins at [`DESCRIPTORS_OFFSET`]. The metadata and
+/// the annotations follow it with the lengths from `header`. All are compared with their checksums.
+/// The metadata may be long and is not kept.
 ///
 /// # Errors
 /// [`ErrorKind::Corrupt`] if the checksum does not match, a descriptor is invalid, or the fields do
@@ -203,8 +220,28 @@ pub(crate) fn parse_schema(source: &(impl Source + ?Sized), header: &Header) -> 
     if strings.left() > 0 {
         return Err(corrupt("bytes follow the last name"));
     }
+    let annotations = parse_annotations(source, header, &mut fields)?;
     Schema::new(fields, header.record_size, header.alignment)
+        .and_then(|schema| schema.annotated(annotations))
         .map_err(|error| read_error(ErrorKind::Corrupt).source_error(error))
+}
+
+/// Gives the fields their annotations, and returns those of the record.
+fn parse_annotations(
+    source: &(impl Source + ?Sized),
+    header: &Header,
+    fields: &mut [Field],
+) -> Result<RecordAnnotations> {
+    let Some(place) = header.annotations() else { return Ok(RecordAnnotations::default()) };
+    let range = place.start - DESCRIPTORS_OFFSET..place.end - DESCRIPTORS_OFFSET;
+    let crc = crc32c_of(0, source, range.clone())?;
+    if crc != Some(header.annotations_crc) {
+        return Err(Error::new(ErrorKind::Corrupt, "read the annotations of")
+            .offset(place.start)
+            .detail("their checksum does not hold")
+            .advice("restore the file from a copy"));
+    }
+    annotation_block::parse(source, range, fields).map_err(|error| error.offset(place.start))
 }
 
 /// Why a descriptor is invalid.
@@ -251,6 +288,7 @@ fn parse_field(
         nullable: flags & FLAG_NULLABLE != 0,
         big_endian: flags & FLAG_BIG_ENDIAN != 0,
         utc: flags & FLAG_UTC != 0,
+        annotations: None,
     }))
 }
 
@@ -305,15 +343,16 @@ pub(crate) fn new_header(
     };
     let schema_len_bytes = u32::try_from(bytes.len()).map_err(|_| too_large())?;
     let metadata_len_bytes = u32::try_from(metadata.len_bytes()).map_err(|_| too_large())?;
-    let total_len = schema_len_bytes.checked_add(metadata_len_bytes).ok_or_else(too_large)?;
-    let end_of_schema = DESCRIPTORS_OFFSET + u64::from(total_len);
+    schema_len_bytes.checked_add(metadata_len_bytes).ok_or_else(too_large)?;
     let schema_crc = crc32c_of(crc32c(&bytes), metadata, 0..metadata.len_bytes())?;
-    let header = Header {
+    let annotations = annotation_block::encode(schema)?;
+    let annotations_len_bytes = u32::try_from(annotations.len()).map_err(|_| too_large())?;
+    let mut header = Header {
         file_id,
         record_size,
         stride,
         alignment,
-        data_offset: end_of_schema.next_multiple_of(DATA_ALIGNMENT_BYTES),
+        data_offset: DATA_ALIGNMENT_BYTES,
         sequence: 1,
         counts: Counts::default(),
         live_log: None,
@@ -321,11 +360,14 @@ pub(crate) fn new_header(
         editing: false,
         unfinished: false,
         writers_flags: 0,
+        annotations_len_bytes,
+        annotations_crc: crc32c(&annotations),
         field_count: u32::try_from(schema.fields().len()).map_err(|_| too_large())?,
         schema_len_bytes,
         metadata_len_bytes,
         schema_crc: schema_crc.ok_or_else(|| corrupt("the metadata to copy ends early"))?,
     };
+    header.data_offset = header.end_of_description().next_multiple_of(DATA_ALIGNMENT_BYTES);
     Ok((header, bytes))
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::schema::{Field, Schema};
+use super::annotations::Variant;
+use super::field::Field;
+use super::schema::Schema;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Schema {
@@ -13,6 +15,9 @@ impl Schema {
     /// The alignments are not compared. A 64-bit number is aligned to 8 bytes on some systems and
     /// to 4 on others, with the same bytes in the file; and records of the same size are aligned
     /// for a type wherever they begin at a multiple of its alignment, as data does.
+    ///
+    /// Of the annotations only variants of enumerations are compared: a value that has two names is
+    /// a difference, and so is a name with two values. Variants may be missing on either side.
     ///
     /// ```
     /// use flatrec::{DataType, Field, Schema};
@@ -33,8 +38,8 @@ impl Schema {
         let (mut lines, mut moved) = (Vec::new(), Vec::new());
         for field in self.fields() {
             match by_name.get(field.name()) {
-                Some(&other) if other == field => {}
-                Some(&other) if other.clone().at(field.offset) == *field => {
+                Some(&other) if other.has_layout_of(field) => lines.extend(renamed(field, other)),
+                Some(&other) if other.clone().at(field.offset).has_layout_of(field) => {
                     moved.push((field, other));
                 }
                 Some(other) => lines.push(format!(
@@ -74,6 +79,19 @@ impl Schema {
     pub(crate) fn check_found_size(&self, found: &Schema) -> Result<()> {
         refuse(self.size_diff(found).into_iter().collect())
     }
+}
+
+/// The first value that both fields name, with different names, or name with two values.
+fn renamed(expected: &Field, found: &Field) -> Option<String> {
+    let differs = |variant: &&Variant| {
+        let of_value = found.variant_of(variant.value()).map(Variant::name);
+        let of_name = found.variant_named(variant.name()).map(Variant::value);
+        of_value.is_some_and(|name| name != variant.name())
+            || of_name.is_some_and(|value| value != variant.value())
+    };
+    let variant = expected.variants().iter().find(differs)?;
+    let other = found.variant_of(variant.value()).or(found.variant_named(variant.name()))?;
+    Some(format!("{}: expected the variant {variant}, found {other}", expected.name()))
 }
 
 /// Tells of fields that differ in their offsets alone: mostly because one before them differs.

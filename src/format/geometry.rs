@@ -29,10 +29,10 @@ pub(crate) struct Geometry {
     pub(crate) stride: u64,
 }
 
-/// The byte of each record that says whether the record exists: the byte `at` has the value `live`
+/// The byte of each stride that says whether its record is live: the byte `at` has the value `live`
 /// then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct StatusByte {
     pub(crate) at: usize,
     pub(crate) live: u8,
 }

@@ -4,6 +4,7 @@
 //! 0        slot A, 512 bytes, then zeros to the end of the page
 //! 4096     slot B, 512 bytes, then zeros to the end of the page
 //! 8192     field descriptors, string area, metadata     (descriptor.rs)
+//!          annotations, in some stores                  (annotation_block.rs)
 //! data     record 0, record 1, ...                      (data offset: 65536, or a later multiple)
 //! ```
 //!
@@ -18,13 +19,16 @@
 //! sums and invariants give [`ErrorKind::Corrupt`]; a file that ends before its records gives
 //! [`ErrorKind::Truncated`].
 
+mod choose;
 mod numbers;
 
 use std::mem::{offset_of, size_of};
+use std::ops::Range;
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub(crate) use self::choose::UnverifiedHeader;
 pub(crate) use self::numbers::NUMBERS_END;
 use super::checksum::crc32c;
 use super::counts::Counts;
@@ -80,6 +84,12 @@ const INCOMPATIBLE_EDITING: u64 = 1 << 1;
 const INCOMPATIBLE_LIVE_LOG: u64 = 1 << 2;
 const INCOMPATIBLE_KNOWN: u64 = INCOMPATIBLE_DELETES | INCOMPATIBLE_EDITING | INCOMPATIBLE_LIVE_LOG;
 
+/// There is an annotation block. A writer that does not know it would write zeros over its length.
+const WRITERS_ANNOTATED: u64 = 1 << 0;
+
+/// Annotations begin at a multiple of this.
+const ANNOTATIONS_ALIGNMENT_BYTES: u64 = 8;
+
 /// The bytes of a slot.
 ///
 /// ```text
@@ -89,7 +99,8 @@ const INCOMPATIBLE_KNOWN: u64 = INCOMPATIBLE_DELETES | INCOMPATIBLE_EDITING | IN
 ///  64    | sequence                | count           | live count      | free head     |
 ///  96    | live log salt           | align. | fields | schema | metad. | schema |zeros |
 ///        |                         |        |        | length | length | crc    |      |
-/// 128    | commit                  | writers' flags  | zeros …
+/// 128    | commit                  | writers' flags  | annot. | annot. | zeros …
+///        |                         |                 | length | crc    |
 /// 508    | crc of bytes 0 to 507
 /// ```
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -117,7 +128,9 @@ struct SlotBytes {
     zero: U32,
     commit: U64,
     writers: U64,
-    zeros: [u8; 364],
+    annotations_len_bytes: U32,
+    annotations_crc: U32,
+    zeros: [u8; 356],
     crc: U32,
 }
 
@@ -144,7 +157,9 @@ const _: () = {
     assert!(offset_of!(SlotBytes, zero) == 124);
     assert!(offset_of!(SlotBytes, commit) == 128);
     assert!(offset_of!(SlotBytes, writers) == 136);
-    assert!(offset_of!(SlotBytes, zeros) == 144);
+    assert!(offset_of!(SlotBytes, annotations_len_bytes) == 144);
+    assert!(offset_of!(SlotBytes, annotations_crc) == 148);
+    assert!(offset_of!(SlotBytes, zeros) == 152);
     assert!(offset_of!(SlotBytes, crc) == CRC_OFFSET);
 };
 
@@ -177,9 +192,13 @@ pub(crate) struct Header {
     /// Whether the store is still being made, or its maker died. This tells a leftover from a
     /// complete store with such a name.
     pub(crate) unfinished: bool,
-    /// Features that a reader may ignore and a writer may not. This version knows none, so writers
-    /// refuse a store with any.
+    /// Features that a reader may ignore and a writer may not, and that this version does not know:
+    /// writers refuse a store with any.
     pub(crate) writers_flags: u64,
+    /// Bytes of the annotation block, behind the metadata; 0 without one.
+    pub(crate) annotations_len_bytes: u32,
+    /// The CRC-32C of the annotation block; 0 without one.
+    pub(crate) annotations_crc: u32,
     /// Number of field descriptors.
     pub(crate) field_count: u32,
     /// Bytes of the descriptors and of the string area after them.
@@ -226,7 +245,10 @@ impl Header {
         slot.metadata_len_bytes = self.metadata_len_bytes.into();
         slot.schema_crc = self.schema_crc.into();
         slot.commit = self.counts.commit.into();
-        slot.writers = self.writers_flags.into();
+        let annotated = flag(self.annotations_len_bytes != 0, WRITERS_ANNOTATED);
+        slot.writers = (self.writers_flags | annotated).into();
+        slot.annotations_len_bytes = self.annotations_len_bytes.into();
+        slot.annotations_crc = self.annotations_crc.into();
         slot.crc = crc32c(&slot.as_bytes()[..CRC_OFFSET]).into();
         zerocopy::transmute!(slot)
     }
@@ -253,13 +275,27 @@ impl Header {
         DESCRIPTORS_OFFSET + u64::from(self.schema_len_bytes) + u64::from(self.metadata_len_bytes)
     }
 
-    /// Whether both headers describe the same schema and metadata.
+    /// The place of the annotations in the file, if there are any.
+    pub(crate) fn annotations(&self) -> Option<Range<u64>> {
+        let start = self.end_of_schema().next_multiple_of(ANNOTATIONS_ALIGNMENT_BYTES);
+        let len = u64::from(self.annotations_len_bytes);
+        (len != 0).then(|| start..start + len)
+    }
+
+    /// The first byte after schema, metadata and annotations.
+    pub(crate) fn end_of_description(&self) -> u64 {
+        self.annotations().map_or(self.end_of_schema(), |annotations| annotations.end)
+    }
+
+    /// Whether both headers describe the same schema, metadata and annotations.
     pub(crate) fn has_schema_of(&self, other: &Self) -> bool {
         let schema = |header: &Self| {
             let &Self { field_count, schema_len_bytes, metadata_len_bytes, schema_crc, .. } =
                 header;
+            let annotations = (header.annotations_len_bytes, header.annotations_crc);
             let layout = (header.record_size, header.stride, header.alignment, header.data_offset);
-            (header.file_id, layout, field_count, schema_len_bytes, metadata_len_bytes, schema_crc)
+            let lengths = (field_count, schema_len_bytes, metadata_len_bytes);
+            (header.file_id, layout, lengths, schema_crc, annotations)
         };
         schema(self) == schema(other)
     }
@@ -287,10 +323,10 @@ impl Header {
                 self.field_count, self.schema_len_bytes
             ));
         }
-        if data_offset % DATA_ALIGNMENT_BYTES != 0 || data_offset < self.end_of_schema() {
+        if data_offset % DATA_ALIGNMENT_BYTES != 0 || data_offset < self.end_of_description() {
             return Err(format!(
                 "data at byte {data_offset}, with a schema up to byte {}",
-                self.end_of_schema()
+                self.end_of_description()
             ));
         }
         if self.end_of_data().is_none() {
@@ -366,77 +402,6 @@ pub(crate) struct SlotReport {
     pub(crate) b: SlotState,
 }
 
-/// A header with a matching checksum, whose other content is not checked yet.
-#[derive(Debug)]
-pub(crate) struct UnverifiedHeader {
-    header: Header,
-    slot: Slot,
-}
-
-impl UnverifiedHeader {
-    /// Chooses between the bytes at the offsets of both slots, [`SLOT_LEN_BYTES`] each or fewer if
-    /// the file ends before.
-    ///
-    /// If only one slot is valid, it is chosen: a crash during a header write leaves the other one
-    /// invalid. The report tells both.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotAStore`] if neither has the magic; [`ErrorKind::UnsupportedFormat`] if one
-    /// has an unknown version, or the chosen one has an unknown incompatible flag;
-    /// [`ErrorKind::Corrupt`] if neither is valid, or they contradict each other.
-    pub(crate) fn choose(a: &[u8], b: &[u8]) -> Result<(Self, Slot, SlotReport)> {
-        let (found_a, found_b) = (read_slot(a), read_slot(b));
-        for (found, slot) in [(&found_a, Slot::A), (&found_b, Slot::B)] {
-            if let Found::Version(version) = found {
-                let (detail, advice) = other_version(*version);
-                return Err(unsupported(slot, detail).advice(advice));
-            }
-        }
-        let report = SlotReport { a: found_a.state(), b: found_b.state() };
-        let (slot, bytes) = match (found_a, found_b) {
-            (Found::Valid(a), Found::Valid(b)) => {
-                check_agreement(&a, &b)?;
-                if b.sequence.get() > a.sequence.get() { (Slot::B, b) } else { (Slot::A, a) }
-            }
-            (Found::Valid(a), _) => (Slot::A, a),
-            (_, Found::Valid(b)) => (Slot::B, b),
-            _ => return Err(neither(a, b, &report)),
-        };
-        let unknown = bytes.incompatible.get() & !INCOMPATIBLE_KNOWN;
-        if unknown != 0 {
-            return Err(unsupported(slot, format!("unknown feature flags {unknown:#x}"))
-                .advice("a newer version of flatrec wrote the file; use that one"));
-        }
-        Ok((Self { header: bytes.header()?, slot }, slot, report))
-    }
-
-    /// The header, after a check of every invariant in a file of `file_len_bytes`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`] if an invariant is broken; [`ErrorKind::Truncated`] if the file ends
-    /// before the last record; the error then says how many whole records there are.
-    pub(crate) fn verify(self, file_len_bytes: u64) -> Result<Header> {
-        let header = self.verify_alone()?;
-        header.check_length(file_len_bytes)?;
-        Ok(header)
-    }
-
-    /// The header, after a check of every invariant except the file's length, for a caller that
-    /// saves the remaining records of a file.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`] if an invariant is broken.
-    pub(crate) fn verify_alone(self) -> Result<Header> {
-        let Self { header, slot } = self;
-        header.check().map_err(|detail| {
-            Error::new(ErrorKind::Corrupt, "read header")
-                .offset(slot.offset())
-                .detail(format!("the header claims {detail}"))
-        })?;
-        Ok(header)
-    }
-}
-
 impl Header {
     /// Checks that the records fit in a file of that length.
     ///
@@ -458,128 +423,6 @@ impl Header {
         }
         Ok(())
     }
-}
-
-/// The kind of bytes in one slot.
-enum Found {
-    Valid(Box<SlotBytes>),
-    Version(u32),
-    Empty,
-    Bad(&'static str),
-}
-
-impl Found {
-    fn state(&self) -> SlotState {
-        match self {
-            Self::Valid(slot) => {
-                SlotState::Valid { sequence: slot.sequence.get(), count: slot.count.get() }
-            }
-            Self::Version(version) => SlotState::Bad(format!("format version {version}")),
-            Self::Empty => SlotState::Empty,
-            Self::Bad(why) => SlotState::Bad((*why).into()),
-        }
-    }
-}
-
-fn read_slot(bytes: &[u8]) -> Found {
-    let bytes = bytes.get(..SLOT_LEN_BYTES).unwrap_or(bytes);
-    if bytes.iter().all(|&byte| byte == 0) {
-        return Found::Empty;
-    }
-    if !bytes.starts_with(&MAGIC) {
-        return Found::Bad("no magic");
-    }
-    let Ok((slot, _)) = SlotBytes::read_from_prefix(bytes) else {
-        return Found::Bad("the file ends within it");
-    };
-    if crc32c(&bytes[..CRC_OFFSET]) != slot.crc.get() {
-        return Found::Bad("its checksum does not hold");
-    }
-    if slot.version.get() != VERSION {
-        return Found::Version(slot.version.get());
-    }
-    Found::Valid(Box::new(slot))
-}
-
-impl SlotBytes {
-    /// The fields in the types of this crate. Flags and fields that contradict each other are an
-    /// error, because [`Header`] cannot express them.
-    fn header(&self) -> Result<Header> {
-        let corrupt = |detail| Error::new(ErrorKind::Corrupt, "read header").detail(detail);
-        let flags = self.incompatible.get();
-        let live_log = (self.live_log.get() != 0).then_some(self.live_log.get());
-        if live_log.is_some() != (flags & INCOMPATIBLE_LIVE_LOG != 0) {
-            return Err(corrupt("the live log's flag and its salt contradict each other"));
-        }
-        if self.slot_len_bytes.get() != SLOT_LEN {
-            return Err(corrupt("the slot's length is not 512"));
-        }
-        Ok(Header {
-            file_id: self.file_id,
-            record_size: self.record_size.get(),
-            stride: self.stride.get(),
-            alignment: self.alignment.get(),
-            data_offset: self.data_offset.get(),
-            sequence: self.sequence.get(),
-            counts: Counts {
-                commit: self.commit.get(),
-                records: self.count.get(),
-                live: self.live_count.get(),
-                free_head: Counts::free_head_of(self.free_head.get()),
-            },
-            live_log,
-            deletes: flags & INCOMPATIBLE_DELETES != 0,
-            editing: flags & INCOMPATIBLE_EDITING != 0,
-            unfinished: self.compatible.get() & COMPATIBLE_UNFINISHED != 0,
-            field_count: self.field_count.get(),
-            schema_len_bytes: self.schema_len_bytes.get(),
-            metadata_len_bytes: self.metadata_len_bytes.get(),
-            schema_crc: self.schema_crc.get(),
-            writers_flags: self.writers.get(),
-        })
-    }
-}
-
-/// Checks that two valid slots describe the same store, and that equal sequences mean equal slots.
-/// Otherwise a person or a broken disk has mixed them, and neither slot can be trusted.
-fn check_agreement(a: &SlotBytes, b: &SlotBytes) -> Result<()> {
-    let corrupt = |detail| {
-        Error::new(ErrorKind::Corrupt, "read header")
-            .detail(detail)
-            .advice("restore the file from a copy")
-    };
-    let layout =
-        |slot: &SlotBytes| (slot.record_size, slot.stride, slot.alignment, slot.data_offset);
-    if a.file_id != b.file_id || layout(a) != layout(b) {
-        return Err(corrupt("the header slots describe two different stores"));
-    }
-    if a.sequence == b.sequence && a.as_bytes() != b.as_bytes() {
-        return Err(corrupt("the header slots differ under the same sequence"));
-    }
-    Ok(())
-}
-
-fn neither(a: &[u8], b: &[u8], report: &SlotReport) -> Error {
-    if !a.starts_with(&MAGIC) && !b.starts_with(&MAGIC) {
-        let detail = match (&report.a, &report.b) {
-            (SlotState::Empty, SlotState::Empty) if a.is_empty() => "the file is empty",
-            (SlotState::Empty, SlotState::Empty) => "both header slots are zeros",
-            _ => "its first bytes are not those of a store",
-        };
-        return Error::new(ErrorKind::NotAStore, "read header").detail(detail);
-    }
-    let say = |state: &SlotState| match state {
-        SlotState::Valid { .. } => "valid".to_owned(),
-        SlotState::Empty => "empty".to_owned(),
-        SlotState::Bad(why) => why.clone(),
-    };
-    Error::new(ErrorKind::Corrupt, "read header")
-        .detail(format!("no header slot is valid (A: {}; B: {})", say(&report.a), say(&report.b)))
-        .advice("restore the file from a copy")
-}
-
-fn unsupported(slot: Slot, detail: String) -> Error {
-    Error::new(ErrorKind::UnsupportedFormat, "read header").offset(slot.offset()).detail(detail)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! Without them a stride is its record. This is the only description of that layout: array,
 //! transactions, stores and maintenance ask a [`RecordLayout`].
 
-use super::geometry::{Geometry, Mark};
+use super::geometry::{Geometry, StatusByte};
 use super::schema::MAX_RECORD_BYTES;
 use super::status::{Found, STATUS_LIVE, put_dead};
 use crate::error::{Error, ErrorKind, Result};
@@ -70,8 +70,8 @@ impl RecordLayout {
 
     /// The place of the status byte and its value for a live record; `None` without deletes.
     #[inline]
-    pub(crate) fn mark(&self) -> Option<Mark> {
-        self.deletes.then_some(Mark { at: self.record_size, live: STATUS_LIVE })
+    pub(crate) fn status_byte(&self) -> Option<StatusByte> {
+        self.deletes.then_some(StatusByte { at: self.record_size, live: STATUS_LIVE })
     }
 
     /// The content of a stride.
@@ -131,7 +131,7 @@ mod tests {
     fn a_status_byte_follows_records_that_can_be_deleted() {
         let layout = RecordLayout::new(65_536, 24, 8, true).unwrap().aligned_to(16);
         assert_eq!((layout.stride, layout.geometry.stride, layout.alignment), (32, 32, 16));
-        assert_eq!(layout.mark(), Some(Mark { at: 24, live: STATUS_LIVE }));
+        assert_eq!(layout.status_byte(), Some(StatusByte { at: 24, live: STATUS_LIVE }));
         let mut stride = [0; 32];
         assert_eq!((layout.found(&stride), layout.live(&stride)), (Err(0), None));
         put_live(&mut stride, &[7; 24]);
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn without_deletes_every_stride_is_a_record() {
         let layout = RecordLayout::new(65_536, 7, 1, false).unwrap();
-        assert_eq!((layout.stride, layout.mark()), (7, None));
+        assert_eq!((layout.stride, layout.status_byte()), (7, None));
         let stride = [2; 7];
         assert_eq!((layout.found(&stride), layout.is_dead(&stride)), (Ok(Found::Live), false));
         assert_eq!(layout.live(&stride), Some(&stride[..]));

@@ -11,12 +11,16 @@
 //! - Only this folder knows where records lie and what a status byte means ([`RecordLayout`]).
 //! - Offsets end at 2^63: larger ones are an error, and no arithmetic wraps.
 
+mod annotation_block;
+mod annotations;
 pub(crate) mod checksum;
 mod counts;
+pub(crate) mod data_type;
 #[doc(hidden)]
 pub mod derived;
 pub(crate) mod descriptor;
 mod diff;
+pub(crate) mod field;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -33,10 +37,14 @@ mod text;
 mod types;
 mod value;
 
+pub(crate) use annotation_block::encode as encode_annotations;
+pub use annotations::{DisplayHint, Group, Variant};
 pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_append};
 pub(crate) use counts::Counts;
+pub use data_type::{DataType, TimeUnit};
 pub(crate) use descriptor::{new_header, parse_schema};
-pub(crate) use geometry::{Geometry, Mark, OFFSET_MAX, Place, Windows, round_up, widen};
+pub use field::Field;
+pub(crate) use geometry::{Geometry, OFFSET_MAX, Place, StatusByte, Windows, round_up, widen};
 pub(crate) use header::{
     DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, NUMBERS_END, Slot, SlotReport,
     SlotState, UnverifiedHeader, VERSION, other_version,
@@ -46,10 +54,12 @@ pub use record::{FieldType, PodRecord, Record};
 pub(crate) use record::{
     bytes_of, bytes_of_mut, from_bytes, one_from_bytes, one_from_bytes_mut, zeroed,
 };
-pub use schema::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
+pub use schema::{MAX_RECORD_BYTES, Schema};
 pub(crate) use source::{Source, crc32c_of, in_pieces};
 pub(crate) use status::{Found, bad_status, next_free, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
+#[cfg(feature = "query")]
+pub(crate) use text::duration_nanoseconds;
 pub use types::{Bool, Nullable, Utf8};
 pub use value::{ArrayValue, Value};
 /// Numbers that are big-endian on every host, for foreign files: `be::U32`, `be::F64` and so on.

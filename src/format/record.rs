@@ -10,7 +10,9 @@ use std::slice;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::schema::{DataType, Field, MAX_RECORD_BYTES, Schema};
+use super::data_type::DataType;
+use super::field::Field;
+use super::schema::{MAX_RECORD_BYTES, Schema};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A type whose values are records: plain bytes of a fixed layout, read in place.
@@ -58,18 +60,6 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
     /// more than 16 MiB, or an alignment above 4096.
     fn schema() -> Result<Schema>;
 
-    /// The schema of these fields, for the output of the derive.
-    #[doc(hidden)]
-    fn schema_of(fields: Vec<Field>) -> Result<Schema> {
-        let (size, alignment) = size_and_alignment::<Self>()?;
-        Schema::new(fields, size, alignment)
-    }
-
-    /// Checks that the compiler's type of a field is a [`FieldType`]. A method, so that the derive
-    /// calls it on this trait and not on another trait of the same name.
-    #[doc(hidden)]
-    fn has_field<T: FieldType>(_: fn(Self) -> T) {}
-
     /// Whether records of the schema `found` in a file can be read as this type.
     ///
     /// # Errors
@@ -112,8 +102,11 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// assert_eq!(Field::of::<UserId>("user").to_string(), "user: uint32 at 0");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the type of a record's field",
-    label = "not every pattern of bytes is a `{Self}`, or a schema cannot describe it",
+    message = "a record cannot hold `{Self}`: it does not implement `flatrec::FieldType`",
+    label = "not a type of a record's field",
+    note = "for another struct, write its fields into the record; for an enum, store the number of \
+            its variant, for example as `u8`",
+    note = "for a newtype, implement `flatrec::FieldType`, as its documentation shows",
     note = "use `flatrec::Bool` for `bool`, `flatrec::Nullable<T>` for `Option<T>`, \
             `flatrec::Utf8<N>` for text, `u64` or `i64` for `usize` or `isize`"
 )]
@@ -139,15 +132,19 @@ pub trait FieldType:
     const PROBLEM: Option<&'static str> = None;
 }
 
+// The numbers are many: an error does not list them among the types that are field types.
 macro_rules! field_types {
     ($($native:ty, $ordered:ident, $data_type:ident;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl FieldType for $native {
             const DATA_TYPE: DataType = DataType::$data_type;
             const NATIVE_ENDIAN: bool = true;
         }
+        #[diagnostic::do_not_recommend]
         impl FieldType for zerocopy::little_endian::$ordered {
             const DATA_TYPE: DataType = DataType::$data_type;
         }
+        #[diagnostic::do_not_recommend]
         impl FieldType for zerocopy::big_endian::$ordered {
             const DATA_TYPE: DataType = DataType::$data_type;
             const BIG_ENDIAN: bool = true;
@@ -162,14 +159,18 @@ field_types! {
     u16, U16, UInt16;
     u32, U32, UInt32;
     u64, U64, UInt64;
+    i128, I128, Int128;
+    u128, U128, UInt128;
     f32, F32, Float32;
     f64, F64, Float64;
 }
 
+#[diagnostic::do_not_recommend]
 impl FieldType for i8 {
     const DATA_TYPE: DataType = DataType::Int8;
 }
 
+#[diagnostic::do_not_recommend]
 impl FieldType for u8 {
     const DATA_TYPE: DataType = DataType::UInt8;
     const IS_BYTE: bool = true;
@@ -184,9 +185,9 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const PROBLEM: Option<&'static str> = if T::PROBLEM.is_some() {
         T::PROBLEM
     } else if T::ARRAY_LEN.is_some() {
-        Some("an array of arrays cannot be a field: make it one array")
+        Some("a schema has no array of arrays: write one array of all elements")
     } else if T::NULLABLE {
-        Some("an element cannot be null: make the whole array Nullable")
+        Some("an element of an array cannot be null: write `Nullable<[T; N]>`")
     } else {
         length_problem(N)
     };
@@ -199,8 +200,10 @@ pub(super) const fn element_count(len: usize) -> u32 {
 
 pub(super) const fn length_problem(len: usize) -> Option<&'static str> {
     match len {
-        0 => Some("a field needs at least one element"),
-        _ if element_count(len) == u32::MAX => Some("a field has at most 16 MiB"),
+        0 => Some("a field needs at least one element: write a length above 0"),
+        _ if element_count(len) == u32::MAX => {
+            Some("a field has at most 16 MiB: write a smaller length")
+        }
         _ => None,
     }
 }
@@ -224,13 +227,6 @@ impl Field {
         field.nullable = T::NULLABLE;
         field.big_endian = T::BIG_ENDIAN;
         field
-    }
-
-    /// The same bytes as values of another type; the derive has checked that they fit.
-    #[doc(hidden)]
-    pub fn retyped(mut self, data_type: DataType) -> Self {
-        self.data_type = data_type;
-        self
     }
 }
 
@@ -289,7 +285,7 @@ unsafe impl<T: bytemuck::Pod + Send + Sync> Record for PodRecord<T> {
 ///
 /// # Errors
 /// [`ErrorKind::InvalidSchema`] if one of them does not fit in 32 bits.
-fn size_and_alignment<T>() -> Result<(u32, u32)> {
+pub(super) fn size_and_alignment<T>() -> Result<(u32, u32)> {
     let (size, alignment) = (size_of::<T>(), align_of::<T>());
     match (u32::try_from(size), u32::try_from(alignment)) {
         (Ok(size), Ok(alignment)) => Ok((size, alignment)),

@@ -5,16 +5,24 @@
 //! value of a field, including years beyond 9999.
 
 mod civil;
+mod display;
+mod duration;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::schema::{DataType, Field, TimeUnit};
+use self::display::{parse_displayed, push_displayed, variant_name};
+use super::annotations::Variant;
+use super::data_type::{DataType, TimeUnit};
+use super::field::Field;
 use super::value::{ArrayValue, Value, put, width_bytes, write_element};
 use crate::error::Result;
 
 /// The length that an error quotes of a text.
 const QUOTED_CHARS: usize = 40;
+
+#[cfg(feature = "query")]
+pub(crate) use self::duration::nanoseconds as duration_nanoseconds;
 
 impl Field {
     /// Parses `text` into the field's place in `record` and marks it present. The caller decides
@@ -28,9 +36,13 @@ impl Field {
     /// | `date32` | `2013-01-31` |
     /// | `timestamp` | `2013-01-31T05:00:00[.123]`, or a space for the `T` |
     /// | the same, UTC | the same and `Z`, or an offset such as `-05:00` |
+    /// | `duration` | `PT1.5S`, `-PT90S`, `P1DT2H` |
     /// | `utf8` | as it is |
     /// | `binary` | two hexadecimal digits for each byte |
+    /// | with variants | a variant's name, or the number of another value |
+    /// | with a [`DisplayHint`](crate::DisplayHint) | that form |
     /// | fixed array | `[1,2,3]`; dates, times, text and bytes in it as JSON strings |
+    /// | with a shape | `[[1,2],[3,4]]` |
     ///
     /// Years outside 0000 to 9999 have a sign and six digits or more: `+010000-01-01`.
     ///
@@ -72,29 +84,87 @@ impl Field {
                 self.format_array(array, out).inspect_err(|_| out.truncate(before))
             }
             value => {
-                format_element(value, self.utc, out);
+                self.format_single(value, out);
                 Ok(())
             }
         }
     }
 
+    /// Whether the value's text is a variant's name or a form of the field's own, and not that of
+    /// its type.
+    ///
+    /// # Errors
+    /// As [`Field::read`].
+    #[cfg(feature = "exchange")]
+    pub(crate) fn is_shown_as_text(&self, record: &[u8]) -> Result<bool> {
+        if self.annotations.is_none() {
+            return Ok(false);
+        }
+        Ok(self.display().is_some() || variant_name(self, &self.read(record)?).is_some())
+    }
+
+    /// Appends an element: the name of its variant, its form, or the text of its type.
+    fn format_single(&self, value: Value<'_>, out: &mut String) {
+        if self.annotations.is_none() {
+            return format_element(value, self.utc, out);
+        }
+        match variant_name(self, &value) {
+            Some(name) => out.push_str(name),
+            None if push_displayed(self, &value, out) => {}
+            None => format_element(value, self.utc, out),
+        }
+    }
+
     fn format_array(&self, array: ArrayValue<'_>, out: &mut String) -> Result<()> {
         let mut text = String::new();
-        out.push('[');
+        self.format_elements(array, out, |value, out| {
+            if self.is_bare_in_arrays(&value) {
+                format_element(value, self.utc, out);
+            } else {
+                text.clear();
+                self.format_single(value, &mut text);
+                push_json_string(&text, out);
+            }
+        })
+    }
+
+    /// Appends an array, whose elements `format` appends: nested arrays if it has a shape.
+    pub(crate) fn format_elements(
+        &self,
+        array: ArrayValue<'_>,
+        out: &mut String,
+        mut format: impl FnMut(Value<'_>, &mut String),
+    ) -> Result<()> {
+        let sizes = self.block_sizes(array.len());
         for (index, value) in array.iter().enumerate() {
+            let value = value?;
             if index > 0 {
                 out.push(',');
             }
-            if bare_in_arrays(self.data_type) {
-                format_element(value?, self.utc, out);
-            } else {
-                text.clear();
-                format_element(value?, self.utc, &mut text);
-                push_json_string(&text, out);
-            }
+            sizes.iter().filter(|&size| index % size == 0).for_each(|_| out.push('['));
+            format(value, out);
+            sizes.iter().filter(|&size| (index + 1) % size == 0).for_each(|_| out.push(']'));
         }
-        out.push(']');
         Ok(())
+    }
+
+    /// How many elements each dimension's blocks have, from the whole array of `len` elements on.
+    fn block_sizes(&self, len: usize) -> Vec<usize> {
+        let mut size = len;
+        let mut sizes = vec![len];
+        let inner = self.shape().split_last().map_or(&[][..], |(_, outer)| outer);
+        for &count in inner {
+            size /= crate::number::len_of(count).max(1);
+            sizes.push(size);
+        }
+        sizes
+    }
+
+    /// Whether an element appears in an array as it is, and not as a JSON string.
+    fn is_bare_in_arrays(&self, value: &Value<'_>) -> bool {
+        bare_in_arrays(self.data_type)
+            && self.display().is_none()
+            && variant_name(self, value).is_none()
     }
 }
 
@@ -125,10 +195,17 @@ fn describe(text: &str, why: Refusal) -> String {
 fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refusal> {
     macro_rules! number {
         ($type:ty) => {{
-            let value: $type =
-                text.parse().map_err(|error| Refusal::Because(format!("{error}")))?;
+            let value: $type = text.parse().map_err(|error| not_a_number(field, error))?;
             put(into, field.big_endian, value.to_le_bytes());
         }};
+    }
+    if field.annotations.is_some() {
+        if let Some(parsed) = parse_displayed(field, text, into) {
+            if field.big_endian && parsed.is_ok() && is_number(field.data_type) {
+                into.reverse();
+            }
+            return parsed;
+        }
     }
     match field.data_type {
         DataType::Bool => into.copy_from_slice(&[parse_bool(text)?]),
@@ -140,6 +217,8 @@ fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refus
         DataType::UInt16 => number!(u16),
         DataType::UInt32 => number!(u32),
         DataType::UInt64 => number!(u64),
+        DataType::Int128 => number!(i128),
+        DataType::UInt128 => number!(u128),
         DataType::Float32 => {
             let value: f32 = text.parse().map_err(|_| Refusal::Not("number"))?;
             check_finite(text, value.is_finite())?;
@@ -158,6 +237,10 @@ fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refus
             let time = civil::parse_timestamp(text.as_bytes(), unit, field.utc)?;
             put(into, field.big_endian, time.to_le_bytes());
         }
+        DataType::Duration(unit) => {
+            let time = duration::parse_duration(text, unit)?;
+            put(into, field.big_endian, time.to_le_bytes());
+        }
         DataType::Utf8(_) => {
             let value = Value::Text(text);
             write_element(field.data_type, false, into, &value).map_err(Refusal::Because)?;
@@ -165,6 +248,20 @@ fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refus
         DataType::Binary(_) => parse_hex(text, into)?,
     }
     Ok(())
+}
+
+/// Why a text is no integer of the field: its names are part of the answer, if it has variants.
+fn not_a_number(field: &Field, error: std::num::ParseIntError) -> Refusal {
+    const NAMES_SHOWN: usize = 10;
+    let variants = field.variants();
+    if variants.is_empty() {
+        return Refusal::Because(error.to_string());
+    }
+    let mut names: Vec<&str> = variants.iter().take(NAMES_SHOWN).map(Variant::name).collect();
+    if variants.len() > NAMES_SHOWN {
+        names.push("…");
+    }
+    Refusal::Because(format!("neither a variant ({}) nor a number", names.join(", ")))
 }
 
 fn parse_bool(text: &str) -> Result<u8, Refusal> {
@@ -205,30 +302,49 @@ fn hex_value(digit: u8) -> u8 {
     }
 }
 
-/// Parses `[…, …]` into the elements of `into`.
+/// Parses `[…, …]`, or an array of such for each dimension, into the elements of `into`.
 fn parse_array(field: &Field, text: &str, into: &mut [u8]) -> Result<(), String> {
     let refuse = |what: &str| describe(text, Refusal::Because(format!("expected {what}")));
-    let inside = text
-        .trim()
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .ok_or_else(|| refuse("an array like [1,2,3]"))?;
     let width = width_bytes(field.data_type).max(1);
     let expected = into.len() / width;
-    let mut rest = inside;
+    let sizes = field.block_sizes(expected);
+    let example =
+        if sizes.len() == 1 { "an array like [1,2,3]" } else { "an array like [[1,2],[3,4]]" };
+    let mut rest = text.trim();
     for (index, bytes) in into.chunks_exact_mut(width).enumerate() {
+        for _ in sizes.iter().filter(|&size| index % size == 0) {
+            rest = rest.trim_start().strip_prefix('[').ok_or_else(|| refuse(example))?;
+        }
         let (element, after) = next_element(rest, bare_in_arrays(field.data_type))
             .ok_or_else(|| refuse("elements of the field's type, as many as it has"))?;
         parse_element(field, &element, bytes)
             .map_err(|why| format!("element {index}: {}", describe(&element, why)))?;
-        rest = match (after.strip_prefix(','), index + 1 == expected) {
-            (Some(after), false) => after,
-            (None, true) if after.is_empty() => after,
-            _ => return Err(refuse(&format!("{expected} elements"))),
+        rest = after;
+        for _ in sizes.iter().filter(|&size| (index + 1) % size == 0) {
+            let after = rest.trim_start().strip_prefix(']');
+            rest = after.ok_or_else(|| match rest.is_empty() {
+                true => refuse(example),
+                false => refuse(&elements_of(&sizes, expected)),
+            })?;
+        }
+        let last = index + 1 == expected;
+        rest = match rest.trim_start().strip_prefix(',') {
+            Some(after) if !last => after,
+            None if last && rest.is_empty() => rest,
+            _ => return Err(refuse(&elements_of(&sizes, expected))),
         };
     }
     // Text is left over only for a field without elements, which no schema has.
     if rest.is_empty() { Ok(()) } else { Err(refuse("no elements")) }
+}
+
+fn elements_of(sizes: &[usize], elements: usize) -> String {
+    match sizes.last() {
+        Some(&inner) if sizes.len() > 1 => {
+            format!("{elements} elements, {inner} in each innermost array")
+        }
+        _ => format!("{elements} elements"),
+    }
 }
 
 /// The first element's text and the rest: a JSON string, or, if `bare` is allowed, the text before
@@ -239,7 +355,7 @@ fn next_element(text: &str, bare: bool) -> Option<(Cow<'_, str>, &str)> {
         let (element, after) = json_string(quoted)?;
         return Some((element, after.trim_start()));
     }
-    let end = text.find(',').unwrap_or(text.len());
+    let end = text.find([',', ']']).unwrap_or(text.len());
     let (element, after) = text.split_at(end);
     bare.then(|| (Cow::Borrowed(element.trim_end()), after))
 }
@@ -314,8 +430,17 @@ fn push_json_string(text: &str, out: &mut String) {
 fn bare_in_arrays(data_type: DataType) -> bool {
     !matches!(
         data_type,
-        DataType::Date32 | DataType::Timestamp(_) | DataType::Utf8(_) | DataType::Binary(_)
+        DataType::Date32
+            | DataType::Timestamp(_)
+            | DataType::Duration(_)
+            | DataType::Utf8(_)
+            | DataType::Binary(_)
     )
+}
+
+/// Whether elements of this type are numbers, whose bytes have an order.
+fn is_number(data_type: DataType) -> bool {
+    !matches!(data_type, DataType::Utf8(_) | DataType::Binary(_))
 }
 
 /// Appends a single value.
@@ -325,11 +450,14 @@ fn format_element(value: Value<'_>, utc: bool, out: &mut String) {
         Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
         Value::Int(value) => push(out, format_args!("{value}")),
         Value::UInt(value) => push(out, format_args!("{value}")),
+        Value::Int128(value) => push(out, format_args!("{value}")),
+        Value::UInt128(value) => push(out, format_args!("{value}")),
         // `Debug` of a float is its shortest text, with an exponent where that is shorter.
         Value::Float32(value) => push(out, format_args!("{value:?}")),
         Value::Float(value) => push(out, format_args!("{value:?}")),
         Value::Date(days) => civil::push_date(days.into(), out),
         Value::Timestamp(time, unit) => civil::push_timestamp(time, unit, utc, out),
+        Value::Duration(time, unit) => duration::push_duration(time, unit, out),
         Value::Text(text) => out.push_str(text),
         Value::Binary(bytes) => {
             for byte in bytes {

@@ -7,8 +7,9 @@ use std::str::FromStr;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::data_type::DataType;
 use super::record::{FieldType, element_count, length_problem};
-use super::schema::DataType;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// A `bool` of one byte, valid for every bit pattern: 0 is false, the rest is true.

@@ -3,7 +3,8 @@
 //! Reading borrows from the record and copies nothing. Every failure is an error, because the
 //! record may be damaged or the field may belong to another schema.
 
-use super::schema::{DataType, Field, TimeUnit};
+use super::data_type::{DataType, TimeUnit};
+use super::field::Field;
 use super::types::{unpadded, write_padded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::len_of;
@@ -31,10 +32,14 @@ pub enum Value<'a> {
     Null,
     /// A value of a `bool` field.
     Bool(bool),
-    /// A value of a signed integer field of any size.
+    /// A value of a signed integer field of up to 8 bytes.
     Int(i64),
-    /// A value of an unsigned integer field of any size.
+    /// A value of an unsigned integer field of up to 8 bytes.
     UInt(u64),
+    /// A value of an `int128` field.
+    Int128(i128),
+    /// A value of a `uint128` field.
+    UInt128(u128),
     /// A value of a `float32` field.
     Float32(f32),
     /// A value of a `float64` field.
@@ -43,6 +48,8 @@ pub enum Value<'a> {
     Date(i32),
     /// Time since 1970-01-01T00:00:00, in that unit.
     Timestamp(i64, TimeUnit),
+    /// A length of time, in that unit.
+    Duration(i64, TimeUnit),
     /// A value of a `utf8` field, without padding.
     Text(&'a str),
     /// A value of a `binary` field.
@@ -135,6 +142,7 @@ value_from! {
     bool => Bool,
     i8 => Int, i16 => Int, i32 => Int, i64 => Int,
     u8 => UInt, u16 => UInt, u32 => UInt, u64 => UInt,
+    i128 => Int128, u128 => UInt128,
     f32 => Float32, f64 => Float,
     &'a str => Text, &'a [u8] => Binary,
 }
@@ -191,8 +199,8 @@ impl Field {
     /// Stores `value` in the field's place in `record`.
     ///
     /// Integers go into any integer or float field that holds them exactly, a [`Value::Float`] into
-    /// a `float32` by rounding, a timestamp into another unit if nothing is lost. Null leaves
-    /// zeros.
+    /// a `float32` by rounding, a timestamp or a duration into another unit if nothing is lost.
+    /// Null leaves zeros.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidValue`] if the field cannot hold the value: another type, out of range,
@@ -333,12 +341,15 @@ pub(super) fn read_element(
         DataType::UInt16 => Value::UInt(u16::from_le_bytes(ordered(bytes, big)).into()),
         DataType::UInt32 => Value::UInt(u32::from_le_bytes(ordered(bytes, big)).into()),
         DataType::UInt64 => Value::UInt(u64::from_le_bytes(ordered(bytes, big))),
+        DataType::Int128 => Value::Int128(i128::from_le_bytes(ordered(bytes, big))),
+        DataType::UInt128 => Value::UInt128(u128::from_le_bytes(ordered(bytes, big))),
         DataType::Float32 => Value::Float32(f32::from_le_bytes(ordered(bytes, big))),
         DataType::Float64 => Value::Float(f64::from_le_bytes(ordered(bytes, big))),
         DataType::Date32 => Value::Date(i32::from_le_bytes(ordered(bytes, big))),
         DataType::Timestamp(unit) => {
             Value::Timestamp(i64::from_le_bytes(ordered(bytes, big)), unit)
         }
+        DataType::Duration(unit) => Value::Duration(i64::from_le_bytes(ordered(bytes, big)), unit),
         DataType::Utf8(_) => Value::Text(
             std::str::from_utf8(unpadded(bytes)).map_err(|error| format!("text: {error}"))?,
         ),
@@ -367,6 +378,9 @@ pub(super) fn write_element(
         (DataType::Timestamp(unit), Value::Timestamp(time, from)) => {
             put(into, big, in_unit(time, from, unit)?.to_le_bytes());
         }
+        (DataType::Duration(unit), Value::Duration(time, from)) => {
+            put(into, big, in_unit(time, from, unit)?.to_le_bytes());
+        }
         (DataType::Utf8(_), Value::Text(text)) => write_padded(text, into)?,
         (DataType::Binary(_), Value::Binary(bytes)) => {
             if bytes.len() != into.len() {
@@ -380,6 +394,12 @@ pub(super) fn write_element(
         }
         (_, Value::Int(value)) => write_integer(data_type, big, into, value.into())?,
         (_, Value::UInt(value)) => write_integer(data_type, big, into, value.into())?,
+        (_, Value::Int128(value)) => write_integer(data_type, big, into, value)?,
+        (DataType::UInt128, Value::UInt128(value)) => put(into, big, value.to_le_bytes()),
+        (_, Value::UInt128(value)) => match i128::try_from(value) {
+            Ok(value) => write_integer(data_type, big, into, value)?,
+            Err(_) => write_large(data_type, big, into, value)?,
+        },
         _ => return Err(format!("the value has another type: {value:?}")),
     }
     Ok(())
@@ -409,11 +429,12 @@ fn write_integer(
         DataType::UInt16 => put(into, big, u16::try_from(value).map_err(range)?.to_le_bytes()),
         DataType::UInt32 => put(into, big, u32::try_from(value).map_err(range)?.to_le_bytes()),
         DataType::UInt64 => put(into, big, u64::try_from(value).map_err(range)?.to_le_bytes()),
-        // The nearest float converts back to an integer of 65 bits only if it is equal.
-        DataType::Float32 if value as f32 as i128 == value => {
+        DataType::Int128 => put(into, big, value.to_le_bytes()),
+        DataType::UInt128 => put(into, big, u128::try_from(value).map_err(range)?.to_le_bytes()),
+        DataType::Float32 if is_exact(value.unsigned_abs(), f32::MANTISSA_DIGITS) => {
             put(into, big, (value as f32).to_le_bytes());
         }
-        DataType::Float64 if value as f64 as i128 == value => {
+        DataType::Float64 if is_exact(value.unsigned_abs(), f64::MANTISSA_DIGITS) => {
             put(into, big, (value as f64).to_le_bytes());
         }
         DataType::Float32 | DataType::Float64 => {
@@ -422,6 +443,27 @@ fn write_integer(
         _ => return Err(format!("the field does not take the integer {value}")),
     }
     Ok(())
+}
+
+/// Stores an integer of more than 127 bits in a field of any type but its own.
+fn write_large(data_type: DataType, big: bool, into: &mut [u8], value: u128) -> Result<(), String> {
+    match data_type {
+        DataType::Float32 if is_exact(value, f32::MANTISSA_DIGITS) => {
+            put(into, big, (value as f32).to_le_bytes());
+        }
+        DataType::Float64 if is_exact(value, f64::MANTISSA_DIGITS) => {
+            put(into, big, (value as f64).to_le_bytes());
+        }
+        _ => return Err(format!("{value} is out of range")),
+    }
+    Ok(())
+}
+
+/// Whether a float with so many binary digits has exactly this value. No integer of 128 bits is out
+/// of its range.
+fn is_exact(magnitude: u128, digits: u32) -> bool {
+    let used = u128::BITS - magnitude.leading_zeros() - magnitude.trailing_zeros();
+    magnitude == 0 || used <= digits
 }
 
 /// The nearest `f32`; a finite number without one is refused.

@@ -24,7 +24,7 @@ use crate::os::{self, fault};
 /// - [`Store::try_read`](crate::Store::try_read), [`Store::read_into`](crate::Store::read_into),
 ///   and those of [`DynStore`](crate::DynStore) and [`WindowedStore`](crate::WindowedStore);
 ///   [`DynStore::copies`](crate::DynStore::copies), [`verify`](crate::verify);
-/// - appends to a store through a map ([`WriteBack::Mapped`](crate::WriteBack::Mapped)).
+/// - appends to a store on a system where stores write through views alone (Windows).
 ///
 /// A fault of other code goes to the previous handler, as without the guard. So a thread that looks
 /// at records in place, by `get` or an iterator, still ends the process. The `flatrec` command

@@ -43,6 +43,7 @@ type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 #[derive(Default)]
+#[must_use = "options do nothing until they are given to a function"]
 pub struct CopyOptions<'a> {
     replace: bool,
     wait: Wait,
@@ -69,10 +70,10 @@ impl<'a> CopyOptions<'a> {
         self
     }
 
-    /// Allows the copy to lie on a network file system: see
-    /// [`Options::allow_network_file_system`](crate::Options::allow_network_file_system).
-    pub fn allow_network_file_system(mut self) -> Self {
-        self.allow_network = true;
+    /// Whether the copy may lie on a network file system; `false` by default. Safe only if a single
+    /// machine has the file open.
+    pub fn allow_network_file_system(mut self, allow: bool) -> Self {
+        self.allow_network = allow;
         self
     }
 
@@ -114,17 +115,12 @@ impl<'a> Copy<'a> {
     pub(crate) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
         refuse_same(path, out)?;
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
-        let mut new = DynStore::options().wait(options.wait);
+        let mut new = DynStore::create_options()
+            .wait(options.wait)
+            .deletes(from.file.slots.status_byte().is_some())
+            .checksums(from.has_checksums()?)
+            .allow_network_file_system(options.allow_network);
         new.common.metadata = NewMetadata::Of(Arc::clone(from.file.superblock.metadata()));
-        if from.file.slots.mark().is_some() {
-            new = new.deletes();
-        }
-        if from.has_checksums()? {
-            new = new.checksums();
-        }
-        if options.allow_network {
-            new = new.allow_network_file_system();
-        }
         new.common.set_copy_of(path)?;
         let to = new
             .create_aside(out, from.schema(), options.replace)
@@ -153,7 +149,7 @@ impl<'a> Copy<'a> {
             count: file.array.count(),
             sums: sums.as_ref(),
             images: file.mode.log().map(|log| &log.overlay),
-            torn: &[],
+            mismatched: &[],
             beside: file.mode.reader().map(|state| state.pin.presence()),
         };
         let mut copier = Copier {

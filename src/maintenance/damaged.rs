@@ -12,7 +12,7 @@ use crate::shm::Wait;
 use crate::store::{SlotInfo, slot_info};
 use crate::sums::{Checksums, FoundSums, Sums};
 use crate::txn::opening::Opening;
-use crate::txn::{Locks, RecoveredState, Slots, Superblock, Torn, read_beside};
+use crate::txn::{Locks, MismatchedRecords, RecoveredState, Slots, Superblock, read_beside};
 
 /// An open store that may be damaged.
 pub(crate) struct Damaged {
@@ -24,7 +24,7 @@ pub(crate) struct Damaged {
     /// Why the log cannot be read, if it cannot. Its commits are lost then.
     log_lost: Option<String>,
     /// The records that do not match their checksums in the log.
-    torn: Vec<Torn>,
+    mismatched: Vec<MismatchedRecords>,
     sums: Option<Sums>,
     /// Keep writers from changing the array.
     _locks: Locks,
@@ -41,14 +41,15 @@ impl Damaged {
             Err(error) if is_problem(&error) => (None, Some(error.to_string())),
             Err(error) => return Err(error),
         };
-        let (log, torn) = log.map_or((None, Vec::new()), |(log, torn)| (Some(log), torn));
+        let (log, mismatched) =
+            log.map_or((None, Vec::new()), |(log, mismatched)| (Some(log), mismatched));
         let uncountable = match &log {
             Some(log) => why_uncountable(&superblock, log.counts.records)?,
             None => None,
         };
-        let (log, torn, log_lost) = match uncountable {
+        let (log, mismatched, log_lost) = match uncountable {
             Some(why) => (None, Vec::new(), Some(why)),
-            None => (log, torn, log_lost),
+            None => (log, mismatched, log_lost),
         };
         let found = Sums::find(&**superblock.backing(), superblock.header(), false)?;
         let checksums = Checksums::of(&found);
@@ -56,7 +57,7 @@ impl Damaged {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
-        Ok(Self { superblock, checksums, slots, log, log_lost, torn, sums, _locks: locks })
+        Ok(Self { superblock, checksums, slots, log, log_lost, mismatched, sums, _locks: locks })
     }
 
     /// The counts of the newest commit, in the header or in the log.
@@ -76,12 +77,12 @@ impl Damaged {
 
     /// The number of commits in the log.
     pub(crate) fn commits_in_log(&self) -> u64 {
-        self.log.as_ref().map_or(0, |log| log.blocks)
+        self.log.as_ref().map_or(0, |log| log.frames)
     }
 
     /// The records that do not match their checksums in the log.
-    pub(crate) fn torn(&self) -> &[Torn] {
-        &self.torn
+    pub(crate) fn mismatched(&self) -> &[MismatchedRecords] {
+        &self.mismatched
     }
 
     /// The number of records in the array that the log counts and has checksums of.
@@ -145,8 +146,8 @@ impl Damaged {
                 problems.push(at(None, what));
             }
         }
-        for torn in &self.torn {
-            problems.push(Problem::of_record(torn.ids.start, torn.to_string()));
+        for mismatched in &self.mismatched {
+            problems.push(Problem::of_record(mismatched.ids.start, mismatched.to_string()));
         }
         if let Some(why) = &self.log_lost {
             problems
@@ -173,7 +174,7 @@ impl Damaged {
             count: self.count(),
             sums: self.sums.as_ref(),
             images: self.log.as_ref().map(|log| &log.overlay),
-            torn: &self.torn,
+            mismatched: &self.mismatched,
             beside: None, // `_locks` keep checkpoints away
         };
         scan.run(to)

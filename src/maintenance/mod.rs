@@ -14,9 +14,9 @@ mod scan;
 mod verify;
 
 pub use backup::{BackupReport, backup};
-pub use compact::{CompactReport, compact};
+pub use compact::{CompactOptions, CompactReport, compact};
 pub use copy::CopyOptions;
 pub use problem::Problem;
-pub use rebuild::{Rebuilt, rebuild_checksums, rebuild_checksums_with_progress};
+pub use rebuild::{RebuildReport, rebuild_checksums, rebuild_checksums_with_progress};
 pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage, salvage_with_progress};
-pub use verify::{VerifyReport, verify};
+pub use verify::{VerifyOptions, VerifyReport, verify};

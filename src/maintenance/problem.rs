@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 /// let mut store = DynStore::create(&path, &schema)?;
 /// store.append_packed(&[0, 7])?; // 7 is not a bool
 /// store.close()?;
-/// let problem = &flatrec::verify(&path, 100)?.problems[0];
+/// let problem = &flatrec::verify(&path, flatrec::VerifyOptions::new())?.problems[0];
 /// assert!(problem.to_string().starts_with("record 1, field flag: "));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -12,9 +12,22 @@ use crate::sums::{BLOCK_LEN_BYTES, BlockState, Checksums, FoundSums, SUM_SUFFIX,
 use crate::txn::{Common, refuse_other_file};
 
 /// The result of [`rebuild_checksums`].
+///
+/// ```
+/// use flatrec::{Checksums, DataType, DynStore, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// store.append(&[7; 4])?;
+/// store.close()?;
+/// let report = flatrec::rebuild_checksums(&path)?;
+/// assert_eq!((report.blocks, report.before, report.mismatched), (1, Checksums::Absent, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Rebuilt {
+pub struct RebuildReport {
     /// The number of blocks with a checksum.
     pub blocks: u64,
     /// The checksums that the store had before.
@@ -32,13 +45,12 @@ pub struct Rebuilt {
 /// open.
 ///
 /// ```
-/// use flatrec::{Checksums, DataType, DynStore, Field, Schema};
-/// let directory = tempfile::tempdir()?;
-/// let path = directory.path().join("numbers.rec");
-/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
-/// DynStore::create(&path, &schema)?.close()?;
-/// assert_eq!(flatrec::rebuild_checksums(&path)?.before, Checksums::Absent);
-/// assert_eq!(flatrec::verify(&path, 10)?.checksums, Checksums::Present { blocks: 0 });
+/// use flatrec::{Checksums, DataType, DynStore, Field, Schema}; let directory =
+/// tempfile::tempdir()?; let path = directory.path().join("numbers.rec"); let schema =
+/// Schema::packed([Field::new("n", DataType::UInt32)])?; DynStore::create(&path,
+/// &schema)?.close()?; assert_eq!(flatrec::rebuild_checksums(&path)?.before, Checksums::Absent);
+/// assert_eq!(flatrec::verify(&path, flatrec::VerifyOptions::new())?.checksums, Checksums::Present
+/// { blocks: 0 });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -48,7 +60,7 @@ pub struct Rebuilt {
 ///
 /// [`ErrorKind::AlreadyExists`]: crate::ErrorKind::AlreadyExists
 /// [`ErrorKind::Io`]: crate::ErrorKind::Io
-pub fn rebuild_checksums(path: impl AsRef<Path>) -> Result<Rebuilt> {
+pub fn rebuild_checksums(path: impl AsRef<Path>) -> Result<RebuildReport> {
     rebuild_checksums_with_progress(path, Wait::No, &mut |_, _| Ok(()))
 }
 
@@ -76,13 +88,13 @@ pub fn rebuild_checksums_with_progress(
     path: impl AsRef<Path>,
     wait: Wait,
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
-) -> Result<Rebuilt> {
+) -> Result<RebuildReport> {
     const ASIDE: &str = "-sum-unfinished";
     let path = path.as_ref();
     refuse_other_file(path)?;
     let reading = Reading::Windowed { budget_bytes: 64 << 20, window_bytes: 16 << 20 };
-    let common = Common { wait, ..Common::default() };
-    let mut file = ExclusiveFile::<[u8]>::open(path, Access::ReadWrite, reading, None, &common)?;
+    let common = Common { wait, reading, ..Common::default() };
+    let mut file = ExclusiveFile::<[u8]>::open(path, Access::ReadWrite, None, &common)?;
     let backing = Arc::clone(file.superblock.backing());
     let found = Sums::find(&*backing, file.superblock.header(), false)?;
     let before = Checksums::of(&found);
@@ -98,7 +110,7 @@ pub fn rebuild_checksums_with_progress(
     backing.sync_directory()?;
     let blocks = sums.blocks();
     file.close()?;
-    Ok(Rebuilt { blocks, before, mismatched })
+    Ok(RebuildReport { blocks, before, mismatched })
 }
 
 /// The number of blocks that do not match. Reports a progress of 0 bytes, because the new checksums

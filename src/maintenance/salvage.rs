@@ -16,15 +16,16 @@ use crate::io::FileBacking;
 use crate::shm::Wait;
 use crate::store::DynStore;
 use crate::sums::{Checksums, describe};
-use crate::txn::{NewMetadata, Slots, Torn};
+use crate::txn::{MismatchedRecords, NewMetadata, Slots};
 
 /// Options for [`salvage`].
 ///
 /// ```
-/// let options = flatrec::SalvageOptions::new().keep_ids().replace();
+/// let options = flatrec::SalvageOptions::new().keep_ids(true).replace(true);
 /// # let _ = options;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
+#[must_use = "options do nothing until they are given to a function"]
 pub struct SalvageOptions {
     keep_ids: bool,
     keep_doubtful: bool,
@@ -38,24 +39,24 @@ impl SalvageOptions {
         Self::default()
     }
 
-    /// Puts a record of zero bytes in the place of each lost or deleted record, so that the records
-    /// after it keep their numbers. By default they close up.
-    pub fn keep_ids(mut self) -> Self {
-        self.keep_ids = true;
+    /// Whether to put a record of zero bytes in the place of each lost or deleted record, so that
+    /// the records after it keep their numbers. By default they close up.
+    pub fn keep_ids(mut self, keep: bool) -> Self {
+        self.keep_ids = keep;
         self
     }
 
-    /// Also saves readable records in blocks that do not match their checksums.
-    /// [`SalvageReport::doubtful`] lists them.
-    pub fn keep_doubtful(mut self) -> Self {
-        self.keep_doubtful = true;
+    /// Whether to save readable records also from blocks that do not match their checksums; `false`
+    /// by default. [`SalvageReport::doubtful`] lists them.
+    pub fn keep_doubtful(mut self, keep: bool) -> Self {
+        self.keep_doubtful = keep;
         self
     }
 
-    /// Allows the new store to replace an existing file. A symbolic link is itself replaced, as by
-    /// [`std::fs::rename`]: the file that it leads to stays.
-    pub fn replace(mut self) -> Self {
-        self.replace = true;
+    /// Whether the new store may replace an existing file; `false` by default. A symbolic link is
+    /// itself replaced, as by [`std::fs::rename`]: the file that it leads to stays.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
         self
     }
 
@@ -186,7 +187,7 @@ impl Tally {
 /// let directory = tempfile::tempdir()?;
 /// let (path, out) = (directory.path().join("numbers.rec"), directory.path().join("saved.rec"));
 /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-/// let mut store = DynStore::options().checksums().create(&path, &schema)?;
+/// let mut store = DynStore::create_options().checksums(true).create(&path, &schema)?;
 /// store.append_packed(&[7; 8 * 20_000])?;
 /// store.close()?;
 /// let mut bytes = std::fs::read(&path)?;
@@ -256,11 +257,11 @@ pub fn salvage_with_progress(
         report.problem(problem);
     }
     let schema = store.superblock.schema();
-    let mut new = DynStore::options().wait(options.wait).checksums();
+    let mut new = DynStore::create_options()
+        .wait(options.wait)
+        .deletes(store.slots.status_byte().is_some())
+        .checksums(true);
     new.common.metadata = NewMetadata::Of(Arc::clone(store.superblock.metadata()));
-    if store.slots.mark().is_some() {
-        new = new.deletes();
-    }
     new.common.set_copy_of(path)?;
     let mut saved = new.create_aside(out, schema, options.replace).map_err(|error| {
         error.advise_to_replace(
@@ -279,7 +280,7 @@ pub fn salvage_with_progress(
         why: Vec::new(),
         progress,
         records: store.count(),
-        torn: store.torn(),
+        mismatched: store.mismatched(),
     };
     store.scan(&mut saver)?;
     progress(store.count(), store.count())?;
@@ -300,7 +301,7 @@ struct Saver<'s> {
     progress: &'s mut dyn FnMut(u64, u64) -> Result<()>,
     /// The number of all records.
     records: u64,
-    torn: &'s [Torn],
+    mismatched: &'s [MismatchedRecords],
 }
 
 /// The number of records between two calls of `progress`.
@@ -375,8 +376,8 @@ impl Saver<'_> {
         self.why.retain(|bad| bad.records.end > id);
         match self.why.iter().find(|bad| bad.records.contains(&id)) {
             Some(bad) => format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why),
-            None => match self.torn.iter().find(|torn| torn.ids.contains(&id)) {
-                Some(torn) => torn.to_string(),
+            None => match self.mismatched.iter().find(|mismatched| mismatched.ids.contains(&id)) {
+                Some(mismatched) => mismatched.to_string(),
                 None => "it cannot be read".to_owned(),
             },
         }

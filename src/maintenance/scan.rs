@@ -15,7 +15,7 @@ use crate::overlay::Overlay;
 use crate::shm::Wait;
 use crate::step::{self, Step};
 use crate::sums::{BLOCK_LEN_BYTES, BlockState, Sums};
-use crate::txn::{Presence, Superblock, Torn};
+use crate::txn::{MismatchedRecords, Presence, Superblock};
 
 /// How often a block that seems damaged is read again: a writer may append to it and change its
 /// checksum between the two reads.
@@ -66,7 +66,7 @@ pub(crate) struct Scan<'s> {
     /// The images of the log, which replace the records of the array.
     pub(crate) images: Option<&'s Overlay>,
     /// The records that do not match their checksums in the log.
-    pub(crate) torn: &'s [Torn],
+    pub(crate) mismatched: &'s [MismatchedRecords],
     /// Can keep checkpoints away for a moment; `None` if no checkpoint can run during the scan.
     pub(crate) beside: Option<&'s Presence>,
 }
@@ -128,7 +128,7 @@ impl Scan<'_> {
             // The checksum is of the whole block, so the readable pages cannot be compared.
             read.bad.insert(0, (start..start + counted, Trust::Doubtful));
         }
-        read.bad.extend(self.torn_within(start..start + counted));
+        read.bad.extend(self.mismatched_within(start..start + counted));
         read.bad.sort_by_key(|(bytes, _)| bytes.start);
         read.bytes.resize(counted_len, 0);
         window.bytes.extend_from_slice(&read.bytes);
@@ -138,10 +138,11 @@ impl Scan<'_> {
     }
 
     /// The bytes of a block that do not match their checksums in the log.
-    fn torn_within(&self, block: Range<u64>) -> impl Iterator<Item = (Range<u64>, Trust)> {
-        let within =
-            move |torn: &Torn| torn.bytes.start.max(block.start)..torn.bytes.end.min(block.end);
-        let doubtful = self.torn.iter().map(within).filter(|bytes| bytes.start < bytes.end);
+    fn mismatched_within(&self, block: Range<u64>) -> impl Iterator<Item = (Range<u64>, Trust)> {
+        let within = move |mismatched: &MismatchedRecords| {
+            mismatched.bytes.start.max(block.start)..mismatched.bytes.end.min(block.end)
+        };
+        let doubtful = self.mismatched.iter().map(within).filter(|bytes| bytes.start < bytes.end);
         doubtful.map(|bytes| (bytes, Trust::Doubtful))
     }
 

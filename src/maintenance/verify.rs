@@ -24,7 +24,7 @@ use crate::txn::Slots;
 /// let mut store = DynStore::create(&path, &schema)?;
 /// store.append_packed(&[0, 1, 7])?; // 7 is not a bool
 /// store.close()?;
-/// let report = flatrec::verify(&path, 100)?;
+/// let report = flatrec::verify(&path, flatrec::VerifyOptions::new())?;
 /// assert_eq!(report.records, 3);
 /// assert_eq!(report.problems[0].record, Some(2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -48,7 +48,8 @@ pub struct VerifyReport {
     /// The number of records, deleted ones included, that no checksum covers, in the checksum file
     /// or in the log. Damage in them can stay unnoticed.
     pub unsummed: u64,
-    /// The first problems, in the order of the file, at most `problems_max`.
+    /// The first problems, in the order of the file, at most
+    /// [`VerifyOptions::max_problems`].
     pub problems: Vec<Problem>,
     /// The number of all problems.
     pub problems_found: u64,
@@ -63,7 +64,69 @@ impl VerifyReport {
     }
 }
 
-/// Checks a store, and lists at most `problems_max` of the problems that it finds.
+/// Options for [`verify`].
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, Schema, VerifyOptions};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("flags.rec");
+/// let schema = Schema::packed([Field::new("flag", DataType::Bool)])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// store.append_packed(&[7, 7, 7])?; // 7 is not a bool
+/// store.close()?;
+/// let report = flatrec::verify(&path, VerifyOptions::new().max_problems(1))?;
+/// assert_eq!((report.problems.len(), report.problems_found), (1, 3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until they are given to a function"]
+pub struct VerifyOptions {
+    max_problems: usize,
+    wait: Wait,
+}
+
+impl Default for VerifyOptions {
+    fn default() -> Self {
+        Self { max_problems: MAX_PROBLEMS, wait: Wait::No }
+    }
+}
+
+impl VerifyOptions {
+    /// Options that list at most 100 problems, and wait for no lock.
+    ///
+    /// ```
+    /// let options = flatrec::VerifyOptions::new();
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many problems the report lists at most, 100 by default. It counts all of them:
+    /// [`VerifyReport::problems_found`].
+    ///
+    /// ```
+    /// let options = flatrec::VerifyOptions::new().max_problems(1000);
+    /// ```
+    pub fn max_problems(mut self, max_problems: usize) -> Self {
+        self.max_problems = max_problems;
+        self
+    }
+
+    /// How long to wait for an exclusive edit in another handle; [`Wait::No`] by default.
+    ///
+    /// ```
+    /// let options = flatrec::VerifyOptions::new().wait(flatrec::Wait::Forever);
+    /// ```
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+}
+
+/// The default of [`VerifyOptions::max_problems`].
+const MAX_PROBLEMS: usize = 100;
+
+/// Checks a store, and lists the problems that it finds.
 ///
 /// It checks the header, the schema, the length, each block that has a checksum, and each value
 /// whose bytes can be invalid: bools and presence bytes must be 0 or 1, and text must be UTF-8. In
@@ -77,9 +140,10 @@ impl VerifyReport {
 /// # Errors
 /// [`ErrorKind::NotFound`] if there is no such file; [`ErrorKind::Locked`] during an exclusive
 /// edit; [`ErrorKind::Io`] if the operating system reports another error.
-pub fn verify(path: impl AsRef<Path>, problems_max: usize) -> Result<VerifyReport> {
+pub fn verify(path: impl AsRef<Path>, options: VerifyOptions) -> Result<VerifyReport> {
+    let problems_max = options.max_problems;
     let mut report = VerifyReport::default();
-    let store = match Damaged::open(path.as_ref(), Wait::No) {
+    let store = match Damaged::open(path.as_ref(), options.wait) {
         Ok(store) => store,
         Err(error) if is_problem(&error) => {
             let problem = Problem {
@@ -110,7 +174,7 @@ pub fn verify(path: impl AsRef<Path>, problems_max: usize) -> Result<VerifyRepor
         unknown: false,
     };
     store.scan(&mut verifier)?;
-    if store.slots.mark().is_some() {
+    if store.slots.status_byte().is_some() {
         verifier.check_counts(store.live_count(), store.free_head(), store.count());
     }
     let deleted = verifier.deleted.len() as u64;

@@ -288,6 +288,7 @@ enum Kind {
     Text,
     Bytes,
     Instant,
+    Duration,
 }
 
 fn kind(field: &Field) -> Kind {
@@ -296,6 +297,7 @@ fn kind(field: &Field) -> Kind {
         DataType::Utf8(_) => Kind::Text,
         DataType::Binary(_) => Kind::Bytes,
         DataType::Date32 | DataType::Timestamp(_) => Kind::Instant,
+        DataType::Duration(_) => Kind::Duration,
         number => {
             debug_assert!(is_integer(number) || is_float(number), "{number} has no kind");
             Kind::Number

@@ -81,7 +81,7 @@ impl Node {
             Self::In(slot, set) => Truth::from(slot.read(record)?.map(|value| set.contains(value))),
             Self::Like(slot, pattern) => Truth::from(slot.read(record)?.map(|value| match value {
                 Scalar::Bytes(text) => pattern.matches(text),
-                Scalar::Int(_) | Scalar::Float(_) => false,
+                Scalar::Int(_) | Scalar::Large(_) | Scalar::Float(_) => false,
             })),
         })
     }
@@ -157,8 +157,11 @@ pub(super) enum Operand {
 /// A literal, converted for comparison with its field's values.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Literal {
-    /// An integer, a bool (0 or 1), or an instant in nanoseconds since 1970.
+    /// An integer, a bool (0 or 1), an instant in nanoseconds since 1970, or a duration in
+    /// nanoseconds.
     Int(i128),
+    /// An integer that no i128 holds.
+    Large(u128),
     /// A number between this integer and the next, equal to neither.
     Above(i128),
     Float(f64),
@@ -170,6 +173,7 @@ impl Literal {
     fn order_of(&self, value: Scalar<'_>) -> Option<Ordering> {
         match self {
             Self::Int(int) => value.order(Scalar::Int(*int)),
+            Self::Large(large) => value.order(Scalar::Large(*large)),
             Self::Above(below) => {
                 value.order(Scalar::Int(*below)).map(|order| order.then(Ordering::Less))
             }
@@ -182,7 +186,7 @@ impl Literal {
 /// The literals of an `IN`, of one kind, sorted.
 #[derive(Clone, Debug)]
 pub(super) enum Set {
-    Ints(Box<[i128]>),
+    Ints(Box<[i128]>, Box<[u128]>),
     Floats(Box<[f64]>),
     Bytes(Box<[Box<[u8]>]>),
 }
@@ -191,9 +195,11 @@ impl Set {
     /// The set of `literals`, all of one kind.
     pub(super) fn new(literals: Vec<Literal>) -> Self {
         let (mut ints, mut floats, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut large = Vec::new();
         for literal in literals {
             match literal {
                 Literal::Int(int) => ints.push(int),
+                Literal::Large(value) => large.push(value),
                 Literal::Above(_) => {} // equal to no integer
                 Literal::Float(float) => floats.push(float),
                 Literal::Bytes(bytes) => texts.push(bytes),
@@ -208,12 +214,14 @@ impl Set {
             return Self::Bytes(texts.into());
         }
         ints.sort_unstable();
-        Self::Ints(ints.into())
+        large.sort_unstable();
+        Self::Ints(ints.into(), large.into())
     }
 
     fn contains(&self, value: Scalar<'_>) -> bool {
         match (self, value) {
-            (Self::Ints(ints), Scalar::Int(int)) => ints.binary_search(&int).is_ok(),
+            (Self::Ints(ints, _), Scalar::Int(int)) => ints.binary_search(&int).is_ok(),
+            (Self::Ints(_, large), Scalar::Large(value)) => large.binary_search(&value).is_ok(),
             // + 0.0 turns -0.0, which equals 0.0 but sorts before it, into 0.0.
             (Self::Floats(floats), Scalar::Float(float)) => {
                 floats.binary_search_by(|probe| (probe + 0.0).total_cmp(&(float + 0.0))).is_ok()
@@ -230,6 +238,8 @@ impl Set {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scalar<'r> {
     Int(i128),
+    /// An integer that no i128 holds.
+    Large(u128),
     Float(f64),
     Bytes(&'r [u8]),
 }
@@ -246,6 +256,11 @@ impl Scalar<'_> {
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(&b)),
             (Self::Float(a), Self::Float(b)) => a.partial_cmp(&b),
             (Self::Bytes(a), Self::Bytes(b)) => Some(a.cmp(b)),
+            (Self::Large(a), Self::Large(b)) => Some(a.cmp(&b)),
+            (Self::Large(_), Self::Int(_)) => Some(Ordering::Greater),
+            (Self::Int(_), Self::Large(_)) => Some(Ordering::Less),
+            (Self::Large(a), Self::Float(b)) => order_large_float(a, b),
+            (Self::Float(a), Self::Large(b)) => order_large_float(b, a).map(Ordering::reverse),
             (Self::Int(a), Self::Float(b)) => order_int_float(a, b),
             (Self::Float(a), Self::Int(b)) => order_int_float(b, a).map(Ordering::reverse),
             _ => None,
@@ -269,6 +284,19 @@ pub(super) fn order_int_float(int: i128, float: f64) -> Option<Ordering> {
     let whole = float.trunc();
     let fraction = float - whole;
     Some(int.cmp(&(whole as i128)).then(0.0f64.total_cmp(&(fraction + 0.0))))
+}
+
+/// The exact order of an integer of at least 2^127 and a float.
+fn order_large_float(large: u128, float: f64) -> Option<Ordering> {
+    const TWO_POW_128: f64 = 340_282_366_920_938_463_463_374_607_431_768_211_456.0;
+    if float.is_nan() {
+        return None;
+    }
+    if float >= TWO_POW_128 {
+        return Some(Ordering::Less);
+    }
+    // A float of at least 2^127 is whole; a smaller one, which the cast may cut, is less.
+    Some(large.cmp(&(float as u128)))
 }
 
 /// The place of a field's value in the record, and how to read it.
@@ -340,13 +368,18 @@ impl Slot {
             DataType::UInt16 => Scalar::Int(u16::from_le_bytes(self.bytes(record)).into()),
             DataType::UInt32 => Scalar::Int(u32::from_le_bytes(self.bytes(record)).into()),
             DataType::UInt64 => Scalar::Int(u64::from_le_bytes(self.bytes(record)).into()),
+            DataType::Int128 => Scalar::Int(i128::from_le_bytes(self.bytes(record))),
+            DataType::UInt128 => {
+                let value = u128::from_le_bytes(self.bytes(record));
+                i128::try_from(value).map_or(Scalar::Large(value), Scalar::Int)
+            }
             DataType::Float32 => Scalar::Float(f32::from_le_bytes(self.bytes(record)).into()),
             DataType::Float64 => Scalar::Float(f64::from_le_bytes(self.bytes(record))),
             DataType::Date32 => {
                 let days = i32::from_le_bytes(self.bytes(record));
                 Scalar::Int(i128::from(days) * NANOSECONDS_PER_DAY)
             }
-            DataType::Timestamp(unit) => {
+            DataType::Timestamp(unit) | DataType::Duration(unit) => {
                 let ticks = i64::from_le_bytes(self.bytes(record));
                 let tick = NANOSECONDS_PER_SECOND / i128::from(unit.per_second());
                 Scalar::Int(i128::from(ticks) * tick)

@@ -6,7 +6,7 @@ use super::READ;
 use super::eval::{Literal, NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND};
 use super::parse::{invalid, shortened};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field, TimeUnit};
+use crate::format::{DataType, Field, TimeUnit, Value, Variant, duration_nanoseconds};
 
 /// A literal as written, before its field gives it a meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,14 @@ impl Written {
     /// [`ErrorKind::InvalidValue`] if this one cannot.
     pub(super) fn beside(&self, field: &Field) -> Result<Literal> {
         match (self, field.data_type()) {
+            (Self::Text(text), _) if field.display().is_some() || !field.variants().is_empty() => {
+                displayed(text, field).map_err(|error| self.bad(field, error))
+            }
+            (Self::Text(text), DataType::Duration(_)) => duration_nanoseconds(text)
+                .map(Literal::Int)
+                .ok_or_else(|| self.bad(field, "a duration is written like PT1.5S")),
+            (Self::Number(text), DataType::Int128 | DataType::UInt128) => wide(text)
+                .ok_or_else(|| self.bad(field, "it is not a decimal number of up to 128 bits")),
             (Self::Number(text), DataType::Float32) => float(text, text.parse::<f32>().ok(), field),
             (Self::Number(text), DataType::Float64) => float(text, text.parse::<f64>().ok(), field),
             (Self::Number(text), data_type) if is_integer(data_type) => {
@@ -181,6 +189,8 @@ pub(super) fn is_integer(data_type: DataType) -> bool {
             | DataType::UInt16
             | DataType::UInt32
             | DataType::UInt64
+            | DataType::Int128
+            | DataType::UInt128
     )
 }
 
@@ -222,6 +232,46 @@ fn exact(text: &str) -> Option<Literal> {
         (true, true) => Literal::Int(-whole),
         (true, false) => Literal::Above(-whole - 1),
     })
+}
+
+/// The decimal number `text`, exactly, for comparison with integers of 128 bits; `None` if it is
+/// not a number, or past their range.
+fn wide(text: &str) -> Option<Literal> {
+    if let Ok(int) = text.parse() {
+        return Some(Literal::Int(int));
+    }
+    if let Ok(large) = text.parse() {
+        return Some(Literal::Large(large));
+    }
+    // Numbers of more digits are not exact.
+    const EXACT_END: u128 = 10_u128.pow(37);
+    exact(text).filter(|literal| match literal {
+        Literal::Int(int) | Literal::Above(int) => int.unsigned_abs() < EXACT_END,
+        _ => false,
+    })
+}
+
+/// The value of a text in the form of a field that has its own, or of a variant's name.
+fn displayed(text: &str, field: &Field) -> Result<Literal, String> {
+    let mut element = Field::new(field.name(), field.data_type());
+    element = element.with_variants(field.variants().iter().cloned());
+    if let Some(display) = field.display() {
+        element = element.with_display(display);
+    }
+    let named = field.variant_named(text).is_some();
+    if !named && field.display().is_none() {
+        let names: Vec<&str> = field.variants().iter().map(Variant::name).take(20).collect();
+        return Err(format!("its variants are {}", names.join(", ")));
+    }
+    let mut bytes = vec![0; crate::number::len_of(field.data_type().size_bytes())];
+    element.parse_text(text, &mut bytes).map_err(|error| error.to_string())?;
+    match element.read(&bytes).map_err(|error| error.to_string())? {
+        Value::Int(int) => Ok(Literal::Int(int.into())),
+        Value::UInt(int) => Ok(Literal::Int(int.into())),
+        Value::UInt128(int) => Ok(i128::try_from(int).map_or(Literal::Large(int), Literal::Int)),
+        Value::Binary(_) => Ok(Literal::Bytes(bytes.into())),
+        other => Err(format!("{other:?} cannot be compared")),
+    }
 }
 
 /// The exponent after the `e`; one past 64 bits becomes the largest or smallest.

@@ -14,13 +14,14 @@ use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
 
 use super::protocol::{
-    CheckpointLimit, FIRST_SLOT, ReadPoint, ReaderSide, SLOT_WORDS, Shared, Slot, Span, WriterSide,
+    CheckpointLimit, ENTRY_WORDS, FIRST_ENTRY, ReadPoint, ReaderSide, Shared, Span, TableEntry,
+    WriterSide,
 };
 use crate::error::Result;
 use crate::step::{self, Step};
 
 const STORE: u64 = 7;
-/// The words before this one are used, followed by those of one slot.
+/// The words before this one are used, followed by those of one entry.
 const WORDS: usize = 32;
 
 /// How words are accessed.
@@ -45,13 +46,13 @@ struct Port(Arc<Words>);
 
 impl Port {
     fn new(orders: Orders) -> Self {
-        let words = (0..WORDS + SLOT_WORDS).map(|_| AtomicU64::new(0)).collect();
+        let words = (0..WORDS + ENTRY_WORDS).map(|_| AtomicU64::new(0)).collect();
         let (record, segment) = (UnsafeCell::new(()), UnsafeCell::new(()));
         Self(Arc::new(Words { orders, words, record, segment }))
     }
 
     fn word(&self, word: usize) -> &AtomicU64 {
-        &self.0.words[if word < FIRST_SLOT { word } else { word - FIRST_SLOT + WORDS }]
+        &self.0.words[if word < FIRST_ENTRY { word } else { word - FIRST_ENTRY + WORDS }]
     }
 }
 
@@ -68,7 +69,7 @@ impl Shared for Port {
         fence(Ordering::SeqCst);
     }
 
-    fn slots(&self) -> Result<usize> {
+    fn entries(&self) -> Result<usize> {
         Ok(1)
     }
 
@@ -76,8 +77,8 @@ impl Shared for Port {
         Ok(true)
     }
 
-    // The one slot always has an owner that has announced itself, and nothing is wiped here.
-    fn has_other_slots(&self, _: &[usize]) -> Result<bool> {
+    // The one entry always has an owner that has announced itself, and nothing is wiped here.
+    fn has_other_entries(&self, _: &[usize]) -> Result<bool> {
         Ok(false)
     }
 
@@ -106,8 +107,8 @@ fn in_use(
         let port = Port::new(orders);
         let writer = WriterSide::new(port.clone(), STORE);
         writer.begin(1, 0, 1).expect("loom's words have no errors");
-        let slot = Slot { number: 0, name: None };
-        run(writer, ReaderSide::new(port, STORE, Some(slot), 2));
+        let entry = TableEntry { number: 0, name: None };
+        run(writer, ReaderSide::new(port, STORE, Some(entry), 2));
     });
 }
 
@@ -186,7 +187,7 @@ macro_rules! noticed {
 noticed! {
     loom_without_target_first: TargetFirst, snapshot_and_checkpoint;
     loom_without_target_fence: TargetFence, snapshot_and_checkpoint;
-    loom_without_slot_scan: SlotScan, snapshot_and_checkpoint;
+    loom_without_entry_scan: EntryScan, snapshot_and_checkpoint;
     loom_without_reader_fence: ReaderFence, snapshot_and_checkpoint;
     loom_without_reader_recheck: ReaderRecheck, snapshot_and_checkpoint;
     loom_without_retired_first: RetiredFirst, log_and_recycling;

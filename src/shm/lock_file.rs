@@ -32,20 +32,20 @@ pub(crate) const IN_PLACE: Range<u64> = 1..2;
 /// Held exclusively by the opener that initialises the data file.
 pub(crate) const INITIALISER: Range<u64> = 2..3;
 
-/// Held exclusively by a checkpoint while it changes the array; shared by a reader without a slot.
+/// Held exclusively by a checkpoint while it changes the array; shared by an unregistered reader.
 pub(crate) const CHECKPOINT: Range<u64> = 3..4;
-/// The lock on this byte says that the owner of the first reader slot is alive; the bytes of the
-/// other slots follow.
-const FIRST_SLOT: u64 = 1 << 20;
-/// The greatest number of readers with slots at a time.
-pub(crate) const SLOTS_MAX: u64 = 1 << 16;
+/// The lock on this byte says that the owner of the first table entry is alive; the bytes of the
+/// other entries follow.
+const FIRST_ENTRY: u64 = 1 << 20;
+/// The greatest number of readers with entries at a time.
+pub(crate) const ENTRIES_MAX: u64 = 1 << 16;
 
-/// The words of a lock file end before this byte: each slot needs fewer bytes than this counts.
-const WORDS_MAX_BYTES: u64 = 8192 + SLOTS_MAX * 64;
+/// The words of a lock file end before this byte: each entry needs fewer bytes than this counts.
+const WORDS_MAX_BYTES: u64 = 8192 + ENTRIES_MAX * 64;
 
-/// On the data file: each reader with a slot, in any lock file, locks a byte of its own here,
-/// shared, and names it in its slot. A locked byte that no visible slot names shows a writer that
-/// there is a reader whose slot it cannot see.
+/// On the data file: each reader with an entry, in any lock file, locks a byte of its own here,
+/// shared, and names it in its entry. A locked byte that no visible entry names shows a writer that
+/// there is a reader whose entry it cannot see.
 pub(crate) const READERS: Range<u64> = 1 << 62..(1 << 63) - 1;
 /// On the data file: readers of earlier versions lock a byte here that stands for their lock file.
 /// A writer of those versions checks all these bytes except the one of its own lock file.
@@ -329,19 +329,19 @@ impl SideLock {
             .map_err(|source| Error::io("look at the locks of", source).path(&self.path))
     }
 
-    /// Tries to lock a reader's slot. The lock says that the slot's owner is alive.
-    pub(crate) fn try_lock_slot(&self, slot: u64) -> Result<bool> {
-        self.try_lock(FIRST_SLOT + slot..FIRST_SLOT + slot + 1, LockKind::Exclusive)
+    /// Tries to lock a table entry. The lock says that the entry's owner is alive.
+    pub(crate) fn try_lock_entry(&self, entry: u64) -> Result<bool> {
+        self.try_lock(FIRST_ENTRY + entry..FIRST_ENTRY + entry + 1, LockKind::Exclusive)
     }
 
-    /// Releases a reader's slot.
-    pub(crate) fn unlock_slot(&self, slot: u64) -> Result<()> {
-        self.unlock(FIRST_SLOT + slot..FIRST_SLOT + slot + 1)
+    /// Releases a table entry.
+    pub(crate) fn unlock_entry(&self, entry: u64) -> Result<()> {
+        self.unlock(FIRST_ENTRY + entry..FIRST_ENTRY + entry + 1)
     }
 
-    /// Whether the owner of one of these slots is alive; ignores slots of this handle.
-    pub(crate) fn is_slot_locked(&self, slots: Range<u64>) -> Result<bool> {
-        self.is_locked(FIRST_SLOT + slots.start..FIRST_SLOT + slots.end, LockKind::Exclusive)
+    /// Whether the owner of one of these entries is alive; ignores entries of this handle.
+    pub(crate) fn is_entry_locked(&self, entries: Range<u64>) -> Result<bool> {
+        self.is_locked(FIRST_ENTRY + entries.start..FIRST_ENTRY + entries.end, LockKind::Exclusive)
     }
 
     /// The first `len` words of the lock file, or those that exist if the file is not writable.
@@ -386,7 +386,7 @@ impl SideLock {
             let zeros = vec![0; usize::try_from(len_bytes - old).unwrap_or(0)];
             self.open.write_at(old, &zeros)?;
         }
-        // A copy of a lock file may have holes. The bytes past the last slot are not used.
+        // A copy of a lock file may have holes. The bytes past the last entry are not used.
         os::fill_holes(self.open.file(), wanted.max(len_bytes.min(WORDS_MAX_BYTES)))
             .map_err(named)?;
         Ok(len_bytes)

@@ -3,19 +3,22 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::lock_file::{EARLIER_READERS, FOR_EARLIER_WRITERS, READERS, SLOTS_MAX, SideLock};
-use super::protocol::{BELL, FIRST_SLOT, SLOT_PROCESS, SLOT_WORDS, Shared, WAITERS, slot_word};
+use super::lock_file::{EARLIER_READERS, ENTRIES_MAX, FOR_EARLIER_WRITERS, READERS, SideLock};
+use super::protocol::{BELL, ENTRY_PROCESS, ENTRY_WORDS, FIRST_ENTRY, Shared, WAITERS, entry_word};
 use super::words::SharedWords;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileBacking;
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind};
 
-/// Slots are added in this number: a page of them.
-const SLOTS_AT_A_TIME: usize = 64;
+#[cfg(test)]
+mod tests;
 
-/// The number of words up to the end of so many slots.
-fn words_of(slots: usize) -> usize {
-    slot_word(slots, 0)
+/// Entries are added in this number: a page of them.
+const ENTRIES_AT_A_TIME: usize = 64;
+
+/// The number of words up to the end of so many entries.
+fn words_of(entries: usize) -> usize {
+    entry_word(entries, 0)
 }
 
 /// The words that all programs with the store open share.
@@ -26,14 +29,14 @@ pub(crate) struct LockWords {
     /// The data file, in which a writer looks for readers that it cannot see in these words.
     data: Option<Arc<FileBacking>>,
     words: SharedWords,
-    /// The words mapped again, after slots were added.
+    /// The words mapped again, after entries were added.
     more: Mutex<Option<Arc<SharedWords>>>,
 }
 
 impl LockWords {
     /// Words that only this process sees.
     pub(crate) fn in_memory() -> Self {
-        let words = SharedWords::in_memory(FIRST_SLOT);
+        let words = SharedWords::in_memory(FIRST_ENTRY);
         Self { lock: None, data: None, words, more: Mutex::new(None) }
     }
 
@@ -45,20 +48,20 @@ impl LockWords {
     /// The words in the lock file, created if needed; `None` if they do not exist and cannot be
     /// created.
     pub(crate) fn open(lock: &Arc<SideLock>) -> Result<Option<Self>> {
-        Self::with_slots(lock, SLOTS_AT_A_TIME)
+        Self::with_entries(lock, ENTRIES_AT_A_TIME)
     }
 
     /// As [`LockWords::open`], but `None` if the words do not exist.
     pub(crate) fn open_if_there(lock: &Arc<SideLock>) -> Result<Option<Self>> {
-        if lock.len_words()? < FIRST_SLOT { Ok(None) } else { Self::with_slots(lock, 0) }
+        if lock.len_words()? < FIRST_ENTRY { Ok(None) } else { Self::with_entries(lock, 0) }
     }
 
-    fn with_slots(lock: &Arc<SideLock>, slots: usize) -> Result<Option<Self>> {
-        if !lock.is_writable() && lock.len_words()? < FIRST_SLOT {
+    fn with_entries(lock: &Arc<SideLock>, entries: usize) -> Result<Option<Self>> {
+        if !lock.is_writable() && lock.len_words()? < FIRST_ENTRY {
             return Ok(None);
         }
-        let words = lock.words(words_of(slots))?;
-        if words.len() < FIRST_SLOT {
+        let words = lock.words(words_of(entries))?;
+        if words.len() < FIRST_ENTRY {
             return Ok(None);
         }
         let (lock, more) = (Some(Arc::clone(lock)), Mutex::new(None));
@@ -70,39 +73,39 @@ impl LockWords {
         self.lock.as_ref()
     }
 
-    /// Takes a slot and locks it. The returned words reach to its end.
+    /// Takes an entry and locks it. The returned words reach to its end.
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] if all are taken; [`ErrorKind::Io`] if the operating system reports an
     /// error.
-    pub(crate) fn take_slot(self) -> Result<(Self, usize)> {
+    pub(crate) fn take_entry(self) -> Result<(Self, usize)> {
         let Some(lock) = self.lock.clone() else {
-            return Err(Error::new(ErrorKind::Unsupported, "take a reader's slot"));
+            return Err(Error::new(ErrorKind::Unsupported, "take a reader table entry"));
         };
-        let slots = self.slots()?;
-        let process = |slot| self.load(slot_word(slot, SLOT_PROCESS));
+        let entries = self.entries()?;
+        let process = |entry| self.load(entry_word(entry, ENTRY_PROCESS));
         let (free, left): (Vec<usize>, Vec<usize>) =
-            (0..slots).partition(|&slot| process(slot) == 0);
-        // First slots that were released, then those of dead readers, then new ones.
-        let limit = usize::try_from(SLOTS_MAX).unwrap_or(usize::MAX);
-        for slot in free.into_iter().chain(left).chain(slots..limit) {
-            if lock.try_lock_slot(slot as u64)? {
-                if slot < (self.words.len() - FIRST_SLOT) / SLOT_WORDS {
-                    return Ok((self, slot));
+            (0..entries).partition(|&entry| process(entry) == 0);
+        // First entries that were released, then those of dead readers, then new ones.
+        let limit = usize::try_from(ENTRIES_MAX).unwrap_or(usize::MAX);
+        for entry in free.into_iter().chain(left).chain(entries..limit) {
+            if lock.try_lock_entry(entry as u64)? {
+                if entry < (self.words.len() - FIRST_ENTRY) / ENTRY_WORDS {
+                    return Ok((self, entry));
                 }
-                let pages = slot / SLOTS_AT_A_TIME + 1;
-                let reaching = Self::with_slots(&lock, pages * SLOTS_AT_A_TIME);
+                let pages = entry / ENTRIES_AT_A_TIME + 1;
+                let reaching = Self::with_entries(&lock, pages * ENTRIES_AT_A_TIME);
                 return match reaching {
-                    Ok(Some(words)) => Ok((words, slot)),
+                    Ok(Some(words)) => Ok((words, entry)),
                     other => {
-                        lock.unlock_slot(slot as u64)?;
+                        lock.unlock_entry(entry as u64)?;
                         Err(other.err().unwrap_or_else(too_short))
                     }
                 };
             }
         }
-        Err(Error::new(ErrorKind::Locked, "take a reader's slot")
-            .detail(format!("{SLOTS_MAX} readers have the store open"))
+        Err(Error::new(ErrorKind::Locked, "take a reader table entry")
+            .detail(format!("{ENTRIES_MAX} readers have the store open"))
             .advice("close some of them"))
     }
 
@@ -138,9 +141,9 @@ impl Shared for LockWords {
         self.words.fence();
     }
 
-    fn slots(&self) -> Result<usize> {
+    fn entries(&self) -> Result<usize> {
         let Some(lock) = &self.lock else { return Ok(0) };
-        let limit = words_of(usize::try_from(SLOTS_MAX).unwrap_or(usize::MAX));
+        let limit = words_of(usize::try_from(ENTRIES_MAX).unwrap_or(usize::MAX));
         let len = lock.len_words()?.min(limit);
         if len > self.words.len() {
             let mut more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,28 +151,28 @@ impl Shared for LockWords {
                 *more = Some(Arc::new(lock.words(len)?));
             }
         }
-        Ok(len.saturating_sub(FIRST_SLOT) / SLOT_WORDS)
+        Ok(len.saturating_sub(FIRST_ENTRY) / ENTRY_WORDS)
     }
 
-    fn is_alive(&self, slot: usize) -> Result<bool> {
+    fn is_alive(&self, entry: usize) -> Result<bool> {
         match &self.lock {
-            Some(lock) => lock.is_slot_locked(slot as u64..slot as u64 + 1),
+            Some(lock) => lock.is_entry_locked(entry as u64..entry as u64 + 1),
             None => Ok(false),
         }
     }
 
-    fn has_other_slots(&self, slots: &[usize]) -> Result<bool> {
+    fn has_other_entries(&self, entries: &[usize]) -> Result<bool> {
         let Some(lock) = &self.lock else { return Ok(false) };
-        let spoken_for = slots.iter().map(|&slot| slot as u64);
+        let spoken_for = entries.iter().map(|&entry| entry as u64);
         if LOCKS_CAN_BE_ASKED_FOR {
-            // Includes slots past the end: a reader locks its slot before it lengthens the file for
-            // it.
-            return any(gaps(0..SLOTS_MAX, spoken_for), |gap| lock.is_slot_locked(gap));
+            // Includes entries past the end: a reader locks its entry before it lengthens the file
+            // for it.
+            return any(gaps(0..ENTRIES_MAX, spoken_for), |gap| lock.is_entry_locked(gap));
         }
-        // The question takes the lock for a moment: one slot at a time, so that a reader can use
+        // The question takes the lock for a moment: one entry at a time, so that a reader can use
         // others.
-        let gaps = gaps(0..self.slots()? as u64, spoken_for);
-        any(gaps.flatten(), |slot| lock.is_slot_locked(slot..slot + 1))
+        let gaps = gaps(0..self.entries()? as u64, spoken_for);
+        any(gaps.flatten(), |entry| lock.is_entry_locked(entry..entry + 1))
     }
 
     fn has_other_names(&self, names: &[u64]) -> Result<bool> {
@@ -200,6 +203,6 @@ fn any<T>(mut among: impl Iterator<Item = T>, is: impl Fn(T) -> Result<bool>) ->
 }
 
 fn too_short() -> Error {
-    Error::new(ErrorKind::Corrupt, "take a reader's slot")
+    Error::new(ErrorKind::Corrupt, "take a reader table entry")
         .detail("another program truncated the lock file while it was in use")
 }

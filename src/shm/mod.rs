@@ -1,5 +1,5 @@
 //! The lock file: how the programs that have a store open avoid conflicts. There is one writer, and
-//! many readers (at most 65,536 with slots) that read in place at the same time.
+//! many readers (at most 65,536 with entries) that read in place at the same time.
 //!
 //! [`protocol`] is what they tell one another through shared words; [`lock_words`] places the words
 //! in the file; [`lock_file`] has the locks that say which processes are alive.
@@ -22,8 +22,8 @@ pub(crate) use lock_file::{
 };
 pub(crate) use lock_words::LockWords;
 pub(crate) use protocol::{
-    CheckpointLimit, EPOCH, Mark, ReadPoint, ReaderSide, Seen, Shared, Slot, Span, WriterSide,
-    writer_of,
+    CheckpointLimit, EPOCH, Mark, ReadPoint, ReaderSide, Seen, Shared, Span, TableEntry,
+    WriterSide, writer_of,
 };
 
 /// The part of a store's id that identifies it in the words; never 0.

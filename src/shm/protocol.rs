@@ -6,24 +6,24 @@
 //!
 //! | writer | reader |
 //! | --- | --- |
-//! | stores its target | stores the oldest commit that it reads, in its slot |
+//! | stores its target | stores the oldest commit that it reads, in its entry |
 //! | fence | fence |
-//! | looks at the slots | looks at the target |
+//! | looks at the entries | looks at the target |
 //! | writes no further than the oldest | reads only if the target has not passed |
 //!
-//! A writer must also see every reader. A reader with a slot locks a byte of its own on the data
-//! file and names the byte in the slot. If a writer finds another byte locked there, it cannot see
-//! that reader's slot, or the slot's words: another name of the file has another lock file, and a
-//! program may have wiped a lock file. The writer then writes nothing. The same holds for a slot of
-//! a living owner without words.
+//! A writer must also see every reader. A reader with an entry locks a byte of its own on the data
+//! file and names the byte in the entry. If a writer finds another byte locked there, it cannot see
+//! that reader's entry, or the entry's words: another name of the file has another lock file, and a
+//! program may have wiped a lock file. The writer then writes nothing. The same holds for an entry
+//! of a living owner without words.
 //!
 //! The segments of the log work likewise, with *retired* for the target and *needs* for what a
 //! reader reads. docs/CONCURRENCY.md argues why this suffices.
 //!
-//! No call here blocks or waits, and a dead process leaves nothing to clean up: a slot counts only
-//! while its owner's lock on it is held, and the system releases that lock.
+//! No call here blocks or waits, and a dead process leaves nothing to clean up: an entry counts
+//! only while its owner's lock on it is held, and the system releases that lock.
 //!
-//! Invariants: only the owner of a slot writes it; only the writer writes the other words (except
+//! Invariants: only the owner of an entry writes it; only the writer writes the other words (except
 //! the count of waiters). *Target* is at least every commit of which a checkpoint may have written
 //! an image that the header does not say to be in the array.
 
@@ -65,21 +65,21 @@ const OWN_SINCE: usize = 18;
 pub(super) const BELL: usize = 24;
 /// The number of waiters.
 pub(super) const WAITERS: usize = 25;
-/// The first word of the slots.
-pub(super) const FIRST_SLOT: usize = 512;
-/// The number of words of a slot.
-pub(super) const SLOT_WORDS: usize = 8;
+/// The first word of the entries.
+pub(super) const FIRST_ENTRY: usize = 512;
+/// The number of words of an entry.
+pub(super) const ENTRY_WORDS: usize = 8;
 
-// Words of a slot.
-const SLOT_STORE: usize = 0;
-const SLOT_LINEAGE: usize = 1;
-const SLOT_OLDEST: usize = 2;
-const SLOT_NEWEST: usize = 3;
-const SLOT_NEEDS: usize = 4;
-pub(super) const SLOT_PROCESS: usize = 5;
-const SLOT_SINCE: usize = 6;
+// Words of an entry.
+const ENTRY_STORE: usize = 0;
+const ENTRY_LINEAGE: usize = 1;
+const ENTRY_OLDEST: usize = 2;
+const ENTRY_NEWEST: usize = 3;
+const ENTRY_NEEDS: usize = 4;
+pub(super) const ENTRY_PROCESS: usize = 5;
+const ENTRY_SINCE: usize = 6;
 /// The byte of the data file that the reader has locked; 0 if the reader has not named it.
-const SLOT_NAME: usize = 7;
+const ENTRY_NAME: usize = 7;
 
 /// No commit: nothing is read.
 const NONE: u64 = u64::MAX;
@@ -92,12 +92,12 @@ pub(crate) trait Shared {
     fn store(&self, word: usize, value: u64);
     /// Orders all accesses before it before all accesses after it, for all processes.
     fn fence(&self);
-    /// The number of slots now.
-    fn slots(&self) -> Result<usize>;
-    /// Whether the owner of a slot is alive.
-    fn is_alive(&self, slot: usize) -> Result<bool>;
-    /// Whether a living owner has a slot that is not among these, which are in order.
-    fn has_other_slots(&self, slots: &[usize]) -> Result<bool>;
+    /// The number of entries now.
+    fn entries(&self) -> Result<usize>;
+    /// Whether the owner of an entry is alive.
+    fn is_alive(&self, entry: usize) -> Result<bool>;
+    /// Whether a living owner has an entry that is not among these, which are in order.
+    fn has_other_entries(&self, entries: &[usize]) -> Result<bool>;
     /// Whether a reader has the data file open, under any name, that has locked another byte of it
     /// than these, which are in order.
     fn has_other_names(&self, names: &[u64]) -> Result<bool>;
@@ -112,12 +112,12 @@ fn fence(shared: &impl Shared, step: Step) {
     }
 }
 
-/// The index of a slot's word.
-pub(super) fn slot_word(slot: usize, word: usize) -> usize {
-    FIRST_SLOT + slot * SLOT_WORDS + word
+/// The index of an entry's word.
+pub(super) fn entry_word(entry: usize, word: usize) -> usize {
+    FIRST_ENTRY + entry * ENTRY_WORDS + word
 }
 
-/// The content of a living reader's slot.
+/// The content of a living reader's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// Its process, by its own account.
@@ -240,11 +240,11 @@ impl<S: Shared> WriterSide<S> {
         let readers = self.readers()?;
         for &seen in &readers {
             let allowed = seen.allows(lineage);
-            if allowed < limit.through && !step::skip(Step::SlotScan) {
+            if allowed < limit.through && !step::skip(Step::EntryScan) {
                 limit = CheckpointLimit { through: allowed, blocker: Some(seen) };
             }
         }
-        // After the scan, and with its result: a slot that was wiped before the scan was not
+        // After the scan, and with its result: an entry that was wiped before the scan was not
         // obeyed.
         let is_blind = self.misses_some(&readers)?;
         // Nothing was written beyond what was allowed, so readers may read the commits between
@@ -259,19 +259,21 @@ impl<S: Shared> WriterSide<S> {
     }
 
     /// Whether there is a reader besides these. A reader that is opening the store, and has not
-    /// filled in its slot yet, counts.
+    /// filled in its entry yet, counts.
     fn misses_some(&self, readers: &[Seen]) -> Result<bool> {
         let mut names: Vec<u64> = readers.iter().map(|seen| seen.name).collect();
         names.sort_unstable();
         if !step::skip(Step::NameScan) && self.shared.has_other_names(&names)? {
             return Ok(true);
         }
-        // A slot may name another store, which had this file name before.
-        let says = |slot: &usize| {
-            [SLOT_STORE, SLOT_PROCESS].iter().all(|&it| self.shared.load(slot_word(*slot, it)) != 0)
+        // An entry may name another store, which had this file name before.
+        let says = |entry: &usize| {
+            [ENTRY_STORE, ENTRY_PROCESS]
+                .iter()
+                .all(|&it| self.shared.load(entry_word(*entry, it)) != 0)
         };
-        let speaking: Vec<usize> = (0..self.shared.slots()?).filter(says).collect();
-        Ok(!step::skip(Step::SilentSlotScan) && self.shared.has_other_slots(&speaking)?)
+        let speaking: Vec<usize> = (0..self.shared.entries()?).filter(says).collect();
+        Ok(!step::skip(Step::SilentEntryScan) && self.shared.has_other_entries(&speaking)?)
     }
 
     /// Announces which commit the writer's own process still reads, for processes that ask what
@@ -319,13 +321,13 @@ impl<S: Shared> WriterSide<S> {
     }
 
     /// Whether a reader reads `commit` or an older one. Fit for frequent calls: it asks only for
-    /// slots with such a commit whether their owner is alive.
+    /// entries with such a commit whether their owner is alive.
     pub(crate) fn is_read(&self, commit: u64) -> Result<bool> {
         let shared = &self.shared;
-        for slot in 0..shared.slots()? {
-            let word = |word| shared.load(slot_word(slot, word));
-            let says_so = word(SLOT_OLDEST) <= commit && word(SLOT_PROCESS) != 0;
-            if says_so && word(SLOT_STORE) == self.store && shared.is_alive(slot)? {
+        for entry in 0..shared.entries()? {
+            let word = |word| shared.load(entry_word(entry, word));
+            let says_so = word(ENTRY_OLDEST) <= commit && word(ENTRY_PROCESS) != 0;
+            if says_so && word(ENTRY_STORE) == self.store && shared.is_alive(entry)? {
                 return Ok(true);
             }
         }
@@ -378,23 +380,23 @@ pub(crate) fn writer_of(shared: &impl Shared, store: u64) -> Option<u64> {
     (process != 0 && is_ours()).then_some(process)
 }
 
-/// The living readers of `store`, except the one in the slot `own`.
+/// The living readers of `store`, except the one in the entry `own`.
 fn readers(shared: &impl Shared, store: u64, own: Option<usize>) -> Result<Vec<Seen>> {
     let some = |value: u64| Some(value).filter(|&value| value != NONE);
     let mut readers = Vec::new();
-    for slot in (0..shared.slots()?).filter(|&slot| Some(slot) != own) {
-        let word = |word| shared.load(slot_word(slot, word));
+    for entry in (0..shared.entries()?).filter(|&entry| Some(entry) != own) {
+        let word = |word| shared.load(entry_word(entry, word));
         let seen = Seen {
-            process: word(SLOT_PROCESS),
-            oldest: some(word(SLOT_OLDEST)),
-            newest: word(SLOT_NEWEST),
-            needs: some(word(SLOT_NEEDS)),
-            since: word(SLOT_SINCE),
-            lineage: word(SLOT_LINEAGE),
-            name: word(SLOT_NAME),
+            process: word(ENTRY_PROCESS),
+            oldest: some(word(ENTRY_OLDEST)),
+            newest: word(ENTRY_NEWEST),
+            needs: some(word(ENTRY_NEEDS)),
+            since: word(ENTRY_SINCE),
+            lineage: word(ENTRY_LINEAGE),
+            name: word(ENTRY_NAME),
         };
-        // A slot without a process was released, or never taken.
-        if seen.process != 0 && word(SLOT_STORE) == store && shared.is_alive(slot)? {
+        // An entry without a process was released, or never taken.
+        if seen.process != 0 && word(ENTRY_STORE) == store && shared.is_alive(entry)? {
             readers.push(seen);
         }
     }
@@ -436,7 +438,7 @@ impl ReadPoint {
     }
 }
 
-/// The content of a reader's slot: what of the store it reads.
+/// The content of a reader's entry: what of the store it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) lineage: u64,
@@ -445,36 +447,36 @@ pub(crate) struct Span {
     pub(crate) since: u64,
 }
 
-/// A reader's slot, locked by its owner.
+/// A reader's entry in the reader table, locked by its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
+pub(crate) struct TableEntry {
     pub(crate) number: usize,
     /// The byte of the data file that the reader has also locked, on systems with such locks.
     pub(crate) name: Option<u64>,
 }
 
-/// A reader's side. Without a slot it only looks; the caller must then exclude the writer by other
-/// means.
+/// A reader's side. Without an entry it only looks; the caller must then exclude the writer by
+/// other means.
 #[derive(Debug)]
 pub(crate) struct ReaderSide<S> {
     shared: S,
     store: u64,
-    slot: Option<usize>,
+    entry: Option<usize>,
 }
 
 impl<S: Shared> ReaderSide<S> {
-    /// Takes a slot, whose lock the caller holds.
-    pub(crate) fn new(shared: S, store: u64, slot: Option<Slot>, process: u64) -> Self {
-        let side = Self { shared, store, slot: slot.map(|slot| slot.number) };
-        // A dead reader may have left any content in the slot; processes that look at it now expect
-        // that.
+    /// Takes an entry, whose lock the caller holds.
+    pub(crate) fn new(shared: S, store: u64, entry: Option<TableEntry>, process: u64) -> Self {
+        let side = Self { shared, store, entry: entry.map(|entry| entry.number) };
+        // A dead reader may have left any content in the entry; processes that look at it now
+        // expect that.
         side.say(None);
-        side.set(SLOT_NEEDS, NONE);
-        if !step::skip(Step::SlotName) {
-            side.set(SLOT_NAME, slot.and_then(|slot| slot.name).unwrap_or(0));
+        side.set(ENTRY_NEEDS, NONE);
+        if !step::skip(Step::EntryName) {
+            side.set(ENTRY_NAME, entry.and_then(|entry| entry.name).unwrap_or(0));
         }
-        side.set(SLOT_STORE, store);
-        side.set(SLOT_PROCESS, process.max(1));
+        side.set(ENTRY_STORE, store);
+        side.set(ENTRY_PROCESS, process.max(1));
         side
     }
 
@@ -508,7 +510,7 @@ impl<S: Shared> ReaderSide<S> {
     /// The living readers of this store, except this one; and the read of the writer's own process,
     /// if there is a writer.
     pub(crate) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
-        let mut others = readers(&self.shared, self.store, self.slot)?;
+        let mut others = readers(&self.shared, self.store, self.entry)?;
         others.extend(own_reader(&self.shared, self.store).filter(|_| has_writer));
         Ok(others)
     }
@@ -538,19 +540,19 @@ impl<S: Shared> ReaderSide<S> {
     /// Announces what the reader reads from now on: less than before.
     pub(crate) fn say(&self, span: Option<Span>) {
         if let Some(span) = span {
-            self.set(SLOT_LINEAGE, span.lineage);
-            self.set(SLOT_NEWEST, span.newest);
-            self.set(SLOT_SINCE, span.since);
-            self.set(SLOT_OLDEST, span.oldest);
+            self.set(ENTRY_LINEAGE, span.lineage);
+            self.set(ENTRY_NEWEST, span.newest);
+            self.set(ENTRY_SINCE, span.since);
+            self.set(ENTRY_OLDEST, span.oldest);
         } else {
-            self.set(SLOT_OLDEST, NONE);
+            self.set(ENTRY_OLDEST, NONE);
         }
     }
 
     /// Announces that the reader reads the log from `commit` on, and returns whether that part
     /// still exists: `false` if the writer has retired it.
     pub(crate) fn need(&self, commit: u64, mark: Mark) -> bool {
-        self.set(SLOT_NEEDS, commit);
+        self.set(ENTRY_NEEDS, commit);
         fence(&self.shared, Step::NeedFence);
         let retired = self.shared.load(RETIRED);
         // After the load, as in `is_safe`.
@@ -561,19 +563,19 @@ impl<S: Shared> ReaderSide<S> {
 
     /// Announces that the reader does not read the log.
     pub(crate) fn need_nothing(&self) {
-        self.set(SLOT_NEEDS, NONE);
+        self.set(ENTRY_NEEDS, NONE);
     }
 
-    /// Releases the slot. The caller releases its lock.
+    /// Releases the entry. The caller releases its lock.
     pub(crate) fn leave(&self) {
         self.say(None);
         self.need_nothing();
-        self.set(SLOT_PROCESS, 0);
+        self.set(ENTRY_PROCESS, 0);
     }
 
     fn set(&self, word: usize, value: u64) {
-        if let Some(slot) = self.slot {
-            self.shared.store(slot_word(slot, word), value);
+        if let Some(entry) = self.entry {
+            self.shared.store(entry_word(entry, word), value);
         }
     }
 }

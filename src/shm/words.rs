@@ -19,6 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::View;
 use crate::os;
 
+#[cfg(test)]
+mod tests;
+
 /// How long a waiter that may not count itself sleeps before it looks again.
 const UNANNOUNCED_WAIT: Duration = Duration::from_millis(20);
 

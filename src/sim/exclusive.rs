@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::io::Access;
 use crate::number::in_memory;
 use crate::store::DynStore;
-use crate::txn::Options;
+use crate::txn::OpenOptions;
 
 /// Makes the store; starts again if that is interrupted.
 pub(super) fn create(world: &mut World) -> Result<(), Stop> {
@@ -32,9 +32,7 @@ pub(super) fn create(world: &mut World) -> Result<(), Stop> {
 fn create_once(world: &mut World) -> Result<(), Stop> {
     let (file, schema) = (world.file()?, world.schema()?);
     let directory = Arc::clone(&file);
-    let options = DynStore::options();
-    let options = if world.deletes { options.deletes() } else { options };
-    let options = if world.checksums { options.checksums() } else { options };
+    let options = DynStore::create_options().deletes(world.deletes).checksums(world.checksums);
     // SAFETY: no other code uses the simulated disk.
     let store = unsafe { options.create_over(file, &schema) };
     let store = world.take("create", store)?;
@@ -125,7 +123,7 @@ pub(super) fn open(world: &mut World) -> Result<DynStore, Stop> {
     let ways = [WriteBack::Auto, WriteBack::Mapped, WriteBack::Positioned];
     // Positioned writing is refused where views may not see it.
     let ways = if world.disk.calls_see_views() { &ways[..] } else { &ways[..2] };
-    let options: Options<DynStore> = DynStore::options().write_back(world.random.pick(ways));
+    let options: OpenOptions<DynStore> = DynStore::options().write_back(world.random.pick(ways));
     let file = world.file()?;
     // SAFETY: no other code uses the simulated disk, and every other handle of it has ended.
     let store = unsafe { options.over(file, Access::ReadWrite) };

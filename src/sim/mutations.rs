@@ -48,13 +48,13 @@ caught! {
     new_segments_are_synced: SegmentZeroSync, from 660;
     names_of_segments_are_synced: SegmentNameSync, from 60;
     growth_is_synced_before_it_is_counted_on: GrowthSync, from 466;
-    appends_in_place_are_synced_before_they_are_counted: BulkSync, from 389;
+    long_appends_are_synced_before_they_are_counted: LongAppendSync, from 389;
     headers_are_synced: HeaderSync, from 11;
     headers_are_written_to_the_other_slot: OtherSlot, from 571;
     recovery_syncs_what_it_found: RecoverySync, from 98;
     checkpoints_heed_snapshots: SnapshotTarget, from 2;
     torn_frames_are_refused: FrameCheck, from 189;
-    appends_in_place_count_towards_a_checkpoint: InPlaceDue, from 7;
+    long_appends_count_towards_a_checkpoint: LongAppendDue, from 7;
     // Each of the three checks distinguishes an old frame from a new one. The log's own tests make
     // bytes that no history leaves and that each check alone must refuse.
     old_frames_are_refused: SaltCheck ChainCheck NumberCheck, from 153;
@@ -232,8 +232,8 @@ fn copied_alive(seed: u64) -> Result<(), Stop> {
 }
 
 #[test]
-fn records_that_the_log_counts_in_the_array_are_compared() {
+fn long_appends_are_compared_with_the_log() {
     let broken = |seed: &u64| copied_alive(*seed).is_err();
     assert_eq!((0..6).find(broken), None);
-    assert!(without(&[Step::InPlaceCheck], || (0..6).all(|seed| broken(&seed))));
+    assert!(without(&[Step::LongAppendCheck], || (0..6).all(|seed| broken(&seed))));
 }

@@ -13,7 +13,7 @@ use crate::db::{DynDatabase, Snapshot, WriteTransaction};
 use crate::error::ErrorKind;
 use crate::number::in_memory;
 use crate::os::Survives;
-use crate::txn::{Durability, Options, Receipt};
+use crate::txn::{Durability, OpenOptions, Receipt};
 
 /// The most that a transaction appends, enough to be written in place and not logged.
 const BULK_BYTES: usize = 3 << 20;
@@ -64,7 +64,7 @@ fn draw_checkpoint_at(world: &mut World) -> u64 {
 }
 
 pub(super) fn open(world: &mut World, checkpoint_at: u64) -> Result<DynDatabase, Stop> {
-    let options: Options<DynDatabase> = DynDatabase::options().checkpoint_at(checkpoint_at);
+    let options: OpenOptions<DynDatabase> = DynDatabase::options().checkpoint_at(checkpoint_at);
     let file = world.file()?;
     // SAFETY: no other code uses the simulated disk, and every other handle of it has ended.
     let database = unsafe { options.over(file) };
@@ -79,10 +79,7 @@ impl Life<'_> {
     fn step(&mut self) -> Result<(), Stop> {
         match self.world.random.below(20) {
             0 => self.checkpoint(),
-            1 | 2 => {
-                self.take_snapshot();
-                Ok(())
-            }
+            1 | 2 => self.take_snapshot(),
             3 => self.look_at_snapshots(),
             4 => {
                 let dropped = self.world.random.index(self.snapshots.len() + 1);
@@ -96,14 +93,16 @@ impl Life<'_> {
 
     /// What a reader sees now.
     fn see(&mut self) -> Result<Vec<Stamp>, Stop> {
-        let snapshot = self.database.begin_read();
+        let snapshot = self.world.take("begin to read", self.database.begin_read())?;
         stamps(self.world, &snapshot)
     }
 
-    fn take_snapshot(&mut self) {
+    fn take_snapshot(&mut self) -> Result<(), Stop> {
         self.world.note(|| "  take a snapshot".into());
         let state = self.world.current();
-        self.snapshots.push((self.database.begin_read(), state));
+        let snapshot = self.world.take("begin to read", self.database.begin_read())?;
+        self.snapshots.push((snapshot, state));
+        Ok(())
     }
 
     /// Checks that snapshots show what they showed when they were taken.
@@ -111,7 +110,7 @@ impl Life<'_> {
         for (index, (snapshot, state)) in self.snapshots.iter().enumerate() {
             let seen = stamps(self.world, snapshot)?;
             if seen != **state {
-                let commit = snapshot.commit();
+                let commit = snapshot.commit_id().get();
                 return Err(Stop::Broken(format!(
                     "snapshot {index}, of commit {commit}, does not show what it did"
                 )));
@@ -129,7 +128,7 @@ impl Life<'_> {
         let done = self.world.take("checkpoint", done)?;
         self.check_alive("checkpoint")?;
         // Commits that it did not write are in the log, synced.
-        self.world.note(|| format!("    up to commit {}", done.commit()));
+        self.world.note(|| format!("    up to commit {}", done.commit_id()));
         self.world.make_durable();
         self.look_at_snapshots()
     }

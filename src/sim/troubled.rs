@@ -64,7 +64,7 @@ fn closed(seed: u64, records: usize, checksums: bool) -> Result<(World, Vec<Stam
 /// Opens the store and checks its content.
 fn find(world: &mut World) -> Result<DynDatabase, Stop> {
     let database = transactional::open(world, NEVER)?;
-    let snapshot = database.begin_read();
+    let snapshot = world.take("begin to read", database.begin_read())?;
     let found = world.stamps((0..snapshot.count()).map(|id| snapshot.get(id)))?;
     drop(snapshot);
     world.find(&found)?;

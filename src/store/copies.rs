@@ -17,7 +17,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Returns how many.
     pub(crate) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let len = self.slots.record_len();
-        if self.slots.mark().is_none() && self.mode.log().is_none() {
+        if self.slots.status_byte().is_none() && self.mode.log().is_none() {
             let copied = self.array.copy_records(first, len, into);
             return copied.map_err(|error| self.superblock.name(error));
         }
@@ -147,14 +147,14 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let mut store = DynStore::options().deletes().temporary(&schema)?;
+    /// let mut store = DynStore::create_options().deletes(true).temporary(&schema)?;
     /// store.append_packed(&[0; 3 * 8])?;
     /// assert_eq!(store.copies(0..2).size_hint(), (0, Some(2)));
     /// # Ok::<(), flatrec::Error>(())
     /// ```
     pub fn size_hint(&self) -> (u64, Option<u64>) {
         let left = self.ids.end - self.ids.start;
-        let least = if self.file.slots.mark().is_some() { 0 } else { left };
+        let least = if self.file.slots.status_byte().is_some() { 0 } else { left };
         (least, Some(left))
     }
 

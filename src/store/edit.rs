@@ -35,6 +35,7 @@ use crate::txn::slots::{damaged, deleted};
 /// assert!(store.iter().all(|account| account.cents == 105));
 /// # }
 /// ```
+#[must_use = "an edit keeps every other handle out while it lives"]
 pub struct Edit<'a, R: Row + ?Sized> {
     file: &'a mut ExclusiveFile<R>,
     finished: bool,

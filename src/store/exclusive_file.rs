@@ -25,7 +25,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::txn::{
-    Common, FoundLog, Locks, Row, Slots, Superblock, create_sums, name_sums_of_replaced,
+    Common, FoundLog, Locks, Row, Slots, Superblock, check_sums_possible, create_sums,
+    name_sums_of_replaced,
     opening::{Opening, refuse_network_unless, rows_of, until_current},
     refuse_other_file, take_over,
 };
@@ -113,9 +114,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
                 create_sums(&superblock, common)?;
                 let by_hand = Some(schema);
                 // SAFETY: the writer's locks on path and inode keep every other writer out.
-                unsafe {
-                    Self::assemble(superblock, locks, by_hand, common, Access::ReadWrite, WHOLE)
-                }
+                unsafe { Self::assemble(superblock, locks, by_hand, common, Access::ReadWrite) }
             });
         match made {
             Ok(mut made) => {
@@ -134,7 +133,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         R::schema_to_create(by_hand)?.ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, "create")
                 .detail("records of bytes need a schema")
-                .advice("pass one to Options::schema")
+                .advice("give one")
         })
     }
 
@@ -143,14 +142,13 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) fn open(
         path: &Path,
         access: Access,
-        reading: Reading,
         by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
         until_current(|| {
             let Opening { superblock, locks } = Opening::at(path, access, common)?;
             // SAFETY: `Opening::at` took the locks that keep other handles from changing records.
-            unsafe { Self::assemble(superblock, locks, by_hand, common, access, reading) }
+            unsafe { Self::assemble(superblock, locks, by_hand, common, access) }
         })
     }
 
@@ -159,10 +157,11 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) fn temporary(by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
         let file = Arc::new(FileBacking::temporary(0)?);
+        check_sums_possible(&*file, common)?;
         let superblock = Superblock::create(file, &schema, &common.metadata, common.deletes)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
         // SAFETY: no other handle can open a file without a name.
-        unsafe { Self::assemble(superblock, locks, Some(&schema), common, access, WHOLE) }
+        unsafe { Self::assemble(superblock, locks, Some(&schema), common, access) }
     }
 
     /// Opens the store in an open file. Locks the inode if `path` is given.
@@ -185,7 +184,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
         let superblock = Superblock::open(file)?;
         // SAFETY: the inode's lock, or the caller's promise, keeps others from changing the file.
-        unsafe { Self::assemble(superblock, locks, by_hand, common, access, WHOLE) }
+        unsafe { Self::assemble(superblock, locks, by_hand, common, access) }
     }
 
     /// Opens the store in any backing.
@@ -196,13 +195,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) unsafe fn over(
         backing: Arc<dyn Backing>,
         access: Access,
-        reading: Reading,
         by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
         let (superblock, locks) = (Superblock::open(backing)?, Locks::none());
         // SAFETY: the caller has promised it.
-        unsafe { Self::assemble(superblock, locks, by_hand, common, access, reading) }
+        unsafe { Self::assemble(superblock, locks, by_hand, common, access) }
     }
 
     /// Makes a new, empty store in an empty backing.
@@ -216,11 +214,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         common: &Common,
     ) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
+        check_sums_possible(&*backing, common)?;
         let superblock = Superblock::create(backing, &schema, &common.metadata, common.deletes)?;
         create_sums(&superblock, common)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
         // SAFETY: the caller has promised it.
-        unsafe { Self::assemble(superblock, locks, Some(&schema), common, access, WHOLE) }
+        unsafe { Self::assemble(superblock, locks, Some(&schema), common, access) }
     }
 
     /// # Safety
@@ -232,7 +231,6 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         by_hand: Option<&Schema>,
         common: &Common,
         access: Access,
-        reading: Reading,
     ) -> Result<Self> {
         rows_of::<R>(&superblock, by_hand, common).map_err(|error| superblock.name(error))?;
         let mode = match access {
@@ -253,14 +251,14 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let slots = Slots::of(header)?;
         let options = ArrayOptions {
             access,
-            reading,
+            reading: common.reading,
             write_back: common.write_back,
             advice: common.advice,
-            mark: slots.mark(),
+            status_byte: slots.status_byte(),
             announces_edits: mode.sums().is_some(),
         };
         let count = mode.log().map_or(header.counts, |log| log.counts).records;
-        let images = match (mode.log(), reading) {
+        let images = match (mode.log(), common.reading) {
             (Some(log), Reading::Whole) => log.overlay.sorted_after(header.counts.commit),
             _ => Vec::new(),
         };
@@ -323,8 +321,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     #[inline]
     pub(crate) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.superblock.check_healthy("append")?;
-        if self.slots.mark().is_some() {
-            return self.append_marked(bytes, added);
+        if self.slots.status_byte().is_some() {
+            return self.append_with_status(bytes, added);
         }
         self.append_slots(bytes, added)
     }
@@ -442,9 +440,6 @@ impl<R: Row + ?Sized> Drop for ExclusiveFile<R> {
     }
 }
 
-/// Stores without windows map the whole array.
-const WHOLE: Reading = Reading::Whole;
-
 impl<R: Row + ?Sized> std::fmt::Debug for ExclusiveFile<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ExclusiveFile")
@@ -467,7 +462,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// Records `ids` in place, if all are in the file and none can be deleted.
     pub(crate) fn run(&self, ids: Range<u64>) -> Option<R::Run<'_>> {
-        if self.slots.mark().is_some() {
+        if self.slots.status_byte().is_some() {
             return None;
         }
         R::run(self.array.whole().strides(ids)?, self.slots.stride(), self.slots.record_len())

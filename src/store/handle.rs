@@ -14,7 +14,7 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
 use crate::sums::Checksums;
-use crate::txn::{Options, Row};
+use crate::txn::{Common, CreateOptions, OpenOptions, Row};
 
 /// A store of records of type `R`, or of bytes ([`DynStore`]): one flat, mapped file, with records
 /// found by number.
@@ -77,17 +77,32 @@ pub struct Store<R: Row + ?Sized> {
 pub type DynStore = Store<[u8]>;
 
 impl<R: Row + ?Sized> Store<R> {
-    /// Options for making or opening a store.
+    /// Options for opening a store.
+    ///
+    /// ```
+    /// use flatrec::{Advice, DataType, DynStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let store = DynStore::options().advice(Advice::Random).open_read_only(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn options() -> OpenOptions<Self> {
+        OpenOptions::new(Common::default())
+    }
+
+    /// Options for creating a store.
     ///
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let store = DynStore::options().deletes().metadata("made by hand").temporary(&schema)?;
-    /// assert_eq!(store.metadata()?, b"made by hand");
+    /// let options = DynStore::create_options().deletes(true).metadata("made by hand");
+    /// assert_eq!(options.temporary(&schema)?.metadata()?, b"made by hand");
     /// # Ok::<(), flatrec::Error>(())
     /// ```
-    pub fn options() -> Options<Self> {
-        Options::new()
+    pub fn create_options() -> CreateOptions<Self> {
+        CreateOptions::new(Common::default())
     }
 
     /// Opens the store at `path` for reading and writing.
@@ -180,9 +195,9 @@ impl<R: Row + ?Sized> Store<R> {
         self.live_count() == 0
     }
 
-    /// Sets whether a store from `Options::create_aside` is kept, with the records of its last
-    /// flush, if it is dropped without closing or if closing it fails. [`Options::resume_aside`]
-    /// opens it then. By default it is removed.
+    /// Sets whether a store from `CreateOptions::create_aside` is kept, with the records of its
+    /// last flush, if it is dropped without closing or if closing it fails.
+    /// [`OpenOptions::resume_aside`] opens it then. By default it is removed.
     pub fn keep_unfinished(&mut self, keep: bool) {
         self.file.keep_unfinished(keep);
     }
@@ -192,8 +207,9 @@ impl<R: Row + ?Sized> Store<R> {
         self.file.superblock.schema()
     }
 
-    /// The bytes that [`Options::metadata`] gave the store when it was made. The first call reads
-    /// them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
+    /// The bytes that [`CreateOptions::metadata`] gave the store when it was made. The first call
+    /// reads them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their
+    /// length.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if they do not fit into this process's memory;
@@ -331,9 +347,9 @@ impl<R: Row + ?Sized> Store<R> {
         self.file.reserve(records)
     }
 
-    /// Makes all appended records durable, and visible to every [`Reader`](crate::Reader) and to
-    /// handles that are opened later. From then on the records survive a power cut, as far as the
-    /// file system allows.
+    /// Makes all appended records durable, and visible to every
+    /// [`ReadOnlyDatabase`](crate::ReadOnlyDatabase) and to handles that are opened later. From
+    /// then on the records survive a power cut, as far as the file system allows.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`] if the disk has no room for their checksums; [`ErrorKind::Io`] if the
@@ -388,7 +404,7 @@ impl<R: Row + ?Sized> Store<R> {
     ///
     /// # Errors
     /// As [`Store::flush`]; the file then holds the state of an earlier flush. For a store from
-    /// `Options::create_aside` also [`ErrorKind::AlreadyExists`] if its path is taken.
+    /// `CreateOptions::create_aside` also [`ErrorKind::AlreadyExists`] if its path is taken.
     pub fn close(self) -> Result<()> {
         self.file.close()
     }
@@ -412,7 +428,7 @@ impl<R: Record> Store<R> {
     /// - [`ErrorKind::Unsupported`] for a native-endian type on a big-endian system;
     /// - [`ErrorKind::Io`] if the operating system reports another error.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::options().create(path)
+        Self::create_options().create(path)
     }
 
     /// Makes a store in a file without a name, which ends when it is closed. It has no side files.
@@ -420,7 +436,7 @@ impl<R: Record> Store<R> {
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn temporary() -> Result<Self> {
-        Self::options().temporary()
+        Self::create_options().temporary()
     }
 
     /// Copies the records from `first` on into `into`, until the records or the places end, and
@@ -490,7 +506,7 @@ impl DynStore {
     /// # Errors
     /// As [`Store::create`].
     pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
-        Self::options().create(path, schema)
+        Self::create_options().create(path, schema)
     }
 
     /// Makes a store in a file without a name, which ends when it is closed. It has no side files.
@@ -498,7 +514,7 @@ impl DynStore {
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn temporary(schema: &Schema) -> Result<Self> {
-        Self::options().temporary(schema)
+        Self::create_options().temporary(schema)
     }
 
     /// Copies the bytes of the records from `first` on into `into`, packed, until the records or

@@ -10,7 +10,7 @@ use crate::io::{Access, Backing, View};
 use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
 use crate::shm::process;
 use crate::sums::{Checksums, DamagedBlock, Known};
-use crate::txn::{ReaderInfo, RecoveredState, Row};
+use crate::txn::{CommitId, ReaderInfo, RecoveredState, Row};
 
 /// Sizes, header slots, views, residency and page faults of an open store, at the time of
 /// [`Store::info`](crate::Store::info).
@@ -58,7 +58,7 @@ pub struct StoreInfo {
     /// The sequence of the header in force; it grows with each header written.
     pub sequence: u64,
     /// The number of the newest commit, in the file or in the log.
-    pub commit: u64,
+    pub commit_id: CommitId,
     /// The log, if there is one: a [`Database`](crate::Database) is open, or ended without closing.
     pub log: Option<LogInfo>,
     /// The handle that has the store open for writing; it may be this one.
@@ -211,7 +211,7 @@ impl StoreInfo {
             file_len_bytes,
             allocated_bytes: backing.allocated_bytes()?,
             sequence: header.sequence,
-            commit: file.committed().commit,
+            commit_id: file.committed().commit.into(),
             log,
             writer,
             readers,
@@ -287,7 +287,7 @@ impl LogInfo {
         let sides = backing.list_sides()?;
         let segments = sides.iter().filter(|suffix| suffix.starts_with("-wal-")).count();
         Ok(Self {
-            commits: found.blocks,
+            commits: found.frames,
             records: found.overlay.sorted_after(0).len() as u64,
             len_bytes: found.log_len_bytes,
             segments: segments as u64,

@@ -10,6 +10,7 @@ mod handle;
 mod info;
 mod opening;
 mod records;
+mod settings;
 mod windowed;
 
 pub use copies::Copies;

@@ -1,4 +1,4 @@
-//! Options for making and opening stores.
+//! Opens and creates stores as their options say.
 
 use std::fs::File;
 use std::path::Path;
@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use super::exclusive_file::ExclusiveFile;
 use super::handle::{DynStore, Store};
-use crate::array::Reading;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Record, Schema};
 use crate::io::{Access, Backing};
-use crate::txn::{Options, Row};
+use crate::txn::{CreateOptions, OpenOptions, Row};
 
 #[allow(unsafe_code, reason = "only the caller knows what else changes a file")]
-impl<R: Row + ?Sized> Options<Store<R>> {
+impl<R: Row + ?Sized> OpenOptions<Store<R>> {
     /// Opens the store at `path` for reading and writing.
     ///
     /// # Errors
@@ -40,17 +39,17 @@ impl<R: Row + ?Sized> Options<Store<R>> {
         self.open_with(path.as_ref(), Access::Private)
     }
 
-    /// Opens the unfinished store that [`create_aside`](Options::create_aside) of `path` has left,
-    /// with the records of its last flush. A crash or a power cut leaves one, and so does a drop
-    /// after [`Store::keep_unfinished`]. The store appears at `path` when it is closed; if it is
-    /// dropped before, it stays unfinished.
+    /// Opens the unfinished store that [`create_aside`](CreateOptions::create_aside) of `path` has
+    /// left, with the records of its last flush. A crash or a power cut leaves one, and so does a
+    /// drop after [`Store::keep_unfinished`]. The store appears at `path` when it is closed; if it
+    /// is dropped before, it stays unfinished.
     ///
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
     /// let directory = tempfile::tempdir()?;
     /// let path = directory.path().join("numbers.rec");
     /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// let mut store = DynStore::options().create_aside(&path, &schema, false)?;
+    /// let mut store = DynStore::create_options().create_aside(&path, &schema, false)?;
     /// store.keep_unfinished(true);
     /// store.append_packed(&[0, 1, 2])?;
     /// store.flush()?;
@@ -104,41 +103,29 @@ impl<R: Row + ?Sized> Options<Store<R>> {
         Ok(Store { file })
     }
 
-    /// Opens the store in any backing. If the backing is empty, makes a store with the schema of
-    /// the type or of [`Options::schema`], if there is one.
+    /// Opens the store in any backing.
     ///
     /// # Errors
-    /// As [`Store::open`] and [`Store::create`].
+    /// As [`Store::open`].
     ///
     /// # Safety
     /// The caller promises that nothing else changes the backing while the store is open, and that
     /// no other handle has it open as a store while this one is edited or truncated.
     pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<Store<R>> {
-        let (by_hand, common) = (self.schema.as_ref(), &self.common);
-        let is_new = access == Access::ReadWrite && backing.len_bytes()? == 0;
-        let file = if is_new && R::schema_to_create(by_hand)?.is_some() {
-            // SAFETY: the caller has promised it.
-            unsafe { ExclusiveFile::create_over(backing, by_hand, common) }?
-        } else {
-            // SAFETY: the caller has promised it.
-            unsafe { ExclusiveFile::over(backing, access, Reading::Whole, by_hand, common) }?
-        };
+        let by_hand = self.schema.as_ref();
+        // SAFETY: the caller has promised it.
+        let file = unsafe { ExclusiveFile::over(backing, access, by_hand, &self.common) }?;
         Ok(Store { file })
     }
 
     fn open_with(self, path: &Path, access: Access) -> Result<Store<R>> {
-        Ok(Store { file: self.open_file(path, access, Reading::Whole)? })
+        let by_hand = self.schema.as_ref();
+        Ok(Store { file: ExclusiveFile::open(path, access, by_hand, &self.common)? })
     }
+}
 
-    pub(super) fn open_file(
-        self,
-        path: &Path,
-        access: Access,
-        reading: Reading,
-    ) -> Result<ExclusiveFile<R>> {
-        ExclusiveFile::open(path, access, reading, self.schema.as_ref(), &self.common)
-    }
-
+#[allow(unsafe_code, reason = "only the caller knows what else changes a backing")]
+impl<R: Row + ?Sized> CreateOptions<Store<R>> {
     fn make_aside(self, path: &Path, replace: bool) -> Result<Store<R>> {
         let by_hand = self.schema.as_ref();
         let file = ExclusiveFile::create_aside(path, by_hand, &self.common, replace)?;
@@ -162,13 +149,13 @@ impl<R: Row + ?Sized> Options<Store<R>> {
 }
 
 #[allow(unsafe_code, reason = "only the caller knows what else changes a backing")]
-impl<R: Record> Options<Store<R>> {
+impl<R: Record> CreateOptions<Store<R>> {
     /// Makes a new, empty store at `path`.
     ///
     /// # Errors
-    /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if [`Options::schema`] has given a schema
-    /// that does not fit `R`. Only its own fits, or for a [`PodRecord`](crate::PodRecord) any of
-    /// its size.
+    /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if the schema given
+    /// ([`CreateOptions::schema`]) does not fit `R`. Only its own fits, or for a
+    /// [`PodRecord`](crate::PodRecord) any of its size.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Store<R>> {
         self.make(path.as_ref())
     }
@@ -178,7 +165,7 @@ impl<R: Record> Options<Store<R>> {
     /// `path` is itself replaced, as by [`std::fs::rename`]: the store that it leads to stays.
     ///
     /// # Errors
-    /// As [`Options::create`].
+    /// As [`CreateOptions::create`].
     pub fn create_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<Store<R>> {
         self.make_aside(path.as_ref(), replace)
     }
@@ -186,7 +173,7 @@ impl<R: Record> Options<Store<R>> {
     /// Makes a store in a file without a name, which ends when it is closed.
     ///
     /// # Errors
-    /// As [`Store::temporary`].
+    /// As [`Store::temporary`]; [`ErrorKind::Unsupported`] with [`CreateOptions::checksums`].
     pub fn temporary(self) -> Result<Store<R>> {
         self.make_temporary()
     }
@@ -194,10 +181,10 @@ impl<R: Record> Options<Store<R>> {
     /// Makes a new, empty store in an empty backing.
     ///
     /// # Errors
-    /// As [`Options::create`].
+    /// As [`CreateOptions::create`].
     ///
     /// # Safety
-    /// As for [`Options::over`](Options::<Store<R>>::over).
+    /// As for [`OpenOptions::over`](OpenOptions::<Store<R>>::over).
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Store<R>> {
         // SAFETY: the caller has promised it.
         unsafe { self.make_over(backing) }
@@ -205,14 +192,13 @@ impl<R: Record> Options<Store<R>> {
 }
 
 #[allow(unsafe_code, reason = "only the caller knows what else changes a backing")]
-impl Options<DynStore> {
+impl CreateOptions<DynStore> {
     /// Makes a new, empty store at `path`.
     ///
     /// # Errors
-    /// As [`DynStore::create`]; [`ErrorKind::SchemaMismatch`] if [`Options::schema`] has given
-    /// another schema.
+    /// As [`DynStore::create`].
     pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynStore> {
-        self.of_schema(schema)?.make(path.as_ref())
+        self.of_schema(schema).make(path.as_ref())
     }
 
     /// Makes a new, empty store that appears at `path` when it is closed. If it is dropped before,
@@ -220,45 +206,42 @@ impl Options<DynStore> {
     /// `path` is itself replaced, as by [`std::fs::rename`]: the store that it leads to stays.
     ///
     /// # Errors
-    /// As [`Options::create`](Options::<DynStore>::create).
+    /// As [`CreateOptions::create`](CreateOptions::<DynStore>::create).
     pub fn create_aside(
         self,
         path: impl AsRef<Path>,
         schema: &Schema,
         replace: bool,
     ) -> Result<DynStore> {
-        self.of_schema(schema)?.make_aside(path.as_ref(), replace)
+        self.of_schema(schema).make_aside(path.as_ref(), replace)
     }
 
     /// Makes a store in a file without a name, which ends when it is closed.
     ///
     /// # Errors
-    /// As [`DynStore::temporary`].
+    /// As [`DynStore::temporary`]; [`ErrorKind::Unsupported`] with [`CreateOptions::checksums`].
     pub fn temporary(self, schema: &Schema) -> Result<DynStore> {
-        self.of_schema(schema)?.make_temporary()
+        self.of_schema(schema).make_temporary()
     }
 
     /// Makes a new, empty store in an empty backing.
     ///
     /// # Errors
-    /// As [`Options::create`](Options::<DynStore>::create).
+    /// As [`CreateOptions::create`](CreateOptions::<DynStore>::create).
     ///
     /// # Safety
-    /// As for [`Options::over`](Options::<DynStore>::over).
+    /// As for [`OpenOptions::over`](OpenOptions::<DynStore>::over).
     pub unsafe fn create_over(
         self,
         backing: Arc<dyn Backing>,
         schema: &Schema,
     ) -> Result<DynStore> {
         // SAFETY: the caller has promised it.
-        unsafe { self.of_schema(schema)?.make_over(backing) }
+        unsafe { self.of_schema(schema).make_over(backing) }
     }
 
-    /// The same options with this schema; fails if [`Options::schema`] has given another.
-    fn of_schema(self, schema: &Schema) -> Result<Self> {
-        if let Some(wanted) = &self.schema {
-            wanted.check_found(schema)?;
-        }
-        Ok(self.schema(schema.clone()))
+    fn of_schema(mut self, schema: &Schema) -> Self {
+        self.schema = Some(schema.clone());
+        self
     }
 }

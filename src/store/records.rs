@@ -75,7 +75,7 @@ impl<'a, R: Row + ?Sized> Iterator for Records<'a, R> {
         }
         self.in_file = R::no_rows();
         let (file, skipped) = (self.file, skipped - in_file);
-        if file.slots.mark().is_none() {
+        if file.slots.status_byte().is_none() {
             return file.record(self.rest.nth(skipped)?);
         }
         self.rest.by_ref().filter_map(|index| file.record(index)).nth(skipped)
@@ -126,7 +126,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Records<'_, R> {
 /// #[derive(Clone, Copy, Record)]
 /// #[repr(C)]
 /// struct Point { x: u32, y: u32 }
-/// let mut store = Store::<Point>::options().deletes().temporary().unwrap();
+/// let mut store = Store::<Point>::create_options().deletes(true).temporary().unwrap();
 /// store.append_slice(&[Point { x: 1, y: 2 }; 5]).unwrap();
 /// for found in store.range_with_ids(3..9) {
 ///     let (id, point) = found.unwrap();
@@ -217,6 +217,6 @@ fn size_hint<R: Row + ?Sized>(
     range: &Range<u64>,
 ) -> (usize, Option<usize>) {
     let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let least = if file.slots.mark().is_some() { 0 } else { left };
+    let least = if file.slots.status_byte().is_some() { 0 } else { left };
     (least, Some(left))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::copies::Copies;
 use super::edit::Edit;
 use super::exclusive_file::ExclusiveFile;
+#[cfg(doc)]
 use super::handle::Store;
 use super::info::StoreInfo;
 use crate::array::{Reading, RecordGuard, ViewCounters, WindowGuard};
@@ -15,17 +16,24 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
 use crate::io::Access;
-use crate::txn::{Options, Row};
+use crate::txn::{Common, CreateOptions, OpenOptions, Row};
 
 /// How many bytes of records [`WindowedStore::copies`] copies at a time.
 const CHUNK_BYTES: usize = 64 << 10;
+/// How many bytes a windowed store maps at most by default: little beside the 2 GiB of a 32-bit
+/// process.
+const MAX_MAPPED_BYTES: u64 = 256 << 20;
+/// The default size of a window: a scan maps a window per 1 MiB, and random reads find a place
+/// among 256.
+const WINDOW_BYTES: u64 = 1 << 20;
 
 /// A store that never maps more than a budget for reading: for 32-bit processes, for files larger
 /// than the address space, and for machines with several tenants.
 ///
 /// [`WindowedStore::get`] returns a guard that pins its window. To make room, the store unmaps the
 /// least recently used windows without pins. If pinned windows fill the budget, it returns an
-/// error. Everything else is as in [`Store`].
+/// error. [`OpenOptions::max_mapped_bytes`] sets the budget, [`OpenOptions::window_bytes`] the size
+/// of a window. Everything else is as in [`Store`].
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -40,7 +48,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// for x in 0..50_000 { store.append(&Point { x, y: 1 }).unwrap(); }
 /// store.close().unwrap();
 ///
-/// let mut store = WindowedStore::<Point>::open_windowed(&path, 512 << 10, 64 << 10).unwrap();
+/// let mut store = WindowedStore::<Point>::open(&path).unwrap();
 /// assert_eq!(store.get(49_999).unwrap().unwrap().x, 49_999);
 /// store.append(&Point { x: 50_000, y: 2 }).unwrap();
 /// store.close().unwrap();
@@ -61,80 +69,181 @@ pub struct WindowedStore<R: Row + ?Sized> {
 /// store.append_all((0..50_000u32).map(u32::to_le_bytes))?;
 /// store.close()?;
 ///
-/// let store = DynWindowedStore::open_windowed_read_only(&path, 512 << 10, 64 << 10)?;
+/// let store = DynWindowedStore::open_read_only(&path)?;
 /// assert_eq!(store.get(49_999)?.as_deref(), Some(&49_999u32.to_le_bytes()[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type DynWindowedStore = WindowedStore<[u8]>;
 
-impl<R: Row + ?Sized> Store<R> {
-    /// Opens the store at `path` for reading and writing through windows: see
-    /// [`WindowedStore::open_windowed`].
+/// The settings of a windowed store that its caller has not set.
+fn windowed() -> Common {
+    let reading = Reading::Windowed { budget_bytes: MAX_MAPPED_BYTES, window_bytes: WINDOW_BYTES };
+    Common { reading, ..Common::default() }
+}
+
+impl<R: Row + ?Sized> OpenOptions<WindowedStore<R>> {
+    /// Opens the store at `path` for reading and writing.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let mut store = DynWindowedStore::options().window_bytes(64 << 10).open(&path)?;
+    /// assert_eq!(store.append(&[7])?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`WindowedStore::open_windowed`].
-    pub fn open_windowed(
-        path: impl AsRef<Path>,
-        max_mapped: u64,
-        window: u64,
-    ) -> Result<WindowedStore<R>> {
-        WindowedStore::open_windowed(path, max_mapped, window)
+    /// As [`WindowedStore::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<WindowedStore<R>> {
+        self.open_with(path.as_ref(), Access::ReadWrite)
+    }
+
+    /// Opens the store at `path` for reading.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let store = DynWindowedStore::options().window_bytes(64 << 10).open_read_only(&path)?;
+    /// assert_eq!(store.count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`WindowedStore::open`].
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<WindowedStore<R>> {
+        self.open_with(path.as_ref(), Access::ReadOnly)
+    }
+
+    fn open_with(self, path: &Path, access: Access) -> Result<WindowedStore<R>> {
+        let by_hand = self.schema.as_ref();
+        Ok(WindowedStore { file: ExclusiveFile::open(path, access, by_hand, &self.common)? })
     }
 }
 
-impl<R: Row + ?Sized> Options<Store<R>> {
-    /// Opens the store at `path` through windows: see [`WindowedStore::open_windowed`].
+impl<R: Record> CreateOptions<WindowedStore<R>> {
+    /// Makes a new, empty store at `path`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, WindowedStore};
+    /// #[derive(Clone, Copy, Record)]
+    /// #[repr(C)]
+    /// struct Tick { price: u64 }
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("ticks.rec");
+    /// let mut store =
+    ///     WindowedStore::<Tick>::create_options().checksums(true).create(&path).unwrap();
+    /// store.append(&Tick { price: 7 }).unwrap();
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`WindowedStore::open_windowed`].
-    pub fn open_windowed(
-        self,
-        path: impl AsRef<Path>,
-        max_mapped: u64,
-        window: u64,
-    ) -> Result<WindowedStore<R>> {
-        let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let file = self.open_file(path.as_ref(), Access::ReadWrite, reading)?;
-        Ok(WindowedStore { file })
+    /// As [`WindowedStore::create`]; [`ErrorKind::InvalidSchema`] if the schema given
+    /// ([`CreateOptions::schema`]) does not fit `R`.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<WindowedStore<R>> {
+        let by_hand = self.schema.as_ref();
+        Ok(WindowedStore { file: ExclusiveFile::create(path.as_ref(), by_hand, &self.common)? })
     }
+}
 
-    /// As [`Options::open_windowed`], for reading only.
+impl CreateOptions<DynWindowedStore> {
+    /// Makes a new, empty store at `path`, of records with this schema.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let options = DynWindowedStore::create_options().checksums(true);
+    /// assert_eq!(options.create(&path, &schema)?.append(&[7])?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`WindowedStore::open_windowed`].
-    pub fn open_windowed_read_only(
-        self,
-        path: impl AsRef<Path>,
-        max_mapped: u64,
-        window: u64,
-    ) -> Result<WindowedStore<R>> {
-        let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let file = self.open_file(path.as_ref(), Access::ReadOnly, reading)?;
+    /// As [`WindowedStore::create`].
+    pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynWindowedStore> {
+        let file = ExclusiveFile::create(path.as_ref(), Some(schema), &self.common)?;
         Ok(WindowedStore { file })
     }
 }
 
 impl<R: Row + ?Sized> WindowedStore<R> {
-    /// Opens the store at `path` for reading and writing, through windows of about `window` bytes.
-    /// It maps at most `max_mapped` bytes for reading at a time, and one more window for writing.
+    /// Options for opening a store by windows.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// DynStore::create(&path, &Schema::packed([Field::new("n", DataType::UInt64)])?)?.close()?;
+    /// let options = DynWindowedStore::options().max_mapped_bytes(8 << 20).window_bytes(64 << 10);
+    /// let store = options.open_read_only(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn options() -> OpenOptions<Self> {
+        OpenOptions::new(windowed())
+    }
+
+    /// Options for creating a store and opening it by windows.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let options = DynWindowedStore::create_options().deletes(true).window_bytes(64 << 10);
+    /// let mut store = options.create(directory.path().join("numbers.rec"), &schema)?;
+    /// store.append(&7u64.to_le_bytes())?;
+    /// assert_eq!(store.get(0)?.as_deref(), Some(&7u64.to_le_bytes()[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_options() -> CreateOptions<Self> {
+        CreateOptions::new(windowed())
+    }
+
+    /// Opens the store at `path` for reading and writing, with the defaults of
+    /// [`OpenOptions::max_mapped_bytes`] and [`OpenOptions::window_bytes`].
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let mut store = DynWindowedStore::open(&path)?;
+    /// store.append_packed(&[7, 8])?;
+    /// store.close()?;
+    /// assert_eq!(DynWindowedStore::open_read_only(&path)?.read(1)?.as_deref(), Some(&[8][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if one window does not fit into the budget; as
     /// [`Store::open`].
-    pub fn open_windowed(path: impl AsRef<Path>, max_mapped: u64, window: u64) -> Result<Self> {
-        Store::options().open_windowed(path, max_mapped, window)
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open(path)
     }
 
-    /// As [`WindowedStore::open_windowed`], for reading only.
+    /// Opens the store at `path` for reading: as [`WindowedStore::open`].
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// assert!(DynWindowedStore::open_read_only(&path)?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`WindowedStore::open_windowed`].
-    pub fn open_windowed_read_only(
-        path: impl AsRef<Path>,
-        max_mapped: u64,
-        window: u64,
-    ) -> Result<Self> {
-        Store::options().open_windowed_read_only(path, max_mapped, window)
+    /// As [`WindowedStore::open`] and [`Store::open_read_only`].
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open_read_only(path)
     }
 
     /// The number of records, including those not yet flushed and those deleted. Record numbers are
@@ -256,7 +365,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     /// store.append(&[7])?;
     /// store.close()?;
     ///
-    /// let store = DynWindowedStore::open_windowed(&path, 512 << 10, 64 << 10)?;
+    /// let store = DynWindowedStore::open(&path)?;
     /// assert!(store.get(0)?.is_some());
     /// assert!(store.view_counters().mapped_bytes > 0);
     /// store.release_views();
@@ -350,6 +459,30 @@ impl<R: Row + ?Sized> WindowedStore<R> {
 }
 
 impl<R: Record> WindowedStore<R> {
+    /// Makes a new, empty store at `path`, with the defaults of
+    /// [`CreateOptions::max_mapped_bytes`] and [`CreateOptions::window_bytes`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, WindowedStore};
+    /// #[derive(Clone, Copy, Record)]
+    /// #[repr(C)]
+    /// struct Tick { price: u64 }
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("ticks.rec");
+    /// let mut store = WindowedStore::<Tick>::create(&path).unwrap();
+    /// store.append_all((0..1000).map(|price| Tick { price })).unwrap();
+    /// assert_eq!(store.get(999).unwrap().unwrap().price, 999);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if one window does not fit into the budget; as
+    /// [`Store::create`].
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::create_options().create(path)
+    }
+
     /// Copies the records from `first` on into `into`, until the records or the places end, and
     /// returns how many. Pins one window at a time.
     ///
@@ -386,6 +519,24 @@ impl<R: Record> WindowedStore<R> {
 }
 
 impl DynWindowedStore {
+    /// Makes a new, empty store at `path`, of records with this schema: as
+    /// [`WindowedStore::create`].
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// assert_eq!(DynWindowedStore::create(&path, &schema)?.append(&[7])?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`WindowedStore::create`].
+    pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
+        Self::create_options().create(path, schema)
+    }
+
     /// Copies the bytes of the records from `first` on into `into`, packed, until the records or
     /// the room end, and returns how many records. Pins one window at a time.
     ///

@@ -11,14 +11,15 @@ use crate::io::Backing;
 /// Whether a store has checksums of its records, one for each 64 KiB.
 ///
 /// ```
-/// use flatrec::{Checksums, DataType, DynStore, Field, Schema};
+/// use flatrec::{Checksums, DataType, DynStore, Field, Schema, VerifyOptions, verify};
 /// let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("numbers.rec");
 /// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
-/// let mut store = DynStore::options().checksums().create(&path, &schema)?;
+/// let mut store = DynStore::create_options().checksums(true).create(&path, &schema)?;
 /// store.append_packed(&[0; 4 * 20_000])?;
 /// store.close()?;
-/// assert_eq!(flatrec::verify(&path, 10)?.checksums, Checksums::Present { blocks: 2 });
+/// let report = verify(&path, VerifyOptions::new())?;
+/// assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl fmt::Display for Checksums {
 /// let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("numbers.rec");
 /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-/// let mut store = DynStore::options().checksums().create(&path, &schema)?;
+/// let mut store = DynStore::create_options().checksums(true).create(&path, &schema)?;
 /// store.append_packed(&[7; 8 * 20_000])?;
 /// store.close()?;
 /// let mut bytes = std::fs::read(&path)?;

@@ -88,7 +88,7 @@ pub(super) struct CheckpointPlan<'t> {
 pub(super) struct Files<'f> {
     pub(super) superblock: &'f mut Superblock,
     pub(super) sums: Option<&'f mut Sums>,
-    pub(super) placed: &'f mut ArrayWriter,
+    pub(super) array: &'f mut ArrayWriter,
     pub(super) log: &'f mut Option<Log>,
     pub(super) sharing: &'f WriterSide<LockWords>,
 }
@@ -161,7 +161,7 @@ impl Work for ToArray<'_, '_> {
     }
 
     fn write(&mut self) -> Result<()> {
-        self.files.placed.write_sorted(&self.plan.images)
+        self.files.array.write_sorted(&self.plan.images)
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -171,7 +171,7 @@ impl Work for ToArray<'_, '_> {
             return Ok(());
         }
         step::reach(Step::CheckpointWritten);
-        self.files.placed.sync()
+        self.files.array.sync()
     }
 
     fn tell(&mut self) -> Result<()> {

@@ -162,7 +162,7 @@ impl LogFollower {
     fn pin(&self, inner: &mut Inner) -> Result<Option<SnapshotPin>> {
         let wait = Wait::AtMost(CHECKPOINT_WAIT);
         let held = self.presence.pin(inner.point, wait)?;
-        if held.is_none() || self.presence.has_slot() {
+        if held.is_none() || self.presence.has_entry() {
             return Ok(held);
         }
         if Superblock::header_in(&*self.backing)?.sequence == inner.sequence {

@@ -7,8 +7,19 @@ use super::recovered::check_no_log_is_lost;
 use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Header;
-use crate::io::{FileBacking, side_path};
+use crate::io::{Backing, FileBacking, side_path};
 use crate::sums::{FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
+
+/// Refuses checksums of a store without a path, before it is made: a checksum file lies beside the
+/// store, by its name.
+pub(crate) fn check_sums_possible(backing: &dyn Backing, common: &Common) -> Result<()> {
+    if common.checksums && backing.path().is_none() {
+        return Err(Error::new(ErrorKind::Unsupported, "create")
+            .detail("a store without a path cannot have a checksum file beside it")
+            .advice("create it at a path, or without checksums"));
+    }
+    Ok(())
+}
 
 /// Makes the checksum file of a new store, if the options ask for one.
 pub(crate) fn create_sums(superblock: &Superblock, common: &Common) -> Result<()> {
@@ -20,8 +31,7 @@ pub(crate) fn create_sums(superblock: &Superblock, common: &Common) -> Result<()
         }
         _ => {}
     }
-    // A file without a name cannot have a side file, and it is gone before anyone could verify it.
-    if common.checksums && backing.path().is_some() {
+    if common.checksums {
         Sums::create(backing, SUM_SUFFIX, superblock.header())?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DESCRIPTORS_OFFSET, Header, Source, crc32c_append, crc32c_of};
 use crate::io::Backing;
 
-/// The schema and the metadata in a file whose first bytes were read already.
+/// The schema, the metadata and the annotations in a file whose first bytes were read already.
 pub(crate) struct SchemaBytes<'b> {
     pub(crate) backing: &'b dyn Backing,
     /// The file's first bytes.
@@ -20,7 +20,7 @@ impl SchemaBytes<'_> {
         front: &'b [u8],
         header: &Header,
     ) -> SchemaBytes<'b> {
-        let len_bytes = header.end_of_schema() - DESCRIPTORS_OFFSET;
+        let len_bytes = header.end_of_description() - DESCRIPTORS_OFFSET;
         SchemaBytes { backing, front, len_bytes }
     }
 }
@@ -31,7 +31,7 @@ impl Source for SchemaBytes<'_> {
     }
 
     fn read_at(&self, at: u64, into: &mut [u8]) -> Result<usize> {
-        // `at` is below 8 GiB, the most that schema and metadata take together.
+        // `at` is below 8 GiB, the most that schema, metadata and annotations take together.
         let offset = DESCRIPTORS_OFFSET + at;
         let known = usize::try_from(offset)
             .ok()

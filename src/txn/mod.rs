@@ -13,14 +13,15 @@
 //! Only `row` knows the type of a record. The handles of `store` and `db` lend records to users.
 
 mod checkpoint;
+mod commit_id;
 mod engine;
 mod follow;
 #[cfg(all(test, loom))]
 mod in_loom;
-mod in_place;
 mod install;
 mod kept_sums;
 mod locks;
+mod long_append;
 mod metadata;
 pub(crate) mod opening;
 mod options;
@@ -38,19 +39,22 @@ mod token_lock;
 mod version_list;
 mod versions;
 
+pub use commit_id::CommitId;
 pub use engine::{Checkpoint, Durability, Receipt};
-pub use options::Options;
+pub use options::{CreateOptions, OpenOptions};
 pub use reader_info::ReaderInfo;
 pub use row::Row;
 
 pub(crate) use engine::{Changes, Engine, EngineHandle, Writer};
 pub(crate) use follow::LogFollower;
-pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
 pub(crate) use install::{Stage, in_order, unsynced};
-pub(crate) use kept_sums::{create_sums, name_sums_of_replaced, refuse_other_file, replaced};
+pub(crate) use kept_sums::{
+    check_sums_possible, create_sums, name_sums_of_replaced, refuse_other_file, replaced,
+};
 pub(crate) use locks::Locks;
+pub(crate) use long_append::MismatchedRecords;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
 pub(crate) use reader_session::{Presence, SnapshotPin};

@@ -133,7 +133,7 @@ fn check_features(header: &Header, common: &Common) -> Result<()> {
             .detail("an exclusive edit was interrupted: records may be half changed")
             .advice(
                 "restore a copy, or accept the records as they are with \
-                 Options::accept_interrupted_edit",
+                 OpenOptions::accept_interrupted_edit",
             ));
     }
     Ok(())

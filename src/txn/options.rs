@@ -1,45 +1,95 @@
-//! Options for creating and opening stores.
+//! Options for opening and for creating, of each kind of handle.
+//!
+//! [`OpenOptions`] and [`CreateOptions`] name the handle that they make. A setting that counts for
+//! every handle is here; one that counts for some is in an `impl` block for these handles, beside
+//! the functions that open or create them. So a setting that would do nothing does not compile.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
 use super::metadata::NewMetadata;
-use crate::array::WriteBack;
+use crate::array::{Reading, WriteBack};
 use crate::error::{Error, Result};
 use crate::format::Schema;
 use crate::os::{Advice, Permissions, Sharing};
 use crate::shm::Wait;
 
-/// Options for creating and opening a store; [`Store::options`](crate::Store::options) and
-/// [`DynStore::options`](crate::DynStore::options) make them.
+/// Options for opening a store as a handle of type `H`: [`Database`](crate::Database),
+/// [`ReadOnlyDatabase`](crate::ReadOnlyDatabase), [`Store`](crate::Store) or
+/// [`WindowedStore`](crate::WindowedStore).
+/// The function `options` of each handle makes them, and they open it with [`OpenOptions::open`].
 ///
 /// ```
 /// use std::time::Duration;
-/// use flatrec::{DynStore, DataType, Field, Schema, Wait};
+/// use flatrec::{DynDatabase, DataType, Field, Schema, Wait};
 /// let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("numbers.rec");
 /// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
-/// let options = DynStore::options()
+/// DynDatabase::create(&path, &schema)?.close()?;
+///
+/// let options = DynDatabase::options()
 ///     .wait(Wait::AtMost(Duration::from_secs(5)))
-///     .metadata("made by the example");
-/// options.clone().create(&path, &schema)?.close()?;
-/// assert_eq!(options.open_read_only(&path)?.metadata()?, b"made by the example");
+///     .checkpoint_at(64 << 20);
+/// let database = options.open(&path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
-pub struct Options<S> {
+///
+/// They have only the settings that count for the handle. The others do not compile: what belongs
+/// to the file is decided when it is created, and only a database has a log.
+///
+/// ```compile_fail,E0599
+/// flatrec::DynDatabase::options().deletes(true); // a setting of `create_options`
+/// ```
+#[must_use = "options do nothing until they open a store"]
+pub struct OpenOptions<H> {
     pub(crate) common: Common,
-    /// A schema given by hand, for types that do not carry their own.
+    /// The schema that the file must have. A type without field names has no other.
     pub(crate) schema: Option<Schema>,
-    pub(crate) marker: PhantomData<fn() -> S>,
+    handle: PhantomData<fn() -> H>,
 }
 
-/// The default of [`Options::checkpoint_at`].
+/// Options for creating a store and opening it as a handle of type `H`:
+/// [`Database`](crate::Database), [`Store`](crate::Store) or
+/// [`WindowedStore`](crate::WindowedStore). The function `create_options` of each handle makes
+/// them, and they create it with [`CreateOptions::create`].
+///
+/// They have the settings that the file keeps, and those settings of [`OpenOptions`] that count for
+/// a new store.
+///
+/// ```
+/// use flatrec::{DynStore, DataType, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+/// let options = DynStore::create_options()
+///     .metadata("made by the example")
+///     .deletes(true)
+///     .checksums(true);
+/// options.create(&path, &schema)?.close()?;
+/// assert_eq!(DynStore::open_read_only(&path)?.metadata()?, b"made by the example");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// ```compile_fail,E0599
+/// flatrec::DynStore::create_options().accept_interrupted_edit(true); // a new store has no edit
+/// ```
+#[must_use = "options do nothing until they create a store"]
+pub struct CreateOptions<H> {
+    pub(crate) common: Common,
+    /// The schema of a type without field names.
+    pub(crate) schema: Option<Schema>,
+    handle: PhantomData<fn() -> H>,
+}
+
+/// The default of [`OpenOptions::checkpoint_at`].
 const CHECKPOINT_BYTES: u64 = 16 << 20;
 
-/// The options that all handles share.
+/// The settings of all handles, whether they are created or opened. Each handle reads those that
+/// its options can set.
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
+    pub(crate) reading: Reading,
     pub(crate) write_back: WriteBack,
     pub(crate) advice: Option<Advice>,
     pub(crate) wait: Wait,
@@ -57,6 +107,7 @@ pub(crate) struct Common {
 impl Default for Common {
     fn default() -> Self {
         Self {
+            reading: Reading::Whole,
             write_back: WriteBack::default(),
             advice: None,
             wait: Wait::default(),
@@ -89,45 +140,100 @@ impl Common {
     }
 }
 
-impl<S> Clone for Options<S> {
-    fn clone(&self) -> Self {
-        Self { common: self.common.clone(), schema: self.schema.clone(), marker: PhantomData }
-    }
-}
-
-impl<S> Options<S> {
-    pub(crate) fn new() -> Self {
-        Self { common: Common::default(), schema: None, marker: PhantomData }
-    }
-
-    /// How records are written back. The default is [`WriteBack::Auto`].
-    pub fn write_back(mut self, write_back: WriteBack) -> Self {
-        self.common.write_back = write_back;
-        self
-    }
-
-    /// Tells the operating system how the mapping will be used: [`Advice::Random`] for point reads
-    /// on a file larger than memory. By default flatrec tells it nothing.
-    pub fn advice(mut self, advice: Advice) -> Self {
-        self.common.advice = Some(advice);
-        self
+impl<H> OpenOptions<H> {
+    pub(crate) fn new(common: Common) -> Self {
+        Self { common, schema: None, handle: PhantomData }
     }
 
     /// How long to wait for a lock that another handle holds. The default is [`Wait::No`].
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema, Wait};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// DynStore::create(&path, &Schema::packed([Field::new("n", DataType::UInt8)])?)?.close()?;
+    /// let store = DynStore::options().wait(Wait::Forever).open(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(mut self, wait: Wait) -> Self {
         self.common.wait = wait;
         self
     }
 
-    /// The user's own bytes to store in the file when it is created, such as a source or a version.
+    /// The schema that the file must have, for record types without field names
+    /// ([`PodRecord`](crate::PodRecord)) and for records of bytes. By default a type without field
+    /// names accepts every schema of its size, and bytes accept every schema.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// DynStore::create(&path, &Schema::packed([Field::new("n", DataType::UInt8)])?)?.close()?;
+    /// let other = Schema::packed([Field::new("m", DataType::UInt8)])?;
+    /// let error = DynStore::options().schema(other).open(&path).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// Whether to open a store whose exclusive edit was interrupted, with the records that may be
+    /// half changed. A handle that writes then removes the mark of the interrupted edit, and the
+    /// checksums, which do not match the changed records:
+    /// [`rebuild_checksums`](crate::rebuild_checksums) makes new ones. By default opening fails
+    /// with [`ErrorKind::InterruptedEdit`](crate::ErrorKind::InterruptedEdit).
+    ///
+    /// ```no_run
+    /// # fn main() -> flatrec::Result<()> {
+    /// let store = flatrec::DynStore::options().accept_interrupted_edit(true).open("x.rec")?;
+    /// # Ok(()) }
+    /// ```
+    pub fn accept_interrupted_edit(mut self, accept: bool) -> Self {
+        self.common.accept_interrupted_edit = accept;
+        self
+    }
+}
+
+impl<H> CreateOptions<H> {
+    pub(crate) fn new(common: Common) -> Self {
+        Self { common, schema: None, handle: PhantomData }
+    }
+
+    /// How long to wait for a lock that another handle holds. The default is [`Wait::No`].
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema, Wait};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let options = DynStore::create_options().wait(Wait::Forever);
+    /// let store = options.create(directory.path().join("numbers.rec"), &schema)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.common.wait = wait;
+        self
+    }
+
+    /// The user's own bytes to keep in the file, such as a source or a version: at most 4 GiB. The
+    /// default is no bytes. Later nothing changes them.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let store = DynStore::create_options().metadata("version 7").temporary(&schema)?;
+    /// assert_eq!(store.metadata()?, b"version 7");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
         self.common.metadata = NewMetadata::Bytes(metadata.into());
         self
     }
 
-    /// Creates a store whose records can be deleted, and their places used again. Each record takes
-    /// one more byte, its status, rounded up to a multiple of its alignment. Only creating a store
-    /// decides this; opening reads it from the file.
+    /// Whether records of the store can be deleted, and their places used again; `false` by
+    /// default. Each record then takes one more byte, its status, rounded up to a multiple of its
+    /// alignment.
     ///
     /// Records of such a store must have at least 8 bytes, otherwise creating it fails with
     /// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema).
@@ -135,69 +241,76 @@ impl<S> Options<S> {
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let mut store = DynStore::options().deletes().temporary(&schema)?;
+    /// let mut store = DynStore::create_options().deletes(true).temporary(&schema)?;
     /// store.append(&7u64.to_le_bytes())?;
     /// let info = store.info()?;
     /// assert!(info.deletes);
     /// assert_eq!((info.record_size, info.stride), (8, 9));
     /// # Ok::<(), flatrec::Error>(())
     /// ```
-    pub fn deletes(mut self) -> Self {
-        self.common.deletes = true;
+    pub fn deletes(mut self, deletes: bool) -> Self {
+        self.common.deletes = deletes;
         self
     }
 
-    /// The schema to create a store with and to expect in an opened one, for record types without
-    /// field names ([`PodRecord`](crate::PodRecord)). It must be as large as the record.
-    pub fn schema(mut self, schema: Schema) -> Self {
-        self.schema = Some(schema);
+    /// Whether the store has checksums of its records, in a file beside it: `X-sum` for a store
+    /// `X`. The default is `false`. With them [`verify`](crate::verify) finds damage, and
+    /// [`salvage`](crate::salvage) tells which records can be trusted. Every later writer keeps
+    /// them up to date. [`rebuild_checksums`](crate::rebuild_checksums) adds them to a store
+    /// without.
+    ///
+    /// A store without a path cannot have checksums: creating one fails with
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
+    ///
+    /// ```
+    /// use flatrec::{Checksums, DataType, DynStore, ErrorKind, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let options = DynStore::create_options().checksums(true);
+    /// let store = options.clone().create(directory.path().join("numbers.rec"), &schema)?;
+    /// assert!(matches!(store.info()?.checksums, Checksums::Present { .. }));
+    /// assert_eq!(options.temporary(&schema).unwrap_err().kind(), ErrorKind::Unsupported);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn checksums(mut self, checksums: bool) -> Self {
+        self.common.checksums = checksums;
         self
     }
 
-    /// Creates a store with checksums of its records, in a file beside it: `X-sum` for a store `X`.
-    /// With them [`verify`](crate::verify) finds damage, and [`salvage`](crate::salvage) tells
-    /// which records can be trusted. Every later writer keeps them up to date.
-    /// [`rebuild_checksums`](crate::rebuild_checksums) adds them to a store without. A temporary
-    /// store has no checksums.
-    pub fn checksums(mut self) -> Self {
-        self.common.checksums = true;
+    /// Whether to create the store also on a network file system; `false` by default. Safe only if
+    /// a single machine has the file open.
+    ///
+    /// ```
+    /// let options = flatrec::DynStore::create_options().allow_network_file_system(true);
+    /// ```
+    pub fn allow_network_file_system(mut self, allow: bool) -> Self {
+        self.common.allow_network = allow;
         self
     }
+}
 
-    /// Allows writing to a file on a network file system. Safe only if a single machine has the
-    /// file open.
-    pub fn allow_network_file_system(mut self) -> Self {
-        self.common.allow_network = true;
-        self
+impl<H> Clone for OpenOptions<H> {
+    fn clone(&self) -> Self {
+        Self { common: self.common.clone(), schema: self.schema.clone(), handle: PhantomData }
     }
+}
 
-    /// Opens a store whose exclusive edit was interrupted, with the records that may be half
-    /// changed. A handle that writes removes the mark of the interrupted edit, and the checksums,
-    /// which do not match the changed records: [`rebuild_checksums`](crate::rebuild_checksums)
-    /// makes new ones.
-    pub fn accept_interrupted_edit(mut self) -> Self {
-        self.common.accept_interrupted_edit = true;
-        self
+impl<H> Clone for CreateOptions<H> {
+    fn clone(&self) -> Self {
+        Self { common: self.common.clone(), schema: self.schema.clone(), handle: PhantomData }
     }
+}
 
-    /// How large the log of a [`Database`](crate::Database) grows before a commit makes a
-    /// checkpoint. The default is 16 MiB. A smaller log makes recovery shorter; a larger one saves
-    /// writes if the same records change again and again. If a transaction appends more than 1 MiB,
-    /// the appended records are not logged, and count towards this size all the same, because the
-    /// checkpoint updates header and checksums for them.
-    pub fn checkpoint_at(mut self, log_bytes: u64) -> Self {
-        self.common.checkpoint_bytes = log_bytes;
-        self
+impl<H> fmt::Debug for OpenOptions<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("OpenOptions");
+        fields.field("settings", &self.common).field("schema", &self.schema).finish()
     }
+}
 
-    /// How large the log of a [`Database`](crate::Database) may grow while a reader holds
-    /// checkpoints back, or checkpoints fail. At this size commits fail: with
-    /// [`ErrorKind::LogFull`](crate::ErrorKind::LogFull), which names the reader, or with the error
-    /// of the checkpoint. By default the log grows as far as the disk allows, and
-    /// [`Database::checkpoint_failure`](crate::Database::checkpoint_failure) tells why checkpoints
-    /// fail.
-    pub fn max_log(mut self, log_bytes: u64) -> Self {
-        self.common.max_log_bytes = Some(log_bytes);
-        self
+impl<H> fmt::Debug for CreateOptions<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("CreateOptions");
+        fields.field("settings", &self.common).field("schema", &self.schema).finish()
     }
 }

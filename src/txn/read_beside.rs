@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::in_place::Torn;
 use super::locks::Locks;
+use super::long_append::MismatchedRecords;
 use super::reader_session::{CHECKPOINT_WAIT, Presence, Quiet, SnapshotPin};
 use super::recovered;
 use super::recovered::RecoveredState;
@@ -270,7 +270,7 @@ pub(crate) fn take_up(
     let wait = Wait::AtMost(CHECKPOINT_WAIT);
     // An unregistered reader holds nothing until it has read everything, and a writer under another
     // name, with another lock file, could change records during that.
-    let _quiet = match presence.has_slot() {
+    let _quiet = match presence.has_entry() {
         true => None,
         false => Some(presence.keep_quiet(wait)?),
     };
@@ -286,10 +286,12 @@ pub(crate) fn take_up(
 }
 
 /// Reads the log for a handle that keeps every checkpoint away and inspects a damaged store.
-pub(crate) fn read_log(superblock: &mut Superblock) -> Result<Option<(RecoveredState, Vec<Torn>)>> {
+pub(crate) fn read_log(
+    superblock: &mut Superblock,
+) -> Result<Option<(RecoveredState, Vec<MismatchedRecords>)>> {
     let mut tries = 0;
     loop {
-        match recovered::read_log_even_torn(superblock, 1) {
+        match recovered::read_log_even_mismatched(superblock, 1) {
             Err(error) if error.kind() == ErrorKind::Corrupt && tries < LOG_TRIES => {
                 tries += 1;
                 superblock.look_again()?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::commit_id::CommitId;
 use crate::shm::{self as sharing, Seen};
 
 /// A reader that has a store open, in this process or another, as its entry in the reader table
@@ -20,7 +21,7 @@ use crate::shm::{self as sharing, Seen};
 /// let snapshot = reader.begin_read().unwrap();
 /// let readers = writer.readers().unwrap();
 /// assert_eq!(readers[0].process, u64::from(std::process::id()));
-/// assert_eq!(readers[0].oldest, Some(snapshot.commit()));
+/// assert_eq!(readers[0].oldest, Some(snapshot.commit_id()));
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct ReaderInfo {
     pub process: u64,
     /// The oldest commit that the reader holds a snapshot of; `None` if it holds no snapshot. Later
     /// commits stay in the log until the reader drops it.
-    pub oldest: Option<u64>,
+    pub oldest: Option<CommitId>,
     /// How long the reader has held snapshots without a pause, in whole seconds.
     pub held_for: Duration,
 }
@@ -41,7 +42,7 @@ impl ReaderInfo {
         let since = seen.oldest.map(|_| sharing::seconds_since(seen.since));
         Self {
             process: seen.process,
-            oldest: seen.oldest,
+            oldest: seen.oldest.map(CommitId::from),
             held_for: Duration::from_secs(since.unwrap_or(0)),
         }
     }

@@ -3,14 +3,14 @@
 //!
 //! There are three ways, depending on the reader's permissions:
 //!
-//! - A **registered reader** has an entry (slot) in the lock file's reader table, and says in it
+//! - A **registered reader** has an entry in the lock file's reader table, and says in it
 //!   which commits it reads. Checkpoints go on, up to the oldest of these commits.
 //! - A reader that may only read the lock file keeps all checkpoints away while it reads anything,
 //!   with a lock that they need.
 //! - If there is no lock file and the reader cannot make one, it keeps every writer away (`Locks`
 //!   does that).
 //!
-//! Invariant: while `held` has anything, the reader's slot says so, or the range is locked.
+//! Invariant: while `held` has anything, the reader's entry says so, or the range is locked.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ use super::locks::Locks;
 use super::superblock::outdated;
 use crate::error::{ErrorKind, Result};
 use crate::shm::{
-    EPOCH, LockWords, Mark, ReadPoint, ReaderSide, Seen, Shared as _, Slot, Span, Wait, now,
+    EPOCH, LockWords, Mark, ReadPoint, ReaderSide, Seen, Shared as _, Span, TableEntry, Wait, now,
     process,
 };
 
@@ -47,7 +47,7 @@ pub(crate) struct Presence {
     /// The shared words, if a writer made them later.
     late: OnceLock<ReaderSide<LockWords>>,
     store: u64,
-    slot: Option<Slot>,
+    entry: Option<TableEntry>,
     held: Mutex<Held>,
     locks: Locks,
 }
@@ -85,23 +85,23 @@ impl Presence {
             Some(opened) => opened?,
             None => None,
         };
-        let (words, slot) = match words {
+        let (words, entry) = match words {
             Some(words) if words.lock().is_some_and(|lock| lock.is_writable()) => {
-                // Before it has a slot, so that no writer overlooks a reader with a slot.
+                // Before it has an entry, so that no writer overlooks a reader with an entry.
                 let name = locks.name_reader()?;
-                let (words, number) = words.take_slot()?;
-                (Some(words), Some(Slot { number, name }))
+                let (words, number) = words.take_entry()?;
+                (Some(words), Some(TableEntry { number, name }))
             }
             words => (words, None),
         };
-        let side = words.map(|words| ReaderSide::new(words, store, slot, process()));
+        let side = words.map(|words| ReaderSide::new(words, store, entry, process()));
         let (late, held) = (OnceLock::new(), Mutex::default());
-        let presence = Self { side, late, store, slot, held, locks };
+        let presence = Self { side, late, store, entry, held, locks };
         if presence.side.is_none() {
             // This reader does not see what a checkpoint is about to do. It keeps checkpoints away
             // for as long as it lives, even if shared words appear later.
             presence.locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
-        } else if presence.slot.is_some() {
+        } else if presence.entry.is_some() {
             presence.locks.await_checkpoint_elsewhere(Wait::AtMost(CHECKPOINT_WAIT))?;
         }
         Ok(presence)
@@ -109,8 +109,8 @@ impl Presence {
 
     /// Whether the reader is registered. Of an unregistered reader, a writer sees only the range
     /// that it locks while it reads.
-    pub(crate) fn has_slot(&self) -> bool {
-        self.slot.is_some()
+    pub(crate) fn has_entry(&self) -> bool {
+        self.entry.is_some()
     }
 
     /// The shared words, if this reader can see them.
@@ -226,7 +226,7 @@ impl Presence {
         point: ReadPoint,
         wait: Wait,
     ) -> Result<Option<SnapshotPin>> {
-        let mut held = match self.slot {
+        let mut held = match self.entry {
             None => self.lock_and_keep_away(wait)?,
             Some(_) => self.lock(),
         };
@@ -242,7 +242,7 @@ impl Presence {
         Ok(Some(pin).filter(|_| safe))
     }
 
-    /// Updates the slot, or unlocks the range, when a pin of a commit is dropped.
+    /// Updates the entry, or unlocks the range, when a pin of a commit is dropped.
     fn release(&self, lineage: u64, commit: u64) {
         let mut held = self.lock();
         if let Some((times, _)) = held.commits.get_mut(&(lineage, commit)) {
@@ -252,7 +252,7 @@ impl Presence {
             }
             held.commits.remove(&(lineage, commit));
         }
-        match (self.slot, &self.side) {
+        match (self.entry, &self.side) {
             (Some(_), Some(side)) => side.say(span(&held)),
             _ => self.let_checkpoints_go_on(&held),
         }
@@ -271,7 +271,7 @@ impl Presence {
     /// Whether this reader keeps checkpoints away: because of what it holds, or because it sees no
     /// shared words.
     fn keeps_away(&self, held: &Held) -> bool {
-        let by_commits = self.slot.is_none() && !held.commits.is_empty();
+        let by_commits = self.entry.is_none() && !held.commits.is_empty();
         self.side.is_none() || by_commits || held.quiet > 0
     }
 
@@ -305,7 +305,7 @@ impl Presence {
     }
 }
 
-/// What a slot says for `held`.
+/// What an entry says for `held`.
 fn span(held: &Held) -> Option<Span> {
     let commits = &held.commits;
     let lineage = commits.keys().map(|&(lineage, _)| lineage).min()?;
@@ -318,15 +318,15 @@ fn span(held: &Held) -> Option<Span> {
 impl Drop for Presence {
     fn drop(&mut self) {
         // Closing the files releases the locks too, unless a child process has a copy of the
-        // descriptor. The byte comes first: while it is locked, the slot must name it.
-        if let Some(name) = self.slot.and_then(|slot| slot.name) {
+        // descriptor. The byte comes first: while it is locked, the entry must name it.
+        if let Some(name) = self.entry.and_then(|entry| entry.name) {
             let _ = self.locks.unname_reader(name);
         }
         if let Some(side) = &self.side {
             side.leave();
         }
-        if let (Some(slot), Some(lock)) = (self.slot, self.locks.side()) {
-            let _ = lock.unlock_slot(slot.number as u64);
+        if let (Some(entry), Some(lock)) = (self.entry, self.locks.side()) {
+            let _ = lock.unlock_entry(entry.number as u64);
         }
     }
 }

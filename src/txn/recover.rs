@@ -45,7 +45,7 @@ fn recover(
     if let Some(sums) = sums {
         exempt_begun(sums, superblock, &found)?;
     }
-    let log = if found.blocks > 0 { Some(secure(superblock, &found)?) } else { None };
+    let log = if found.frames > 0 { Some(secure(superblock, &found)?) } else { None };
     let salt = log.as_ref().map(Log::salt);
     superblock.commit(|header| header.live_log = salt)?;
     let keep = log.as_ref().map(Log::salts).unwrap_or_default();
@@ -214,9 +214,9 @@ fn end_log(
         let plan = CheckpointPlan::new(Plan::Recovery, superblock, state, true)?;
         plan.reserve(sums.as_ref())?;
         let geometry = superblock.header().layout()?.geometry;
-        let mut placed = ArrayWriter::new(backing, geometry, counts.records)?;
-        let (sums, placed) = (sums.as_mut(), &mut placed);
-        plan.install(Files { superblock, sums, placed, log, sharing })?;
+        let mut array = ArrayWriter::new(backing, geometry, counts.records)?;
+        let (sums, array) = (sums.as_mut(), &mut array);
+        plan.install(Files { superblock, sums, array, log, sharing })?;
         Ok(plan.records())
     });
     ended.map_err(|error| superblock.name(error))
@@ -230,7 +230,7 @@ fn held_by_strangers() -> Error {
 
 fn held_back_by(reader: Option<Seen>) -> Error {
     let error = Error::new(ErrorKind::Locked, "open")
-        .advice("close the reader, wait for it with Options::wait, or open a Database");
+        .advice("close the reader, wait for it with OpenOptions::wait, or open a Database");
     match reader {
         Some(reader) => error.detail(format!("the log must be ended first, and {reader}")),
         None => error.detail(format!("the log must be ended first, and {UNSEEN_READER}")),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::in_place::{InPlace, InPlaces, Torn};
+use super::long_append::{LongAppend, LongAppends, MismatchedRecords};
 use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Counts, RecordLayout, SlotState};
@@ -18,24 +18,24 @@ pub(crate) struct RecoveredState {
     /// The images of the records that the array does not hold yet.
     pub(crate) overlay: Overlay,
     /// How many commits, and so frames, the log holds.
-    pub(crate) blocks: u64,
+    pub(crate) frames: u64,
     /// The bytes of their frames.
     pub(crate) log_len_bytes: u64,
-    /// How many records these commits count that a long append wrote to the array.
-    pub(crate) in_place: u64,
+    /// How many records the long appends of these commits count.
+    pub(crate) long_append_records: u64,
     /// How many of these records no checksum in the log covers.
     pub(crate) unsummed: u64,
 }
 
 impl RecoveredState {
-    /// How many of the records in place a checksum in the log covers.
+    /// How many records of long appends a checksum in the log covers.
     pub(crate) fn summed(&self) -> u64 {
-        self.in_place - self.unsummed
+        self.long_append_records - self.unsummed
     }
 }
 
-/// A frame of the log: its commit, the records that it changed, and their images.
-pub(crate) type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
+/// The content of a frame: its commit, the records that it changed, and their images.
+pub(crate) type Frame<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 
 /// Applies the commits of a log one after the other to a state.
 #[derive(Debug)]
@@ -50,15 +50,15 @@ pub(crate) struct Gathering {
     /// The largest number of records of any commit.
     most: u64,
     /// The records that the commits count and have no images of.
-    in_place: Vec<InPlace>,
+    long_appends: Vec<LongAppend>,
 }
 
 impl Gathering {
     /// Starts from the state `found`.
     pub(crate) fn new(layout: RecordLayout, found: RecoveredState) -> Self {
         let most = found.counts.records;
-        let (images, in_place) = (Images::new(layout.stride, layout.alignment), Vec::new());
-        Self { layout, found, images, firsts: Vec::new(), most, in_place }
+        let (images, long_appends) = (Images::new(layout.stride, layout.alignment), Vec::new());
+        Self { layout, found, images, firsts: Vec::new(), most, long_appends }
     }
 
     /// Applies the next commit.
@@ -67,7 +67,7 @@ impl Gathering {
     /// [`ErrorKind::Corrupt`] if the commit counts fewer records than the one before, or deletes
     /// records of a store without deletes; [`ErrorKind::Unsupported`] if its images do not fit in
     /// memory.
-    pub(crate) fn take(&mut self, (commit, ids, images): Block<'_>) -> Result<()> {
+    pub(crate) fn take(&mut self, (commit, ids, images): Frame<'_>) -> Result<()> {
         let found = &mut self.found;
         if commit.counts.records < found.counts.records {
             return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
@@ -87,7 +87,7 @@ impl Gathering {
         if changed > noted as usize {
             self.firsts.push((found.counts.commit, u32::try_from(changed).unwrap_or(u32::MAX)));
         }
-        self.in_place.extend(InPlace::of(commit, ids, found.counts.records));
+        self.long_appends.extend(LongAppend::of(commit, ids, found.counts.records));
         for (&id, image) in ids.iter().zip(images.chunks_exact(self.layout.stride)) {
             self.images.put(id, image)?;
         }
@@ -107,15 +107,15 @@ impl Gathering {
         Ok(self.finish().0)
     }
 
-    /// The state after the last commit, and the records in place, without a check that the data
+    /// The state after the last commit, and the long appends, without a check that the data
     /// file is long enough.
-    fn finish(self) -> (RecoveredState, Vec<InPlace>) {
-        let Self { mut found, images, firsts, in_place, .. } = self;
+    fn finish(self) -> (RecoveredState, Vec<LongAppend>) {
+        let Self { mut found, images, firsts, long_appends, .. } = self;
         if !images.is_empty() {
             let committed = Committed { commit: found.counts.commit, images, firsts };
             found.overlay = found.overlay.with(Arc::new(committed), found.counts.records);
         }
-        (found, in_place)
+        (found, long_appends)
     }
 }
 
@@ -125,9 +125,9 @@ pub(crate) fn nothing(superblock: &Superblock) -> RecoveredState {
     RecoveredState {
         counts: header.counts,
         overlay: Overlay::default(),
-        blocks: 0,
+        frames: 0,
         log_len_bytes: 0,
-        in_place: 0,
+        long_append_records: 0,
         unsummed: 0,
     }
 }
@@ -135,39 +135,45 @@ pub(crate) fn nothing(superblock: &Superblock) -> RecoveredState {
 /// Reads the log that the header names; `None` if the header names no log. The images are aligned
 /// to `alignment`.
 ///
-/// Compares the records in place with their checksums in the log. [`read_log_through`] need not do
-/// this, because beside a running writer the array holds them.
+/// Compares long appends with their checksums in the log. [`read_log_through`] need not do this,
+/// because beside a running writer the array holds them.
 pub(crate) fn read_log(
     superblock: &Superblock,
     alignment: usize,
 ) -> Result<Option<RecoveredState>> {
-    let Some((found, torn)) = read_log_even_torn(superblock, alignment)? else { return Ok(None) };
+    let Some((found, mismatched)) = read_log_even_mismatched(superblock, alignment)? else {
+        return Ok(None);
+    };
     check_length(
         &**superblock.backing(),
         &superblock.header().layout()?.aligned_to(alignment),
         found.counts.records,
     )
     .map_err(|error| superblock.name(error))?;
-    match torn.first() {
-        Some(torn) => Err(superblock.name(torn.error())),
+    match mismatched.first() {
+        Some(mismatched) => Err(superblock.name(mismatched.error())),
         None => Ok(Some(found)),
     }
 }
 
-/// As [`read_log`], but accepts a data file that is too short or whose records in place do not
-/// match the log. Returns the records that do not match.
-pub(crate) fn read_log_even_torn(
+/// As [`read_log`], but accepts a data file that is too short or whose long appends do not match
+/// the log. Returns the records that do not match.
+pub(crate) fn read_log_even_mismatched(
     superblock: &Superblock,
     alignment: usize,
-) -> Result<Option<(RecoveredState, Vec<Torn>)>> {
+) -> Result<Option<(RecoveredState, Vec<MismatchedRecords>)>> {
     let read = read_log_and(superblock, alignment, &mut |_| Ok(()))?;
-    let Some((found, in_place)) = read else { return Ok(None) };
+    let Some((found, long_appends)) = read else { return Ok(None) };
     let layout = superblock.header().layout()?.aligned_to(alignment);
-    let in_place = InPlaces::new(&layout, &in_place, &found.overlay);
-    let torn = in_place.torn(&**superblock.backing()).map_err(|error| superblock.name(error))?;
-    let found =
-        RecoveredState { in_place: in_place.records(), unsummed: in_place.unsummed(), ..found };
-    Ok(Some((found, torn)))
+    let long_appends = LongAppends::new(&layout, &long_appends, &found.overlay);
+    let mismatched =
+        long_appends.mismatched(&**superblock.backing()).map_err(|error| superblock.name(error))?;
+    let found = RecoveredState {
+        long_append_records: long_appends.records(),
+        unsummed: long_appends.unsummed(),
+        ..found
+    };
+    Ok(Some((found, mismatched)))
 }
 
 /// As [`read_log`], up to commit `through`, which a running writer has published. Also returns the
@@ -190,24 +196,24 @@ pub(crate) fn read_log_through(
         &mut |commit, ids, images| gathering.take((commit, ids, images)),
     );
     let position = position.map_err(|error| superblock.name(error))?;
-    let (found, in_place) = gathering.finish();
+    let (found, long_appends) = gathering.finish();
     let layout = superblock.header().layout()?.aligned_to(alignment);
     check_length(&**superblock.backing(), &layout, found.counts.records)
         .map_err(|error| superblock.name(error))?;
-    let of_log = InPlaces::new(&layout, &in_place, &found.overlay);
-    let (in_place, unsummed) = (of_log.records(), of_log.unsummed());
-    let (blocks, log_len_bytes) = position.passed();
-    let found = RecoveredState { blocks, log_len_bytes, in_place, unsummed, ..found };
+    let of_log = LongAppends::new(&layout, &long_appends, &found.overlay);
+    let (long_append_records, unsummed) = (of_log.records(), of_log.unsummed());
+    let (frames, log_len_bytes) = position.passed();
+    let found = RecoveredState { frames, log_len_bytes, long_append_records, unsummed, ..found };
     Ok((Some(found), Some(position)))
 }
 
-/// As [`read_log`], but calls `also` for each frame. Returns the records in place instead of
-/// checking them.
+/// As [`read_log`], but calls `also` for each frame. Returns the long appends instead of checking
+/// them.
 pub(crate) fn read_log_and(
     superblock: &Superblock,
     alignment: usize,
-    also: &mut dyn FnMut(Block<'_>) -> Result<()>,
-) -> Result<Option<(RecoveredState, Vec<InPlace>)>> {
+    also: &mut dyn FnMut(Frame<'_>) -> Result<()>,
+) -> Result<Option<(RecoveredState, Vec<LongAppend>)>> {
     let header = superblock.header();
     check_no_log_is_lost(superblock)?;
     let Some(salt) = header.live_log else { return Ok(None) };
@@ -226,9 +232,9 @@ pub(crate) fn read_log_and(
     );
     let replayed = replayed.map_err(|error| superblock.name(error))?;
     replayed.check_uncut()?;
-    let (found, in_place) = gathering.finish();
-    let (blocks, log_len_bytes) = (replayed.frames, replayed.log_len_bytes);
-    Ok(Some((RecoveredState { blocks, log_len_bytes, ..found }, in_place)))
+    let (found, long_appends) = gathering.finish();
+    let (frames, log_len_bytes) = (replayed.frames, replayed.log_len_bytes);
+    Ok(Some((RecoveredState { frames, log_len_bytes, ..found }, long_appends)))
 }
 
 /// Refuses a header that names no log if the other slot is damaged, perhaps zeroed, and a log with

@@ -22,17 +22,17 @@ use crate::format::{
 /// let mut transaction = database.begin_write()?;
 /// transaction.append(&7u32.to_le_bytes())?;
 /// transaction.commit(Durability::Immediate)?;
-/// assert_eq!(database.begin_read().get(0), Some(&7u32.to_le_bytes()[..]));
+/// assert_eq!(database.begin_read()?.get(0), Some(&7u32.to_le_bytes()[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[allow(private_bounds, reason = "sealed: other crates must not depend on a view's layout")]
-pub trait Row: Access + ToOwned {}
+pub trait Row: RowForm + ToOwned {}
 
 impl<R: Record> Row for R {}
 impl Row for [u8] {}
 
-/// How rows are found in views and images.
-pub(crate) trait Access: ToOwned + Send + Sync + 'static {
+/// A form of rows: the schema that it needs, and how its rows are found in views and images.
+pub(crate) trait RowForm: ToOwned + Send + Sync + 'static {
     /// The element type of a view of the records.
     type Unit: Copy + Send + Sync + 'static;
 
@@ -52,7 +52,7 @@ pub(crate) trait Access: ToOwned + Send + Sync + 'static {
     /// Row `id` of the view. `size` is the record size.
     fn in_view(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
 
-    /// As [`Access::in_view`], but from the array even if the overlay has an image of the row.
+    /// As [`RowForm::in_view`], but from the array even if the overlay has an image of the row.
     fn beneath(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
 
     /// The rows of records that lie `stride` bytes apart, if an iterator can lend them in place:
@@ -65,7 +65,7 @@ pub(crate) trait Access: ToOwned + Send + Sync + 'static {
     /// The row in the bytes of a record.
     fn of_bytes(bytes: &[u8]) -> Option<&Self>;
 
-    /// As [`Access::of_bytes`], to change it.
+    /// As [`RowForm::of_bytes`], to change it.
     fn of_bytes_mut(bytes: &mut [u8]) -> Option<&mut Self>;
 
     /// The record's bytes. An error if their number is not `size`.
@@ -81,7 +81,7 @@ pub(crate) trait Access: ToOwned + Send + Sync + 'static {
     ) -> Result<Option<Self::Owned>>;
 }
 
-impl<R: Record> Access for R {
+impl<R: Record> RowForm for R {
     type Unit = R;
     type Run<'a> = slice::Iter<'a, R>;
     const ALIGNMENT: usize = align_of::<R>();
@@ -138,7 +138,7 @@ impl<R: Record> Access for R {
     }
 }
 
-impl Access for [u8] {
+impl RowForm for [u8] {
     type Unit = u8;
     type Run<'a> = ByteRows<'a>;
     const ALIGNMENT: usize = 1;

@@ -5,7 +5,7 @@
 //! call shows the record: calls that can fail return an error, and the others leave the record out.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Found, Header, Mark, RecordLayout, bad_status, put_live};
+use crate::format::{Found, Header, RecordLayout, StatusByte, bad_status, put_live};
 
 /// The layout of a store's records, and a buffer in which records get their status bytes.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ impl Slots {
 
     /// The status byte's place, in a store with deletes.
     #[inline]
-    pub(crate) fn mark(&self) -> Option<Mark> {
-        self.layout.mark()
+    pub(crate) fn status_byte(&self) -> Option<StatusByte> {
+        self.layout.status_byte()
     }
 
     /// The bytes of a record without its status byte.

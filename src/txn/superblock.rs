@@ -10,7 +10,7 @@ use super::metadata::{Metadata, NewMetadata, SchemaBytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, Source as _,
-    UnverifiedHeader, in_pieces, new_header, parse_schema,
+    UnverifiedHeader, encode_annotations, in_pieces, new_header, parse_schema,
 };
 use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC, named};
 use crate::os;
@@ -73,6 +73,9 @@ impl Superblock {
         let (header, region) = new_header(schema, metadata, deletes, file_id)?;
         backing.grow(header.data_offset)?;
         write_schema(&*backing, region, metadata)?;
+        if let Some(place) = header.annotations() {
+            backing.write_at(place.start, &encode_annotations(schema)?)?;
+        }
         let bytes = header.encode();
         for slot in [Slot::A, Slot::B] {
             backing.write_at(slot.offset(), &bytes)?;
@@ -394,7 +397,7 @@ impl Front {
     /// The schema behind the header. It is written once, before the header, so reading a damaged
     /// schema again would not help.
     fn schema(&self, backing: &dyn Backing) -> Result<Schema> {
-        let end = self.header.end_of_schema();
+        let end = self.header.end_of_description();
         if backing.len_bytes()? < end {
             return Err(Error::new(ErrorKind::Truncated, "read the schema of").offset(end));
         }

@@ -6,7 +6,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::Commit;
-use super::placed::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
+use super::long_append::{LongAppendSums, SUMS_IN_HEAD, SUMS_MAX};
 use crate::format::{Counts, VERSION, checksum::crc32c};
 use crate::number::in_memory;
 
@@ -180,7 +180,7 @@ impl Label {
 ///  32    | salt            | number          | synced          | count           |
 ///  64    | live count      | free head       | images          | prev.  | image  |
 ///        |                 |                 |                 | crc    | length |
-///  96    | chain           |pieces|log2| crc of  | placed length   | sum 0  | sum 1  |
+///  96    | chain           |pieces|log2| crc of  | summed length   | sum 0  | sum 1  |
 ///        |                 |          | the rest|                 |        |        |
 /// 128    | payload: a record number for each image, each once; then the images
 ///        | sums 2 and on, in what fills the last sector
@@ -207,7 +207,7 @@ struct FrameBytes {
     pieces: U16,
     piece_log2: U16,
     further_crc: U32,
-    placed_len_bytes: U64,
+    summed_len_bytes: U64,
     first_sums: [U32; SUMS_IN_HEAD],
 }
 
@@ -229,7 +229,7 @@ const _: () = {
     assert!(offset_of!(FrameBytes, pieces) == 104);
     assert!(offset_of!(FrameBytes, piece_log2) == 106);
     assert!(offset_of!(FrameBytes, further_crc) == 108);
-    assert!(offset_of!(FrameBytes, placed_len_bytes) == 112);
+    assert!(offset_of!(FrameBytes, summed_len_bytes) == 112);
     assert!(offset_of!(FrameBytes, first_sums) == 120);
     // Without images, the rest of the sector holds sums.
     assert!(FRAME_HEAD_BYTES + 4 * (SUMS_MAX - SUMS_IN_HEAD) == SECTOR as usize);
@@ -266,14 +266,14 @@ pub(super) struct SumsHead {
     piece_log2: u16,
     /// The checksum of the sums outside the head.
     further_crc: u32,
-    placed_len_bytes: u64,
+    summed_len_bytes: u64,
     first: [u32; SUMS_IN_HEAD],
 }
 
 impl SumsHead {
     /// The part in the head of a frame of `frame_len_bytes` bytes, and the bytes behind its
     /// payload.
-    pub(super) fn of(sums: &PlacedSums, frame_len_bytes: u64) -> (Self, Vec<u8>) {
+    pub(super) fn of(sums: &LongAppendSums, frame_len_bytes: u64) -> (Self, Vec<u8>) {
         let room = (in_sectors(frame_len_bytes) - frame_len_bytes) / size_of::<u32>() as u64;
         let mut sums = sums.clone();
         sums.fit(SUMS_IN_HEAD + in_memory(room));
@@ -285,7 +285,7 @@ impl SumsHead {
             pieces: u16::try_from(sums.sums().len()).expect("SUMS_MAX at most"),
             piece_log2: u16::try_from(sums.piece_log2()).expect("below 63"),
             further_crc: crc32c(&further),
-            placed_len_bytes: sums.len_bytes(),
+            summed_len_bytes: sums.len_bytes(),
             first,
         };
         (head, further)
@@ -302,14 +302,14 @@ impl SumsHead {
 
     /// The sums, with those in the bytes behind the payload if their checksum matches. `None` if
     /// they contradict each other.
-    pub(super) fn with(&self, further: Option<&[u8]>) -> Option<PlacedSums> {
+    pub(super) fn with(&self, further: Option<&[u8]>) -> Option<LongAppendSums> {
         let pieces = usize::from(self.pieces);
         let mut sums = self.first[..pieces.min(SUMS_IN_HEAD)].to_vec();
         if let Some(further) = further.filter(|bytes| crc32c(bytes) == self.further_crc) {
             let sum = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, &b| sum << 8 | u32::from(b));
             sums.extend(further.chunks(size_of::<u32>()).map(sum));
         }
-        PlacedSums::of(self.placed_len_bytes, self.piece_log2.into(), pieces, sums)
+        LongAppendSums::of(self.summed_len_bytes, self.piece_log2.into(), pieces, sums)
     }
 }
 
@@ -356,7 +356,7 @@ impl FrameHead {
         frame.pieces = self.sums.pieces.into();
         frame.piece_log2 = self.sums.piece_log2.into();
         frame.further_crc = self.sums.further_crc.into();
-        frame.placed_len_bytes = self.sums.placed_len_bytes.into();
+        frame.summed_len_bytes = self.sums.summed_len_bytes.into();
         frame.first_sums = self.sums.first.map(U32::new);
         zerocopy::transmute!(frame)
     }
@@ -386,7 +386,7 @@ impl FrameHead {
                     live: frame.live_count.get(),
                     free_head: Counts::free_head_of(frame.free_head.get()),
                 },
-                placed: None,
+                long_append: None,
             },
             synced: frame.synced.get(),
             images,
@@ -396,7 +396,7 @@ impl FrameHead {
                 pieces: frame.pieces.get(),
                 piece_log2: frame.piece_log2.get(),
                 further_crc: frame.further_crc.get(),
-                placed_len_bytes: frame.placed_len_bytes.get(),
+                summed_len_bytes: frame.summed_len_bytes.get(),
                 first: frame.first_sums.map(U32::get),
             },
         })

@@ -44,7 +44,7 @@ fn good(path: &Path) -> &'static Good {
             let bytes = vec![0xA5; ids.len() * 8];
             let free_head = Some(number);
             let counts = Counts { commit: number, records: 5000, live: 9, free_head };
-            let commit = Commit { counts, placed: None };
+            let commit = Commit { counts, long_append: None };
             let images = Images { ids: &ids, image_len: IMAGE_LEN, pieces: &[&bytes] };
             log.append(&commit, number - 2.min(number), &images).expect("a commit");
         }

@@ -227,14 +227,14 @@ impl Log {
         let len_bytes = frame_len_bytes(count, images.image_len).expect("reserve checked it");
         let fits = in_sectors(len_bytes) <= self.room_bytes();
         let begun = if fits { None } else { Some(self.begin_segment()?) };
-        let placed = commit.placed.as_deref();
-        let (sums, further) = placed.map(|it| SumsHead::of(it, len_bytes)).unwrap_or_default();
+        let long_append = commit.long_append.as_deref();
+        let (sums, further) = long_append.map(|it| SumsHead::of(it, len_bytes)).unwrap_or_default();
         let mut head = FrameHead {
             crc: 0,
             file_id: self.file_id,
             salt: self.current.salt,
             chain: self.chain,
-            commit: Commit { placed: None, ..*commit },
+            commit: Commit { long_append: None, ..*commit },
             // begin_segment has synced the previous segment with all earlier frames.
             synced: if begun.is_some() { commit.counts.commit.saturating_sub(1) } else { synced },
             images: count,

@@ -26,7 +26,7 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod log;
-mod placed;
+mod long_append;
 mod reader;
 mod replay;
 mod verdict;
@@ -34,7 +34,7 @@ mod verdict;
 pub(crate) use files::{newest_begun, remove_stale};
 pub(crate) use follow::Position;
 pub(crate) use log::Log;
-pub(crate) use placed::PlacedSums;
+pub(crate) use long_append::LongAppendSums;
 pub(crate) use replay::replay;
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ pub(crate) struct Commit {
     pub(crate) counts: Counts,
     /// The checksums of the records that it counts for the first time, if it has written all of
     /// them to the array and records that.
-    pub(crate) placed: Option<Arc<PlacedSums>>,
+    pub(crate) long_append: Option<Arc<LongAppendSums>>,
 }
 
 impl Commit {

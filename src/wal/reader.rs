@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::format::{FRAME_CRC_END, FRAME_HEAD_BYTES, FrameHead, SECTOR_BYTES};
-use super::placed::PlacedSums;
+use super::long_append::LongAppendSums;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;
@@ -94,7 +94,11 @@ impl SegmentReader {
     }
 
     /// The checksums of records in the array that the frame at `offset` states.
-    pub(super) fn placed(&mut self, offset: u64, frame: &FrameHead) -> Result<Option<PlacedSums>> {
+    pub(super) fn long_append_sums(
+        &mut self,
+        offset: u64,
+        frame: &FrameHead,
+    ) -> Result<Option<LongAppendSums>> {
         let len_bytes = frame.len_bytes();
         let Some(further_len) = frame.sums.further_len_bytes(len_bytes) else { return Ok(None) };
         let further = self.bytes(offset.saturating_add(len_bytes), further_len)?;

@@ -164,9 +164,9 @@ impl Walk<'_> {
             let taken = match self.check(&frame) {
                 Ok(()) if reader.numbers_repeat_zero(offset, &frame)? => Err(twice_in_one(0)),
                 Ok(()) => {
-                    let placed = reader.placed(offset, &frame)?.map(Arc::new);
+                    let long_append = reader.long_append_sums(offset, &frame)?.map(Arc::new);
                     let Some(payload) = reader.payload(offset, &frame)? else { break };
-                    frame = FrameHead { commit: Commit { placed, ..frame.commit }, ..frame };
+                    frame = FrameHead { commit: Commit { long_append, ..frame.commit }, ..frame };
                     self.take(&frame, payload, &mut ids, each)?
                 }
                 broken => broken,

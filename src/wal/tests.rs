@@ -4,7 +4,7 @@ mod calls;
 mod damage;
 mod growth;
 mod hostile;
-mod placed;
+mod long_append;
 mod random;
 mod verdict;
 
@@ -97,7 +97,7 @@ fn entry(number: u64, ids: &[u64]) -> Entry {
     Entry {
         commit: Commit {
             counts: Counts { commit: number, records, live: number, free_head },
-            placed: None,
+            long_append: None,
         },
         ids: ids.to_vec(),
         images: images.collect(),

@@ -1,16 +1,16 @@
-//! Readers that came by another name of the store, which has another lock file: the writer sees no
-//! slots of theirs.
+//! Readers that open the store by another name use another lock file, so the writer does not see
+//! their entries.
 
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use flatrec::{Database, Durability, ErrorKind, Reader, Snapshot, Store};
+use flatrec::{Database, Durability, ErrorKind, ReadOnlyDatabase, Snapshot, Store};
 
 use super::{Row, append, kill, row};
 use crate::support::files::lock_file;
 use crate::support::mounts::Mounts;
 
-/// A store of ten records, which no handle has open.
+/// Makes a store of ten records and closes it.
 fn make(directory: &Path) -> PathBuf {
     std::fs::create_dir_all(directory).unwrap();
     let path = directory.join("rows.rec");
@@ -20,7 +20,7 @@ fn make(directory: &Path) -> PathBuf {
     path
 }
 
-fn read(path: &Path) -> (Reader<Row>, Snapshot<Row>) {
+fn read(path: &Path) -> (ReadOnlyDatabase<Row>, Snapshot<Row>) {
     let reader = Database::<Row>::open_read_only(path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     (reader, snapshot)
@@ -32,7 +32,8 @@ fn set(database: &Database<Row>, id: u64, n: u64) {
     transaction.commit(Durability::Immediate).unwrap();
 }
 
-/// Whether the checkpoint reached everything; it says why if it did not.
+/// Runs a checkpoint and returns whether it wrote everything. A checkpoint that did not must blame
+/// a reader by another name.
 fn reaches_all(database: &Database<Row>) -> bool {
     let checkpoint = database.checkpoint().unwrap();
     let by = checkpoint.held_back();
@@ -40,7 +41,7 @@ fn reaches_all(database: &Database<Row>) -> bool {
     by.is_none()
 }
 
-/// Writes by `path` beside a snapshot by `other`, which must stay as it is while it lives.
+/// Writes by `path` beside a snapshot by `other`, which must not change while it lives.
 fn write_beside(path: &Path, other: &Path) {
     let (reader, snapshot) = read(other);
     let held = snapshot.get(3).unwrap();
@@ -60,10 +61,11 @@ fn write_beside(path: &Path, other: &Path) {
     drop((snapshot, reader));
     let database = Database::<Row>::open(path).unwrap();
     assert!(reaches_all(&database));
-    assert_eq!(database.begin_read().get(3), Some(&row(before.n + 200)));
+    assert_eq!(database.begin_read().unwrap().get(3), Some(&row(before.n + 200)));
     database.close().unwrap();
 }
 
+/// Finds a checkpoint that overwrites a record lent to a reader by a hard link or a symbolic link.
 #[test]
 fn a_reader_by_any_other_name_keeps_what_it_reads() {
     let directory = tempfile::tempdir().unwrap();
@@ -81,6 +83,7 @@ fn a_reader_by_any_other_name_keeps_what_it_reads() {
     write_beside(&names[0], &names[1]);
 }
 
+/// Finds a checkpoint that looks for readers by other names only when its writer opens the store.
 #[test]
 fn a_reader_that_comes_by_another_name_between_two_checkpoints_is_seen() {
     let directory = tempfile::tempdir().unwrap();
@@ -101,6 +104,7 @@ fn a_reader_that_comes_by_another_name_between_two_checkpoints_is_seen() {
     database.close().unwrap();
 }
 
+/// Finds a checkpoint that forgets readers by another name when others of them end.
 #[test]
 fn hundreds_of_readers_under_two_names_are_all_accounted_for() {
     let directory = tempfile::tempdir().unwrap();
@@ -113,16 +117,17 @@ fn hundreds_of_readers_under_two_names_are_all_accounted_for() {
     set(&database, 3, 666);
     assert!(!reaches_all(&database));
     while !there.is_empty() {
-        // From either end, so that those that are left lie anywhere among the others.
+        // Takes readers from either end, so the remaining ones have neighbours that ended on both
+        // sides.
         drop(if there.len() % 2 == 0 { there.remove(0) } else { there.pop().unwrap() });
         if [149, 75, 2, 1].contains(&there.len()) {
-            assert!(!reaches_all(&database), "{} are left", there.len());
+            assert!(!reaches_all(&database), "{} readers are left", there.len());
         }
     }
     let checkpoint = database.checkpoint().unwrap();
     assert!(checkpoint.held_back().unwrap().contains("has read commit"), "{checkpoint:?}");
     assert!(here.iter().all(|(_, snapshot)| snapshot.get(3) == Some(&row(3))));
-    // Those that only have the store open are in no checkpoint's way.
+    // Readers without a snapshot hold back no checkpoint.
     for (reader, snapshot) in &mut here {
         *snapshot = reader.begin_read().unwrap();
     }
@@ -130,7 +135,8 @@ fn hundreds_of_readers_under_two_names_are_all_accounted_for() {
     assert_eq!(database.readers().unwrap().len(), 150);
 }
 
-/// A reader in a lock file that was removed has a slot there, and another file has the name.
+/// Finds a checkpoint that overlooks a reader whose entry is in a removed lock file, beside a new
+/// one of the same name.
 #[test]
 fn a_reader_whose_lock_file_was_removed_keeps_what_it_reads() {
     let directory = tempfile::tempdir().unwrap();
@@ -145,7 +151,7 @@ fn a_reader_whose_lock_file_was_removed_keeps_what_it_reads() {
     assert!(reaches_all(&database));
 }
 
-/// Ends this writer, and takes its last commit away, as a device that fails does.
+/// Kills this writer, and erases its last commit as a failing device does.
 fn lose_a_commit(database: Database<Row>, path: &Path) {
     kill(database);
     let log = path.with_file_name("rows.rec-wal-1");
@@ -155,9 +161,10 @@ fn lose_a_commit(database: Database<Row>, path: &Path) {
     std::fs::write(&log, bytes).unwrap();
 }
 
-/// The same for a reader without a slot, of which a writer knows by the range alone.
+/// Finds a writer that overwrites records of a lost commit while an unregistered reader holds them.
+/// The writer knows of that reader by the checkpoint byte alone.
 #[test]
-fn records_above_every_count_stay_for_a_reader_without_a_slot() {
+fn records_above_every_count_stay_for_an_unregistered_reader() {
     let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
     let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
     let path = make(&mounts.path("store"));
@@ -167,14 +174,14 @@ fn records_above_every_count_stay_for_a_reader_without_a_slot() {
     let held = snapshot.get(15_000).unwrap();
     lose_a_commit(database, &path);
     let database = Database::<Row>::open(&path).unwrap();
-    assert_eq!(database.begin_read().count(), 10);
+    assert_eq!(database.begin_read().unwrap().count(), 10);
     append(&database, 1_000_010..1_020_000);
     assert_eq!(*std::hint::black_box(held), row(15_000));
     drop((snapshot, reader));
     assert!(reaches_all(&database));
 }
 
-/// And for a writer that has no log to put them into.
+/// Finds a store that opens beside a reader of a lost commit, whose records it would overwrite.
 #[test]
 fn no_store_is_opened_beside_a_reader_that_may_count_more_records() {
     let directory = tempfile::tempdir().unwrap();
@@ -186,23 +193,15 @@ fn no_store_is_opened_beside_a_reader_that_may_count_more_records() {
     let (reader, snapshot) = read(&link);
     let held = snapshot.get(15_000).unwrap();
     lose_a_commit(database, &path);
-    match Store::<Row>::open(&path) {
-        Ok(mut store) => {
-            assert_eq!(store.count(), 10);
-            for n in 10..20_000 {
-                store.append(&row(1_000_000 + n)).unwrap();
-            }
-            store.flush().unwrap();
-        }
-        Err(error) => assert_eq!(error.kind(), ErrorKind::Locked, "{error}"),
-    }
+    let error = Store::<Row>::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
     assert_eq!(*std::hint::black_box(held), row(15_000));
     drop((snapshot, reader));
     assert_eq!(Store::<Row>::open(&path).unwrap().count(), 10);
 }
 
-/// The device loses a commit whose records a reader holds that the next writer does not see: they
-/// lie above every count, and records that were appended took their place.
+/// Records of a lost commit lie above every count that the next writer sees. Appended records took
+/// their place while a reader held them.
 #[test]
 fn records_above_every_count_stay_for_a_reader_by_another_name() {
     let directory = tempfile::tempdir().unwrap();
@@ -215,15 +214,16 @@ fn records_above_every_count_stay_for_a_reader_by_another_name() {
     let held = snapshot.get(15_000).unwrap();
     lose_a_commit(database, &path);
     let database = Database::<Row>::open(&path).unwrap();
-    assert_eq!(database.begin_read().count(), 10);
+    assert_eq!(database.begin_read().unwrap().count(), 10);
     append(&database, 1_000_010..1_020_000);
     assert_eq!(*std::hint::black_box(held), row(15_000));
     drop((snapshot, reader));
     assert!(reaches_all(&database));
-    // Now they go straight to their places again, and only that is logged.
-    let before = database.begin_read().count();
+    // Without the reader, appends go straight to the array again, and the log holds only their
+    // counts.
+    let before = database.begin_read().unwrap().count();
     append(&database, 0..100_000);
-    assert_eq!(database.begin_read().get(before + 99_999), Some(&row(99_999)));
+    assert_eq!(database.begin_read().unwrap().get(before + 99_999), Some(&row(99_999)));
     let files = std::fs::read_dir(path.parent().unwrap()).unwrap().map(Result::unwrap);
     let logs = files.filter(|file| file.file_name().to_string_lossy().contains("-wal-"));
     let log_bytes: u64 = logs.map(|log| log.metadata().unwrap().len()).sum();
@@ -234,13 +234,13 @@ fn inode_of(path: &Path) -> u64 {
     std::fs::metadata(path).unwrap().ino()
 }
 
-/// A reader by another name was known by its lock file's inode number, without the device: on two
-/// fresh file systems files have the same numbers.
+/// A writer knew a reader by the inode number of its lock file, without the device. Files on two
+/// fresh file systems have the same numbers.
 #[test]
 fn lock_files_with_one_inode_number_on_two_devices_are_told_apart() {
     let line = "mount -t tmpfs -o size=8m none one && mount -t tmpfs -o size=8m none two";
     let Some(mounts) = Mounts::make(line, &["one", "two"]) else { return };
-    // So that the store's files have numbers that the second has yet to reach.
+    // Gives the store's files numbers that the second file system has not reached.
     for spare in 0..20 {
         std::fs::write(mounts.path("one").join(spare.to_string()), "").unwrap();
     }
@@ -248,7 +248,7 @@ fn lock_files_with_one_inode_number_on_two_devices_are_told_apart() {
     let link = mounts.path("two/rows.rec");
     symlink(&path, &link).unwrap();
     let wanted = inode_of(&lock_file(&path));
-    // The second counts on until the lock file there gets the number.
+    // Makes files in the second file system until the next one, the lock file, gets the number.
     let spare = mounts.path("two/spare");
     loop {
         std::fs::write(&spare, "").unwrap();
@@ -260,12 +260,12 @@ fn lock_files_with_one_inode_number_on_two_devices_are_told_apart() {
     }
     drop(read(&link));
     let found = inode_of(&lock_file(&link));
-    assert_eq!(found, wanted, "fresh file systems number their files alike");
+    assert_eq!(found, wanted, "fresh file systems number their files differently");
     write_beside(&path, &link);
 }
 
-/// The same on one device: of inode numbers only the lower 29 bits counted, and XFS has the number
-/// of a file's allocation group in those above.
+/// A writer knew a reader by the lower 29 bits of its lock file's inode number. XFS puts the number
+/// of the allocation group into the higher bits.
 #[test]
 fn lock_files_whose_inode_numbers_end_alike_are_told_apart() {
     let line = "truncate -s 8T image && mkfs.xfs -q -d agcount=16 -l size=64m image && \
@@ -277,7 +277,7 @@ fn lock_files_whose_inode_numbers_end_alike_are_told_apart() {
     let link = elsewhere.join("rows.rec");
     std::fs::hard_link(&path, &link).unwrap();
     let wanted = inode_of(&lock_file(&path)) % (1 << 29);
-    // Each file gets the next number, until the lock file has the one that is wanted.
+    // Renames lock files aside until a new one gets the number.
     for spare in 0..200 {
         drop(read(&link));
         if inode_of(&lock_file(&link)) % (1 << 29) == wanted {
@@ -285,14 +285,13 @@ fn lock_files_whose_inode_numbers_end_alike_are_told_apart() {
         }
         std::fs::rename(lock_file(&link), elsewhere.join(format!("spare{spare}"))).unwrap();
     }
-    panic!("no two lock files have numbers that end alike");
+    panic!("no lock file got a number with the same lower bits");
 }
 
-/// A reader without a slot holds nothing between two snapshots. A writer that has another lock file
-/// says nothing in this one: the reader took the array of a later commit for that of its own, with
-/// the count of its own.
+/// A reader without a snapshot trusted the shared words of its own lock file. It combined the array
+/// of a commit by another name with the counts of an older one.
 #[test]
-fn a_reader_without_a_slot_shows_no_commit_by_another_name_in_part() {
+fn an_unregistered_reader_never_mixes_commits_by_another_name() {
     let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
     let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
     let path = make(&mounts.path("store"));
@@ -304,13 +303,13 @@ fn a_reader_without_a_slot_shows_no_commit_by_another_name_in_part() {
     let held = reader.begin_read().unwrap();
     let database = Database::<Row>::open(&link).unwrap();
     set(&database, 3, 3);
-    assert!(!reaches_all(&database)); // by the range, which it holds on the data file as well
+    assert!(!reaches_all(&database)); // the reader locks the checkpoint byte of the data file too
     assert_eq!(all(held), (0..10).collect::<Vec<_>>());
     assert!(reaches_all(&database));
     database.close().unwrap();
     for (by, added) in [(&link, 1), (&link, 2), (&path, 3)] {
         if by == &path {
-            std::fs::remove_file(lock_file(&path)).unwrap(); // the reader has it open
+            std::fs::remove_file(lock_file(&path)).unwrap(); // the reader still has it open
         }
         let database = Database::<Row>::open(by).unwrap();
         let mut transaction = database.begin_write().unwrap();
@@ -321,23 +320,25 @@ fn a_reader_without_a_slot_shows_no_commit_by_another_name_in_part() {
         transaction.commit(Durability::Immediate).unwrap();
         assert_eq!(database.checkpoint().unwrap().held_back(), None);
         let after: Vec<u64> = (100 * added..100 * added + 10 + added).collect();
-        match shown() {
-            Ok(shown) => assert_eq!(shown, after),
-            // The log has the other name as well.
-            Err(error) => assert_eq!((error.kind(), by), (ErrorKind::Corrupt, &link), "{error}"),
+        if by == &path {
+            assert_eq!(shown().unwrap(), after);
+        } else {
+            // The log has the other name too, so the reader cannot find it.
+            assert_eq!(shown().unwrap_err().kind(), ErrorKind::Corrupt);
         }
         database.close().unwrap();
         assert_eq!(shown().unwrap(), after);
     }
 }
 
-/// It does not see what a checkpoint is about to do, not even between two snapshots.
+/// Finds a checkpoint that writes beside a reader without shared words, even if that reader holds
+/// no snapshot.
 #[test]
-fn a_reader_without_words_keeps_checkpoints_away_as_long_as_it_is_open() {
+fn a_reader_without_shared_words_holds_back_checkpoints_while_it_is_open() {
     let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
     let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
     let path = make(&mounts.path("store"));
-    std::fs::File::create(lock_file(&path)).unwrap(); // as before the first writer
+    std::fs::File::create(lock_file(&path)).unwrap(); // the state before the first writer
     let (reader, snapshot) = read(&mounts.path("ro/rows.rec"));
     drop(snapshot);
     let database = Database::<Row>::open(&path).unwrap();
@@ -349,10 +350,10 @@ fn a_reader_without_words_keeps_checkpoints_away_as_long_as_it_is_open() {
     assert!(reaches_all(&database));
 }
 
-/// The words in a lock file describe the file that the writer has open, which may have lost its
-/// name to another file.
+/// Finds a reader that believes the shared words of a writer whose data file was replaced by a
+/// copy.
 #[test]
-fn a_reader_of_a_copy_in_the_place_of_an_open_store_loses_no_records() {
+fn a_reader_of_a_copy_that_replaced_an_open_store_loses_no_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = make(&directory.path().join("a"));
     let database = Database::<Row>::open(&path).unwrap();
@@ -365,7 +366,7 @@ fn a_reader_of_a_copy_in_the_place_of_an_open_store_loses_no_records() {
     let shown = || reader.begin_read().unwrap().iter().map(|(_, row)| row.n).collect::<Vec<_>>();
     let all = [0, 1, 2, 33, 4, 55, 6, 7, 8, 9];
     assert_eq!(shown(), all);
-    // To the file that has no name any more.
+    // The checkpoint writes to the file without a name.
     assert!(reaches_all(&database));
     assert_eq!(shown(), all);
 }

@@ -1,5 +1,5 @@
-//! Stores in the lower layer of an overlay file system, as in the image of a container: the first
-//! writer has it copied to the upper layer, and views that were mapped before stay with the
+//! Stores in the lower layer of an overlay file system, as in the image of a container. The system
+//! copies a store to the upper layer when the first writer opens it. Older views still map the
 //! original.
 
 use std::os::unix::fs::MetadataExt;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flatrec::{
-    CopyOptions, Database, Durability, Error, ErrorKind, Reader, Store, Wait, WindowedStore,
-    backup, verify,
+    CopyOptions, Database, Durability, Error, ErrorKind, ReadOnlyDatabase, Store, VerifyOptions,
+    Wait, WindowedStore, backup, verify,
 };
 
 use super::{Row, append, kill, row};
 use crate::support::files::lock_file;
 use crate::support::mounts::Mounts;
 
-/// An overlay at `mnt`, and at `ro` the same to be read only, over `lower`, in which `make` makes a
-/// store `rows.rec`.
+/// An overlay over `lower` at `mnt`, and read-only at `ro`. `make` makes a store `rows.rec` in
+/// `lower`.
 struct Image {
     mounts: Mounts,
 }
@@ -52,7 +52,7 @@ impl Image {
     }
 }
 
-/// A store of ten records, which no handle has open.
+/// Makes a store of ten records and closes it.
 fn make(path: &Path) {
     let database = Database::<Row>::create(path).unwrap();
     append(&database, 0..10);
@@ -65,7 +65,7 @@ fn set(database: &Database<Row>, n: u64) {
     transaction.commit(Durability::Immediate).unwrap();
 }
 
-/// Writes `n` by a writer that opens and closes the store.
+/// Opens the store, writes `n`, and closes it.
 fn write(path: &Path, n: u64) {
     let database = Database::<Row>::open(path).unwrap();
     set(&database, n);
@@ -73,50 +73,43 @@ fn write(path: &Path, n: u64) {
     database.close().unwrap();
 }
 
-fn open(path: &Path) -> Reader<Row> {
+fn open(path: &Path) -> ReadOnlyDatabase<Row> {
     Database::open_read_only(path).unwrap()
 }
 
-/// The first record by a new snapshot.
-fn look(reader: &Reader<Row>) -> Result<u64, Error> {
+/// Returns the first record of a new snapshot.
+fn look(reader: &ReadOnlyDatabase<Row>) -> Result<u64, Error> {
     reader.begin_read().map(|snapshot| snapshot.get(0).unwrap().n)
 }
 
 fn assert_outdated<V: std::fmt::Debug>(result: Result<V, Error>) {
-    let error = result.expect_err("this is an old state");
+    let error = result.expect_err("the reader showed an old state");
     assert_eq!(error.kind(), ErrorKind::Outdated, "{error}");
 }
 
-/// What a reader that was open before shows, while writers come and go: the newest record or an
-/// error, and in the end an error. It went back to the records of the original, for good.
+/// Checks that an open reader fails after each writer, and that its snapshot does not change. The
+/// reader once showed the records of the original again.
 fn never_shows_old_records(path: &Path, readers_path: &Path) {
     let reader = open(readers_path);
     let snapshot = reader.begin_read().unwrap();
     let held = snapshot.get(0).unwrap();
-    let mut is_outdated = false;
     for n in 1..6 {
         write(path, 660 + n);
-        match look(&reader) {
-            Ok(seen) => assert_eq!((seen, is_outdated), (660 + n, false)),
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Outdated, "{error}");
-                is_outdated = true;
-            }
-        }
+        assert_outdated(look(&reader));
         assert_eq!(*std::hint::black_box(held), row(0));
         assert_eq!(snapshot.get(0), Some(&row(0)));
         assert_eq!(look(&open(readers_path)).unwrap(), 660 + n);
     }
-    assert!(is_outdated);
 }
 
+/// Finds a reader whose views map the original of a copied data file.
 #[test]
 fn a_reader_of_the_original_never_shows_old_records() {
     let Some(image) = Image::new("") else { return };
     never_shows_old_records(&image.path(), &image.path());
 }
 
-/// It sees the words of a lock file that was copied, too, and in the original they never change.
+/// Finds a reader that trusts the shared words of an original lock file, which no writer changes.
 #[test]
 fn a_reader_of_the_original_lock_file_never_shows_old_records() {
     let Some(image) = Image::new("") else { return };
@@ -126,7 +119,7 @@ fn a_reader_of_the_original_lock_file_never_shows_old_records() {
     assert_eq!(look(&reader).unwrap(), 700);
 }
 
-/// A lock file without words: those that a writer makes are in the copy.
+/// Finds a reader beside a lock file without shared words that misses the words of the copy.
 #[test]
 fn a_reader_beside_an_empty_lock_file_never_shows_old_records() {
     let make_blank = |path: &Path| {
@@ -138,27 +131,27 @@ fn a_reader_beside_an_empty_lock_file_never_shows_old_records() {
     let snapshot = reader.begin_read().unwrap();
     let database = Database::<Row>::open(image.path()).unwrap();
     set(&database, 666);
-    assert_eq!(reader.commit(), snapshot.commit());
+    assert_eq!(reader.commit_id(), snapshot.commit_id());
     assert!(!snapshot.is_newest());
     assert_outdated(look(&reader));
-    assert_outdated(reader.wait(snapshot.commit(), Duration::from_secs(60)));
+    assert_outdated(reader.wait(snapshot.commit_id(), Duration::from_secs(60)));
     assert!(database.checkpoint().unwrap().held_back().is_some());
     assert_eq!(snapshot.get(0), Some(&row(0)));
 }
 
-/// With `metacopy` a change of permissions copies no data yet, and the birth time of the upper file
-/// is not that of its records.
+/// With `metacopy` a change of permissions copies no data, and the birth time of the upper file is
+/// not that of the records. Finds a reader that takes the original for the copy.
 #[test]
-fn a_reader_of_a_file_whose_permissions_were_copied_never_shows_old_records() {
+fn a_reader_beside_a_copy_of_permissions_alone_never_shows_old_records() {
     let Some(image) = Image::new(",metacopy=on") else { return };
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o640);
     std::fs::set_permissions(image.path(), mode).unwrap();
     let upper = image.mounts.path("disk/upper/rows.rec").metadata().unwrap();
-    assert_eq!(upper.blocks(), 0, "its data is not copied yet");
+    assert_eq!(upper.blocks(), 0, "the system has copied the data already");
     never_shows_old_records(&image.path(), &image.path());
 }
 
-/// A store that grows: the original ends before the records that the newest commit counts.
+/// Finds a reader that reads past the end of an original, whose newest commit counts more records.
 #[test]
 fn a_reader_of_the_original_reads_no_records_past_its_end() {
     let Some(image) = Image::new("") else { return };
@@ -169,13 +162,14 @@ fn a_reader_of_the_original_reads_no_records_past_its_end() {
     store.flush().unwrap();
     assert_outdated(look(&reader));
     store.close().unwrap();
-    assert!(other.wait(reader.commit() - 1, Duration::ZERO).unwrap());
+    assert!(other.wait((reader.commit_id().get() - 1).into(), Duration::ZERO).unwrap());
     assert_outdated(look(&other));
     let reader = open(&path);
     assert_eq!(reader.begin_read().unwrap().get(100_009), Some(&row(7)));
 }
 
-/// A writer that died: its log is in the upper layer, and the reader that comes then is right.
+/// Finds a reader that refuses a store after the copy, or misses the log of a crashed writer in the
+/// upper layer.
 #[test]
 fn a_reader_that_opens_after_the_copy_follows() {
     let Some(image) = Image::new("") else { return };
@@ -190,29 +184,34 @@ fn a_reader_that_opens_after_the_copy_follows() {
     }
 }
 
-/// Handles that stay with what they have found, and reading commands.
+/// Finds a handle of one commit that changes after the copy, or a reading command that copies the
+/// store.
 #[test]
-fn what_stays_with_one_commit_stays_right() {
+fn handles_of_one_commit_stay_right_and_reading_copies_nothing() {
     let Some(image) = Image::new("") else { return };
     let path = image.path();
     let store = Store::<Row>::open_read_only(&path).unwrap();
-    let windowed = WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 64 << 10).unwrap();
+    let windowed = WindowedStore::<Row>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(64 << 10)
+        .open_read_only(&path)
+        .unwrap();
     let private = Store::<Row>::open_private(&path).unwrap();
-    assert_eq!(verify(&path, 5).unwrap().problems, []);
-    assert!(!image.is_copied(), "reading has copied the store");
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
+    assert!(!image.is_copied(), "a reader made the system copy the store");
     for n in 1..4 {
         write(&path, n);
         assert_eq!((store.get(0), private.get(0)), (Some(&row(0)), Some(&row(0))));
         assert_eq!(*windowed.get(0).unwrap().unwrap(), row(0));
-        assert_eq!(verify(&path, 5).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
         let copy = image.mounts.path("disk/copy.rec");
         backup(&path, &copy, CopyOptions::new().replace(true)).unwrap();
         assert_eq!(look(&open(&copy)).unwrap(), n);
     }
 }
 
-/// A store without a lock file, which its first reader makes: to see whether it may, it opened the
-/// store to write, and had it copied.
+/// The first reader makes a missing lock file. To learn whether it may, it opened the store for
+/// writing, and the system copied the store.
 #[test]
 fn making_a_lock_file_copies_no_store() {
     let make_alone = |path: &Path| {

@@ -1,11 +1,10 @@
-//! Where faults are exceptions: pages that are lost, faults that are not the guard's, and a process
-//! without it; those that end a process in a child, which runs the one case that its environment
-//! names.
+//! Faults on Windows are exceptions: of lost pages, of others, and in a process without the guard.
+//! A case that ends its process runs in a child, whose environment names the case.
 //!
-//! A page that Windows cannot provide is an in-page error. Wine, which has none, makes it an access
-//! violation, although the protection of the page allows the access: in these tests a handler in
-//! front of the guard's makes of such a one what Windows would have made of it. It does the same
-//! for a range of pages that a test takes away, which needs no Wine.
+//! Windows raises an in-page error for a page that it cannot provide. Wine has no in-page errors
+//! and raises an access violation, although the page allows the access. In these tests an earlier
+//! handler turns such a violation into an in-page error. It does the same for a range of pages that
+//! a test takes away, on Windows too.
 
 #![allow(unsafe_code, reason = "exceptions, and memory that faults")]
 
@@ -31,24 +30,23 @@ const PAGE_BYTES: usize = 4096;
 
 type Handler = unsafe extern "system" fn(*mut debug::EXCEPTION_POINTERS) -> i32;
 
-/// Lets in-page errors be what they are on Windows; before the guard's handler comes the one that
-/// was added last.
+/// Installs `translate` before the guard's handler: the system calls the handler added last first.
 pub(crate) fn let_lost_pages_be_in_page_errors() {
     static ADDED: Once = Once::new();
     ADDED.call_once(|| add(1, translate));
 }
 
 fn add(first: u32, handler: Handler) {
-    // SAFETY: the handlers here are functions that live as long as the program.
+    // SAFETY: the handlers in this file are functions, which live as long as the program.
     let added = unsafe { debug::AddVectoredExceptionHandler(first, Some(handler)) };
     assert!(!added.is_null());
 }
 
-/// Pages that a test has taken away as if the disk had lost them.
+/// Pages that a test took away as if the disk had lost them.
 static TAKEN_FROM: AtomicUsize = AtomicUsize::new(0);
 static TAKEN_TO: AtomicUsize = AtomicUsize::new(0);
 
-/// Makes an in-page error of an access violation that Windows would not have raised.
+/// Turns an access violation that Windows would not raise into an in-page error.
 unsafe extern "system" fn translate(info: *mut debug::EXCEPTION_POINTERS) -> i32 {
     let lost = exception(info).filter(|&(code, write, address)| {
         let taken = (TAKEN_FROM.load(SeqCst)..TAKEN_TO.load(SeqCst)).contains(&address);
@@ -65,7 +63,7 @@ unsafe extern "system" fn translate(info: *mut debug::EXCEPTION_POINTERS) -> i32
     debug::EXCEPTION_CONTINUE_SEARCH
 }
 
-/// The code of an exception that is about memory, whether it was a write, and the address.
+/// The code of an exception about memory, whether a write raised it, and the address.
 fn exception(info: *mut debug::EXCEPTION_POINTERS) -> Option<(NTSTATUS, bool, usize)> {
     // SAFETY: the system gives its handlers a valid record.
     let record = unsafe { &*(*info).ExceptionRecord };
@@ -76,11 +74,11 @@ fn exception(info: *mut debug::EXCEPTION_POINTERS) -> Option<(NTSTATUS, bool, us
     about_memory.then_some((record.ExceptionCode, write == 1, address))
 }
 
-/// Whether the page at `address` is one of a file's, and may be read or written.
+/// Whether the page at `address` belongs to a file and allows the access.
 fn is_allowed(write: bool, address: usize) -> bool {
     let mut page = memory::MEMORY_BASIC_INFORMATION::default();
     let len_bytes = size_of_val(&page);
-    // SAFETY: the call fills such a struct, and takes any address.
+    // SAFETY: the call fills a struct of this type, and accepts any address.
     let filled =
         unsafe { memory::VirtualQuery(address as *const c_void, &raw mut page, len_bytes) };
     let writable = memory::PAGE_READWRITE | memory::PAGE_WRITECOPY | memory::PAGE_EXECUTE_READWRITE;
@@ -88,7 +86,7 @@ fn is_allowed(write: bool, address: usize) -> bool {
     filled == len_bytes && page.Type == memory::MEM_MAPPED && page.Protect & allowed != 0
 }
 
-/// Takes the pages of `bytes` away until it is dropped; the first and last in part are left.
+/// Makes the whole pages of `bytes` inaccessible until it is dropped.
 struct Taken(*mut c_void, usize);
 
 impl Taken {
@@ -122,8 +120,9 @@ impl Drop for Taken {
     }
 }
 
+/// Finds a copy that dies of an in-page error, or whose error names the wrong record.
 #[test]
-fn pages_that_the_disk_has_lost_are_errors_of_the_copies_that_meet_them() {
+fn copies_of_pages_that_the_disk_lost_are_errors() {
     install_fault_guard().unwrap();
     let_lost_pages_be_in_page_errors();
     let place = Place::new();
@@ -155,7 +154,7 @@ fn pages_that_the_disk_has_lost_are_errors_of_the_copies_that_meet_them() {
     assert_eq!(store.try_read(55_000).unwrap().unwrap(), record(55_000));
 }
 
-/// Runs `case` in a child: the code that it ended with, and what it wrote.
+/// Runs `case` in a child, and returns its exit code and its output.
 fn child(case: &str) -> (u32, String) {
     let output = process::running("exceptions::the_child").env(CASE, case).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -168,38 +167,46 @@ fn assert_ends(case: &str, code: NTSTATUS) {
     assert_eq!(found, code.cast_unsigned(), "{case} ended with {found:x}: {text}");
 }
 
+/// Finds a library that handles exceptions without being asked.
 #[test]
-fn without_the_guard_a_lost_page_is_an_exception() {
+fn without_the_guard_a_lost_page_ends_the_process() {
     assert_ends("no guard", EXCEPTION_IN_PAGE_ERROR);
 }
 
+/// Finds a guard that handles exceptions of references, whose caller would read zeros.
 #[test]
-fn references_into_lost_pages_are_an_exception_still() {
+fn a_touch_of_a_lost_page_ends_the_process() {
     assert_ends("reference", EXCEPTION_IN_PAGE_ERROR);
 }
 
+/// Finds a guard that turns a bug of the program into an error of the file.
 #[test]
-fn faults_of_another_kind_are_untouched_even_in_the_copy() {
+fn access_violations_end_the_process_even_in_a_copy() {
     assert_ends("no access", EXCEPTION_ACCESS_VIOLATION);
     assert_ends("no access in the copy", EXCEPTION_ACCESS_VIOLATION);
 }
 
+/// Finds a guard that takes a raised exception without an address for a lost page.
 #[test]
-fn in_page_errors_that_a_program_raises_are_not_the_guards() {
+fn in_page_errors_raised_by_a_program_end_the_process() {
     assert_ends("raised", EXCEPTION_IN_PAGE_ERROR);
 }
 
+/// Finds a guard that drops faults of others, or passes its own on.
 #[test]
-fn handlers_from_before_get_the_faults_of_others_and_no_faults_of_ours() {
+fn an_earlier_vectored_handler_gets_the_faults_of_others_only() {
     assert_ends("handler before", 42);
 }
 
+/// Finds a guard that works only as the first handler.
 #[test]
-fn handlers_from_after_see_all_faults_and_may_pass_them_on() {
+fn a_later_vectored_handler_sees_all_faults_and_may_pass_them_on() {
     assert_ends("handler after", 0);
 }
 
+/// Runs the case that the environment names.
 #[test]
+#[ignore = "the child of the other tests"]
 fn the_child() {
     let Ok(case) = std::env::var(CASE) else { return };
     // SAFETY: the filter is a function that lives as long as the program.
@@ -255,12 +262,12 @@ fn the_child() {
     println!("went on");
 }
 
-/// Ends the process with the exception's code, without a window or a debugger that tells of it.
+/// Ends the process with the exception's code, without a window and without a debugger.
 unsafe extern "system" fn end(_info: *const debug::EXCEPTION_POINTERS) -> i32 {
     debug::EXCEPTION_EXECUTE_HANDLER
 }
 
-/// How many exceptions `count` was asked about.
+/// The number of exceptions about memory that reached `count`.
 static SEEN: AtomicU32 = AtomicU32::new(0);
 
 unsafe extern "system" fn count(info: *mut debug::EXCEPTION_POINTERS) -> i32 {

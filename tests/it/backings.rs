@@ -1,13 +1,14 @@
-//! Stores and databases in a backing that the caller hands over.
+//! Stores and databases in a backing that the caller provides.
 #![cfg(feature = "derive")]
-#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#![allow(unsafe_code, reason = "opening over the caller's backing is unsafe")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{
-    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store, verify,
+    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store,
+    VerifyOptions, verify,
 };
 
 use crate::support::hooked::{Call, Hooked, Then};
@@ -17,14 +18,14 @@ fn file(path: &std::path::Path) -> Arc<dyn Backing> {
     Arc::new(FileBacking::create_new(path).unwrap())
 }
 
-/// Finds an option of a new store that is lost where the caller hands the file over.
+/// Finds an option of a new store that is lost when the caller provides the backing.
 #[test]
 fn a_database_is_made_in_a_backing_and_found_by_its_path() {
     let directory = tempfile::tempdir().unwrap();
     for (name, checksums) in [("plain", false), ("summed", true)] {
         let path = directory.path().join(name);
-        let options = Database::<N>::options().metadata("a word");
-        let options = if checksums { options.checksums() } else { options };
+        let options = Database::<N>::create_options().metadata("a word");
+        let options = if checksums { options.checksums(true) } else { options };
         // SAFETY: this test alone has the file.
         let database = unsafe { options.create_over(file(&path)) }.unwrap();
         for n in 0..10 {
@@ -34,21 +35,21 @@ fn a_database_is_made_in_a_backing_and_found_by_its_path() {
         let store = Store::<N>::open_read_only(&path).unwrap();
         assert_eq!(store.iter().map(|record| record.n).collect::<Vec<_>>(), Vec::from_iter(0..10));
         assert_eq!(store.metadata().unwrap(), b"a word");
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         let found = if checksums { Checksums::Present { blocks: 1 } } else { Checksums::Absent };
         assert_eq!((report.checksums, report.problems), (found, vec![]));
     }
 }
 
-/// Finds a database of bytes that takes another schema than the one it was given.
+/// Finds a database of bytes that uses another schema than the given one.
 #[test]
 fn a_database_of_bytes_is_made_in_a_backing() {
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let options = || DynDatabase::options();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bytes");
     // SAFETY: this test alone has the file.
-    let database = unsafe { options().create_over(file(&path), &schema) }.unwrap();
+    let database =
+        unsafe { DynDatabase::create_options().create_over(file(&path), &schema) }.unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append(&7_u64.to_le_bytes()).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
@@ -56,19 +57,21 @@ fn a_database_of_bytes_is_made_in_a_backing() {
     // SAFETY: as above.
     let file = unsafe { FileBacking::open_unchecked(&path, true) }.unwrap();
     // SAFETY: as above.
-    let database = unsafe { options().over(Arc::new(file)) }.unwrap();
+    let database = unsafe { DynDatabase::options().over(Arc::new(file)) }.unwrap();
     assert_eq!(database.schema(), &schema);
-    assert_eq!(database.begin_read().get(0), Some(&7_u64.to_le_bytes()[..]));
+    assert_eq!(database.begin_read().unwrap().get(0), Some(&7_u64.to_le_bytes()[..]));
 }
 
-/// Finds a typed store that makes a new one over records, or that does not compare the schema.
+/// Finds a typed store that overwrites records with a new store.
 #[test]
-fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_any_other() {
+fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_others() {
     let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: this test alone has the file, by one handle at a time.
     let over = |access| unsafe { Store::<N>::options().over(Arc::clone(&backing), access) };
     assert_eq!(over(Access::ReadOnly).unwrap_err().kind(), ErrorKind::NotAStore);
-    let mut store = over(Access::ReadWrite).unwrap();
+    // SAFETY: as above.
+    let made = unsafe { Store::<N>::create_options().create_over(Arc::clone(&backing)) };
+    let mut store = made.unwrap();
     store.append(&N { n: 7 }).unwrap();
     store.close().unwrap();
     let mut store = over(Access::ReadWrite).unwrap();
@@ -83,9 +86,9 @@ fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_any_other() {
     assert_eq!(other.unwrap_err().kind(), ErrorKind::SchemaMismatch);
 }
 
-/// Finds a reader that takes a header that is just being written for one that is damaged.
+/// Finds a reader that calls a header damaged while a writer is writing it.
 #[test]
-fn a_header_of_which_no_slot_is_whole_is_read_again() {
+fn a_header_without_a_whole_slot_is_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let database = Database::<N>::create(&path).unwrap();
@@ -96,7 +99,7 @@ fn a_header_of_which_no_slot_is_whole_is_read_again() {
     let looks = AtomicU32::new(0);
     let hook = move |file: &Arc<dyn Backing>, _: &str, call: Call<'_>| {
         if let Call::Read { offset: 0, .. } = call {
-            // The counts of both slots are not what is summed, at the first look only.
+            // At the first look the checksums of both slots do not match their counts.
             let look = looks.fetch_add(1, Ordering::Relaxed);
             for slot in [0, 4096] {
                 let mut byte = [0];

@@ -1,11 +1,13 @@
-//! Backup and compact: what a copy holds, when it appears, and what it may not replace.
+//! Backup and compact: what a copy holds, when it appears, and what it may replace.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use flatrec::{
-    Checksums, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field,
-    PodRecord, Schema, WindowedStore, WriteBack, backup, compact, verify,
+    Checksums, CompactOptions, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind,
+    Field, PodRecord, Schema, VerifyOptions, Wait, WindowedStore, WriteBack, backup, compact,
+    verify,
 };
 
 use crate::support::dead;
@@ -15,10 +17,10 @@ fn schema(record_len: u32) -> Schema {
     Schema::packed([Field::new("bytes", DataType::Binary(record_len))]).unwrap()
 }
 
-/// A closed store with deletes of `count` records, the n-th of which begins with n.
+/// Makes a closed store with deletes of `count` records. Record n begins with n.
 fn numbers(directory: &Path, count: u64) -> PathBuf {
     let path = directory.join("numbers.rec");
-    let options = DynStore::options().deletes().metadata("the user's");
+    let options = DynStore::create_options().deletes(true).metadata("the user's");
     let mut store = options.create(&path, &schema(9)).unwrap();
     for n in 0..count {
         store.append(&record(n)).unwrap();
@@ -37,30 +39,49 @@ fn no_map(_: u64, _: u64) -> flatrec::Result<()> {
     Ok(())
 }
 
+/// Finds a check that does not wait as it was told, or that waits for ever.
+#[test]
+fn verify_waits_for_an_edit_as_long_as_it_was_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let mut store = DynStore::create(&path, &schema).unwrap();
+    store.append_packed(&[0; 24]).unwrap();
+    store.flush().unwrap();
+    let edit = store.edit().unwrap();
+    let (begun, at_most) = (Instant::now(), Duration::from_millis(30));
+    let error = verify(&path, VerifyOptions::new().wait(Wait::AtMost(at_most))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    assert!(begun.elapsed() >= at_most);
+    edit.finish().unwrap();
+    let report = verify(&path, VerifyOptions::new().wait(Wait::Forever)).unwrap();
+    assert_eq!((report.records, report.problems_found), (3, 0));
+}
+
 /// Finds a backup that renumbers records or loses the free list.
 #[test]
-fn a_backup_has_the_records_their_numbers_and_the_free_list() {
+fn a_backup_keeps_the_record_numbers_and_the_free_list() {
     let directory = tempfile::tempdir().unwrap();
-    // More than one chunk.
+    // The records fill more than one chunk.
     let path = numbers(directory.path(), 300_000);
     dead::delete(&path, &[5, 299_999, 0, 100_000]);
     let out = directory.path().join("copy.rec");
     let report = backup(&path, &out, CopyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted), (299_996, 4));
     let (from, to) = (std::fs::read(&path).unwrap(), std::fs::read(&out).unwrap());
-    assert!(from[8192..] == to[8192..], "schema, metadata, records and dead ones are the same");
+    assert!(from[8192..] == to[8192..], "schema, metadata or records differ");
     assert_eq!(report.written_bytes, to.len() as u64);
-    assert_ne!(from[32..48], to[32..48], "the copy has a file id of its own");
+    assert_ne!(from[32..48], to[32..48], "the copy has the file id of its source");
     let store = DynStore::open_read_only(&out).unwrap();
     let info = store.info().unwrap();
     assert_eq!((info.count, info.live_count, info.free_head), (300_000, 299_996, Some(100_000)));
     assert_eq!(store.metadata().unwrap(), b"the user's");
-    assert_eq!(verify(&out, 10).unwrap().problems_found, 0);
+    assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
-/// Finds a backup that copies records that a writer has not flushed yet.
+/// Finds a backup that copies unflushed records of a writer.
 #[test]
-fn a_backup_beside_a_writer_holds_what_was_flushed() {
+fn a_backup_beside_a_writer_holds_the_flushed_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("plain.rec");
     let mut store = DynStore::create(&path, &schema(9)).unwrap();
@@ -75,12 +96,12 @@ fn a_backup_beside_a_writer_holds_what_was_flushed() {
     let copy = DynStore::open(&out).unwrap();
     assert!(!copy.info().unwrap().deletes);
     assert!(copy.iter().eq((0..1000).map(record).collect::<Vec<_>>().iter().map(|r| &r[..])));
-    assert_eq!(store.append(&record(7)).unwrap(), 200_000, "the writer goes on");
+    assert_eq!(store.append(&record(7)).unwrap(), 200_000, "the backup stopped the writer");
 }
 
-/// Finds a copy that misses what the log holds, or mixes two commits.
+/// Finds a copy that misses the log or mixes two commits.
 #[test]
-fn a_copy_beside_transactions_holds_what_was_committed() {
+fn a_copy_beside_transactions_holds_one_commit() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 1000);
     let database = DynDatabase::open(&path).unwrap();
@@ -92,19 +113,24 @@ fn a_copy_beside_transactions_holds_what_was_committed() {
     assert_eq!(transaction.append(&record(1000)).unwrap(), 1000);
     transaction.commit(Durability::Immediate).unwrap();
     let mut transaction = database.begin_write().unwrap();
-    transaction.delete(4).unwrap(); // not committed: not in the copies
-    assert_eq!(std::fs::read(&path).unwrap()[65_536 + 30 + 9], 1, "the array is an older state");
+    transaction.delete(4).unwrap(); // the copies must not show this uncommitted deletion
+    assert_eq!(
+        std::fs::read(&path).unwrap()[65_536 + 30 + 9],
+        1,
+        "the array holds the newest commit already"
+    );
 
     let out = directory.path().join("copy.rec");
     let report = backup(&path, &out, CopyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted), (998, 3));
-    let windowed = WindowedStore::<PodRecord<[u8; 9]>>::open_windowed_read_only;
+    let windowed = || WindowedStore::<PodRecord<[u8; 9]>>::options();
     for path in [&path, &out] {
-        assert_eq!(verify(path, 10).unwrap().problems, []);
+        assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
         let store = DynStore::open_read_only(path).unwrap();
         let info = store.info().unwrap();
         assert_eq!((info.count, info.live_count, info.free_head), (1001, 998, Some(17)));
-        let windowed = windowed(path, 256 << 10, 64 << 10).unwrap();
+        let options = windowed().max_mapped_bytes(256 << 10).window_bytes(64 << 10);
+        let windowed = options.open_read_only(path).unwrap();
         for id in 0..1002 {
             let expected = match id {
                 3 | 17 | 999 | 1001 => None,
@@ -118,7 +144,7 @@ fn a_copy_beside_transactions_holds_what_was_committed() {
         assert_eq!(windowed.live_count(), 998);
     }
     let options = CopyOptions::new().replace(true);
-    let report = compact(&path, &out, options, &mut no_map).unwrap();
+    let report = compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap();
     assert_eq!((report.records, report.dropped), (998, 3));
     assert_eq!(DynStore::open(&out).unwrap().get(997), Some(&record(1000)[..]));
     transaction.rollback();
@@ -133,11 +159,14 @@ fn an_empty_store_can_be_copied() {
     let out = directory.path().join("copy.rec");
     assert_eq!(backup(&path, &out, CopyOptions::new()).unwrap().written_bytes, 65_536);
     let options = CopyOptions::new().replace(true);
-    assert_eq!(compact(&path, &out, options, &mut no_map).unwrap().records, 0);
+    assert_eq!(
+        compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap().records,
+        0
+    );
     assert!(DynStore::open(&out).unwrap().is_empty());
 }
 
-/// Finds a copy that overwrites a file unasked, or its own source under another name.
+/// Finds a copy that overwrites a file unasked, or its own source by another name.
 #[test]
 fn a_copy_replaces_only_what_it_may() {
     let directory = tempfile::tempdir().unwrap();
@@ -165,16 +194,18 @@ fn a_copy_replaces_only_what_it_may() {
         let error = backup(&path, &out, CopyOptions::new().replace(true)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{}", out.display());
         let options = CopyOptions::new().replace(true);
-        let error = compact(&path, &out, options, &mut no_map).unwrap_err();
+        let error =
+            compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(std::fs::read(&path).unwrap() == before);
     }
 }
 
-/// As `std::fs::rename` does, and other than `std::fs::write`.
+/// Finds a copy that writes through a symbolic link. A copy replaces the link itself, as
+/// `std::fs::rename` does.
 #[test]
 #[cfg(unix)]
-fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
+fn an_export_replaces_a_link_and_keeps_its_target() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 3);
     let (store, link) = (directory.path().join("other.rec"), directory.path().join("link.rec"));
@@ -185,13 +216,13 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
             backup(&path, &link, CopyOptions::new().replace(true)).unwrap();
         }),
         ("compact", &|| {
-            compact(&path, &link, CopyOptions::new().replace(true), &mut no_map).unwrap();
+            compact(&path, &link, CompactOptions::new().replace(true).on_renumber(no_map)).unwrap();
         }),
         ("salvage", &|| {
-            flatrec::salvage(&path, &link, flatrec::SalvageOptions::new().replace()).unwrap();
+            flatrec::salvage(&path, &link, flatrec::SalvageOptions::new().replace(true)).unwrap();
         }),
         ("a new store", &|| {
-            let options = DynStore::options().deletes();
+            let options = DynStore::create_options().deletes(true);
             let mut made = options.create_aside(&link, &schema(9), true).unwrap();
             for n in 0..3 {
                 made.append(&record(n)).unwrap();
@@ -209,12 +240,12 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
     }
     open.close().unwrap();
     assert_eq!(DynStore::open(&store).unwrap().count(), 7);
-    assert_eq!(verify(&store, 1).unwrap().problems_found, 0);
+    assert_eq!(verify(&store, VerifyOptions::new().max_problems(1)).unwrap().problems_found, 0);
 }
 
-/// Finds unfinished files that a copy leaves when its caller stops it.
+/// Finds unfinished files of a copy that its caller stopped.
 #[test]
-fn a_copy_that_is_ended_leaves_nothing() {
+fn a_stopped_copy_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 300_000);
     let before = names(directory.path());
@@ -223,48 +254,56 @@ fn a_copy_that_is_ended_leaves_nothing() {
     let options = CopyOptions::new().on_progress(|done_bytes, total_bytes| {
         seen.push(done_bytes);
         assert_eq!(total_bytes, 3_000_000);
-        if seen.len() == 2 { Err(io::Error::other("enough").into()) } else { Ok(()) }
+        if seen.len() == 2 { Err(io::Error::other("stopped").into()) } else { Ok(()) }
     });
-    assert!(backup(&path, &out, options).unwrap_err().to_string().contains("enough"));
+    assert!(backup(&path, &out, options).unwrap_err().to_string().contains("stopped"));
     assert_eq!(seen.len(), 2);
     assert!(0 < seen[0] && seen[0] < seen[1] && seen[1] < 3_000_000, "{seen:?}");
     assert_eq!(names(directory.path()), before);
-    let error = compact(&path, &out, CopyOptions::new(), &mut |old, _| match old {
-        7 => Err(io::Error::other("enough").into()),
-        _ => Ok(()),
-    });
-    assert!(error.unwrap_err().to_string().contains("enough"));
+    let error = compact(
+        &path,
+        &out,
+        CompactOptions::new().on_renumber(|old, _| match old {
+            7 => Err(io::Error::other("stopped").into()),
+            _ => Ok(()),
+        }),
+    );
+    assert!(error.unwrap_err().to_string().contains("stopped"));
     assert_eq!(names(directory.path()), before);
 }
 
-/// Finds a wrong old or new number in what `compact` tells its caller.
+/// Finds a wrong old or new record number that `compact` reports.
 #[test]
-fn compact_drops_the_dead_and_says_who_went_where() {
+fn compact_drops_deleted_records_and_reports_the_new_numbers() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 300_000);
     let dead: Vec<u64> = (0..150_000).chain([299_999]).collect();
     dead::delete(&path, &dead);
     let out = directory.path().join("compact.rec");
     let mut moved = Vec::new();
-    let report = compact(&path, &out, CopyOptions::new(), &mut |old, new| {
-        moved.push((old, new));
-        Ok(())
-    });
+    let report = compact(
+        &path,
+        &out,
+        CompactOptions::new().on_renumber(|old, new| {
+            moved.push((old, new));
+            Ok(())
+        }),
+    );
     let report = report.unwrap();
     assert_eq!((report.records, report.dropped, report.renumbered), (149_999, 150_001, 149_999));
     assert!(moved.into_iter().eq((150_000..299_999).zip(0..)));
     let store = DynStore::open(&out).unwrap();
     let info = store.info().unwrap();
-    assert!(info.deletes, "its records can be deleted as before");
+    assert!(info.deletes, "the compacted store lost its status bytes");
     assert_eq!((info.count, info.live_count, info.free_head), (149_999, 149_999, None));
     let found = store.iter_with_ids().map(|found| found.unwrap());
     assert!(found.zip(150_000..).all(|((id, r), old)| id + 150_000 == old && r == record(old)));
     drop(store);
     assert_eq!(report.written_bytes, std::fs::metadata(&out).unwrap().len());
-    assert_eq!(verify(&out, 10).unwrap().problems_found, 0);
+    assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
-/// Finds a compaction that makes a damaged count or status look sound.
+/// Finds a compaction that hides a damaged count or status byte.
 #[test]
 fn compact_refuses_a_store_that_contradicts_itself() {
     let directory = tempfile::tempdir().unwrap();
@@ -272,28 +311,28 @@ fn compact_refuses_a_store_that_contradicts_itself() {
     let before = names(directory.path());
     let out = directory.path().join("compact.rec");
     dead::set_header(&path, 9, u64::MAX);
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     dead::set_header(&path, 10, u64::MAX);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[65_536 + 40 + 9] = 0;
     std::fs::write(&path, bytes).unwrap();
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(4)));
     assert_eq!(names(directory.path()), before);
 }
 
 /// Finds a copy that sums damaged records anew.
 #[test]
-fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
+fn a_copy_has_checksums_if_the_store_has_and_does_not_hide_damage() {
     let directory = tempfile::tempdir().unwrap();
     let (path, out) = (directory.path().join("n.rec"), directory.path().join("copy.rec"));
-    let options = DynStore::options().deletes().checksums();
+    let options = DynStore::create_options().deletes(true).checksums(true);
     let mut store = options.create(&path, &schema(9)).unwrap();
     store.append_packed((0..30_000).map(record).collect::<Vec<_>>().as_flattened()).unwrap();
     store.close().unwrap();
     backup(&path, &out, CopyOptions::new()).unwrap();
-    let report = verify(&out, 10).unwrap();
+    let report = verify(&out, VerifyOptions::new()).unwrap();
     assert_eq!((report.problems_found, report.checksums), (0, Checksums::Present { blocks: 5 }));
     std::fs::remove_file(&out).unwrap();
 
@@ -302,12 +341,12 @@ fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
     std::fs::write(&path, bytes).unwrap();
     let error = backup(&path, &out, CopyOptions::new()).unwrap_err();
     assert_eq!((error.kind(), error.file_offset()), (ErrorKind::Corrupt, Some(2 * 65_536)));
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(!out.exists());
 }
 
-/// Random histories of stores with deletes, against a vector of records.
+/// Compares random histories of stores with deletes with a vector of records.
 mod model {
     use proptest::prelude::*;
     use proptest::sample::Index;
@@ -320,7 +359,7 @@ mod model {
         AppendMany(u8, u16),
         Flush,
         Reopen(bool),
-        /// Forgets what was appended since the last flush.
+        /// Drops the records appended since the last flush.
         Unappend,
         Delete(Vec<Index>),
         Edit(Vec<(Index, u8)>),
@@ -393,7 +432,7 @@ mod model {
                 }
                 Operation::Reopen(true) => self.close(),
                 Operation::Reopen(false) => {
-                    self.store = None; // which closes it too
+                    self.store = None; // this closes the store
                     self.flushed = self.model.len();
                 }
                 Operation::Unappend => {
@@ -408,7 +447,7 @@ mod model {
             }
         }
 
-        /// Deletes records in one transaction, and puts one in place of the last of them.
+        /// Deletes records in one transaction, and inserts one in place of the last of them.
         fn delete(&mut self, places: &[Index]) {
             self.close();
             let database = DynDatabase::open(self.path()).unwrap();
@@ -425,9 +464,9 @@ mod model {
                 self.model[at] = Some(record);
             }
             transaction.commit(Durability::Eventual).unwrap();
-            // Read beside the live log, as the array alone is not the state.
+            // Reads beside the live log, because the array alone is not the state.
             check(&DynStore::open_read_only(self.path()).unwrap(), &self.model);
-            assert_eq!(verify(self.path(), 10).unwrap().problems, []);
+            assert_eq!(verify(self.path(), VerifyOptions::new()).unwrap().problems, []);
             database.close().unwrap();
         }
 
@@ -460,19 +499,23 @@ mod model {
             let copy = DynStore::open_read_only(&out).unwrap();
             check(&copy, &self.model[..self.flushed]);
             drop(copy);
-            assert_eq!(verify(&out, 10).unwrap().problems, []);
+            assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems, []);
         }
 
-        /// The compact store takes the place of the other.
+        /// Replaces the store by its compacted copy.
         fn compact(&mut self) {
             self.close();
             let out = self.directory.path().join("compact.rec");
             let mut map = Vec::new();
             let options = CopyOptions::new().replace(true);
-            let report = compact(self.path(), &out, options, &mut |old, new| {
-                map.push((old, new));
-                Ok(())
-            });
+            let report = compact(
+                self.path(),
+                &out,
+                CompactOptions::from(options).on_renumber(|old, new| {
+                    map.push((old, new));
+                    Ok(())
+                }),
+            );
             let living = |(at, record): (u64, &Option<Vec<u8>>)| record.as_ref().map(|_| at);
             let old = (0..).zip(&self.model).filter_map(living);
             assert!(map.into_iter().eq(old.zip(0..)));
@@ -499,20 +542,20 @@ mod model {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
-        /// Finds any copy whose records differ from those of the model.
+        /// Finds a copy whose records differ from those of the model.
         #[test]
-        fn any_history_is_that_of_a_vector(
+        fn every_history_agrees_with_a_vector(
             record_len in prop_oneof![Just(8u32), Just(125), Just(5000)],
             way in prop_oneof![
                 Just(WriteBack::Auto), Just(WriteBack::Mapped), Just(WriteBack::Positioned)
             ],
             operations in prop::collection::vec(operation(), 1..40),
         ) {
-            // Positioned writing is not for systems whose views do not see it.
+            // Windows refuses positioned writing, because its views do not see the calls.
             let way = if cfg!(windows) { WriteBack::Auto } else { way };
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("store.rec");
-            let options = DynStore::options().deletes().write_back(way);
+            let options = DynStore::create_options().deletes(true).write_back(way);
             let store = Some(options.create(path, &schema(record_len)).unwrap());
             let record_len = record_len as usize;
             let mut rig = Rig { directory, way, record_len, store, model: Vec::new(), flushed: 0 };
@@ -523,7 +566,7 @@ mod model {
                 rig.model = model;
             }
             rig.close();
-            prop_assert_eq!(verify(rig.path(), 10).unwrap().problems, []);
+            prop_assert_eq!(verify(rig.path(), VerifyOptions::new()).unwrap().problems, []);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Odd states and odd types: a damaged header slot beside a log, records aligned more than their
-//! file, a log that a snapshot holds, a transaction that was leaked.
+//! Rare states and types: a damaged header slot beside a log, records of a larger alignment than
+//! their file, a log that a snapshot holds, a leaked transaction.
 
 #![cfg(feature = "derive")]
 
@@ -8,13 +8,13 @@ use std::path::Path;
 
 use flatrec::{
     DataType, Database, Durability, DynDatabase, ErrorKind, Field, Record, Schema, Store,
-    WindowedStore,
+    VerifyOptions, WindowedStore,
 };
 
 use crate::support::numbered::{N, add};
 
-/// As a kill: the database is never closed, and its locks stay until the process ends, so what is
-/// on the disk is copied elsewhere.
+/// Copies the files as a kill would leave them, because the locks of an open database live as long
+/// as its process.
 fn copy_all(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -22,8 +22,8 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// A database with one damaged header slot opened in silence without its commits, and deleted the
-/// log that had them.
+/// A database with one damaged header slot opened without an error and without its commits, and
+/// deleted the log that held them.
 #[test]
 fn a_damaged_header_sector_does_not_lose_the_log() {
     let live = tempfile::tempdir().unwrap();
@@ -36,7 +36,7 @@ fn a_damaged_header_sector_does_not_lose_the_log() {
     copy_all(live.path(), dead.path());
     let path = dead.path().join("n.rec");
     assert!(dead.path().join("n.rec-wal-1").exists());
-    // The slot at 4096 is in force, and knows of the log.
+    // The slot at 4096 is in force and names the log.
     for offset in [0_usize, 4096] {
         let again = tempfile::tempdir().unwrap();
         copy_all(dead.path(), again.path());
@@ -44,14 +44,15 @@ fn a_damaged_header_sector_does_not_lose_the_log() {
         let mut bytes = fs::read(&path).unwrap();
         bytes[offset + 60] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let opened = Database::<N>::open(&path).map(|database| database.begin_read().count());
+        let opened =
+            Database::<N>::open(&path).map(|database| database.begin_read().unwrap().count());
         match offset {
-            0 => assert_eq!(opened.unwrap(), 1000, "the other slot knows of the log"),
+            0 => assert_eq!(opened.unwrap(), 1000),
             _ => {
                 let error = opened.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Corrupt);
                 assert!(error.to_string().contains("a log with later commits exists"), "{error}");
-                assert!(again.path().join("n.rec-wal-1").exists(), "the log is kept");
+                assert!(again.path().join("n.rec-wal-1").exists(), "a handle deleted the log");
             }
         }
     }
@@ -67,7 +68,7 @@ struct Wide {
     a: [u8; 64],
 }
 
-// SAFETY: 64 bytes of which any pattern is valid, without padding or pointers.
+// SAFETY: the type has 64 bytes without padding or pointers, and all their values are valid.
 #[allow(unsafe_code)]
 unsafe impl Record for Wide {
     const NATIVE_ENDIAN: bool = false;
@@ -76,13 +77,14 @@ unsafe impl Record for Wide {
     }
 }
 
-/// A transaction and a snapshot found records, or missed them, by the addresses that they had.
+/// A transaction and a snapshot missed records whose address was not a multiple of the type's
+/// alignment.
 #[test]
 fn a_type_of_larger_alignment_than_the_file_finds_its_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("wide.rec");
     DynDatabase::create(&path, &packed64()).unwrap().close().unwrap();
-    let database = Database::<Wide>::open(&path).expect("opens: alignments are not compared");
+    let database = Database::<Wide>::open(&path).expect("a handle must not compare alignments");
     let mut seen = Vec::new();
     let mut junk = Vec::new();
     for n in 0..8_u8 {
@@ -91,23 +93,22 @@ fn a_type_of_larger_alignment_than_the_file_finds_its_records() {
         let id = transaction.append(&Wide { a: [n; 64] }).unwrap();
         let own = transaction.get(id).is_some();
         transaction.commit(Durability::Immediate).unwrap();
-        seen.push((own, database.begin_read().get(id).is_some()));
+        seen.push((own, database.begin_read().unwrap().get(id).is_some()));
     }
     assert!(
         seen.iter().all(|&both| both == (true, true)),
-        "(by the transaction, by a snapshot after the commit): {seen:?}"
+        "a record is missing (in the transaction, in a snapshot after it): {seen:?}"
     );
 }
 
-/// A status byte behind each record moves the next one off its alignment: the database opened, and
-/// reading found no records or panicked. Every handle refuses such a store alike.
+/// A status byte behind each record puts the next one off its alignment. The database opened, and
+/// its readers missed records or panicked.
 #[test]
-fn a_type_of_larger_alignment_with_deletes_is_refused_at_open() {
+fn a_type_that_status_bytes_misalign_is_refused_at_open() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let mut options = DynDatabase::options();
-    options = options.deletes();
+    let options = DynDatabase::create_options().deletes(true);
     let database = options.create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..4_u64 {
@@ -117,7 +118,11 @@ fn a_type_of_larger_alignment_with_deletes_is_refused_at_open() {
     database.close().unwrap();
     for refused in [
         Store::<N>::open_read_only(&path).unwrap_err(),
-        WindowedStore::<N>::open_windowed_read_only(&path, 1 << 20, 64 << 10).unwrap_err(),
+        WindowedStore::<N>::options()
+            .max_mapped_bytes(1 << 20)
+            .window_bytes(64 << 10)
+            .open_read_only(&path)
+            .unwrap_err(),
         Database::<N>::open(&path).unwrap_err(),
     ] {
         assert_eq!(refused.kind(), ErrorKind::SchemaMismatch, "{refused}");
@@ -125,10 +130,10 @@ fn a_type_of_larger_alignment_with_deletes_is_refused_at_open() {
     }
 }
 
-/// Records that are still in the append buffer, of a type with a large alignment that the schema
-/// states rightly.
+/// Finds a record in the append buffer that a store cannot show, because the buffer does not have
+/// the type's alignment.
 #[test]
-fn an_appended_record_of_large_alignment_is_seen_at_once() {
+fn an_appended_record_of_large_alignment_is_readable_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let mut keep = Vec::new();
     for at in 0..8_usize {
@@ -137,19 +142,19 @@ fn an_appended_record_of_large_alignment_is_seen_at_once() {
         let mut store = Store::<Wide>::create(&path).unwrap();
         for n in 0..3_u8 {
             let id = store.append(&Wide { a: [n; 64] }).unwrap();
-            assert!(store.get(id).is_some(), "record {id} of store {at} is not seen");
+            assert!(store.get(id).is_some(), "store {at} does not show record {id}");
         }
         assert_eq!(store.iter().count(), 3);
     }
 }
 
-/// Blocks that a checkpoint has dealt with do not count, though their segment is in use. A snapshot
-/// held an empty log, which was said to be full.
+/// Frames whose images the array holds do not count towards the limit, even while their segment is
+/// in use. A log without other frames was reported as full because of a snapshot.
 #[test]
-fn a_log_that_is_checkpointed_is_not_full() {
+fn a_log_that_the_array_holds_is_not_full() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
-    let database = Database::<N>::options().max_log(1 << 20).create(&path).unwrap();
+    let database = Database::<N>::create_options().max_log(1 << 20).create(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&[N { n: 0 }; 4000]).unwrap();
     transaction.commit(Durability::Eventual).unwrap();
@@ -164,8 +169,8 @@ fn a_log_that_is_checkpointed_is_not_full() {
     for round in 0..200 {
         big();
         database.checkpoint().unwrap();
-        // Everything is in the array now. A snapshot, and two commits of one record.
-        let snapshot = database.begin_read();
+        // The array holds everything. Then a snapshot and two commits of one record.
+        let snapshot = database.begin_read().unwrap();
         for n in 0..2 {
             let mut transaction = database.begin_write().unwrap();
             transaction.set(0, &N { n }).unwrap();
@@ -175,12 +180,12 @@ fn a_log_that_is_checkpointed_is_not_full() {
         }
         drop(snapshot);
     }
-    assert_eq!(full, None, "with an empty log, two commits of one record each");
+    assert_eq!(full, None, "a commit of one record did not fit into a log that the array holds");
 }
 
-/// A transaction that is never dropped kept its lock, for which the end of the database waited.
+/// A leaked transaction kept its lock, and dropping the database waited for it.
 #[test]
-fn a_forgotten_transaction_does_not_hang_the_drop() {
+fn a_leaked_transaction_does_not_delay_the_drop() {
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let directory = tempfile::tempdir().unwrap();
@@ -189,15 +194,15 @@ fn a_forgotten_transaction_does_not_hang_the_drop() {
         drop(database);
         done.send(()).unwrap();
     });
-    assert!(wait.recv_timeout(std::time::Duration::from_secs(60)).is_ok(), "it hangs");
+    assert!(wait.recv_timeout(std::time::Duration::from_secs(60)).is_ok(), "the drop hangs");
 }
 
-/// The damaged record lies beside one that the log changes: recovery summed both as sound.
+/// Recovery summed a damaged record with a changed one in the same block.
 #[test]
-fn damage_found_at_recovery_is_not_summed_as_sound() {
+fn recovery_does_not_sum_damage() {
     let live = tempfile::tempdir().unwrap();
     let path = live.path().join("n.rec");
-    let database = Database::<N>::options().checksums().create(&path).unwrap();
+    let database = Database::<N>::create_options().checksums(true).create(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&[N { n: 5 }; 1000]).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
@@ -212,14 +217,14 @@ fn damage_found_at_recovery_is_not_summed_as_sound() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[65_536 + 8 * 500] ^= 1;
     fs::write(&path, bytes).unwrap();
-    assert_eq!(flatrec::verify(&path, 10).unwrap().problems_found, 1);
+    assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 1);
     Database::<N>::open(&path).and_then(Database::close).unwrap();
-    let doubts = flatrec::verify(&path, 10).unwrap().problems;
+    let doubts = flatrec::verify(&path, VerifyOptions::new()).unwrap().problems;
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(doubts[0].what.contains("it did not match its checksum before"), "{doubts:?}");
 }
 
-/// A `Store`, which writes without a log, deleted the one that was there.
+/// A `Store`, which writes without a log, deleted a log that it should have recovered.
 #[test]
 fn a_store_does_not_delete_the_log_beside_a_damaged_header_sector() {
     let live = tempfile::tempdir().unwrap();
@@ -234,7 +239,7 @@ fn a_store_does_not_delete_the_log_beside_a_damaged_header_sector() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[4096 + 60] ^= 1;
     fs::write(&path, bytes).unwrap();
-    let doubts = flatrec::verify(&path, 10).unwrap().problems;
+    let doubts = flatrec::verify(&path, VerifyOptions::new()).unwrap().problems;
     let said: Vec<&str> = doubts.iter().map(|doubt| doubt.what.as_str()).collect();
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].contains("this header slot is not valid"), "{said:?}");
@@ -242,10 +247,11 @@ fn a_store_does_not_delete_the_log_beside_a_damaged_header_sector() {
     for opened in [Store::<N>::open_read_only(&path), Store::<N>::open(&path)] {
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt);
     }
-    assert!(dead.path().join("n.rec-wal-1").exists(), "the log is kept");
+    assert!(dead.path().join("n.rec-wal-1").exists(), "a handle deleted the log");
 }
 
-/// Names that look like segments: a store called so, a directory, a link, a file of another.
+/// Finds a database that uses or removes a store, a directory, a link or another file because its
+/// name looks like a segment's.
 #[test]
 fn names_that_look_like_segments_do_no_harm() {
     let live = tempfile::tempdir().unwrap();
@@ -275,16 +281,19 @@ fn names_that_look_like_segments_do_no_harm() {
     for place in [live.path(), dead.path()] {
         let first = Database::<N>::open(place.join("a-wal-1")).unwrap();
         let second = Database::<N>::open(place.join("a")).unwrap();
-        assert_eq!((first.begin_read().count(), second.begin_read().count()), (2, 200));
+        assert_eq!(
+            (first.begin_read().unwrap().count(), second.begin_read().unwrap().count()),
+            (2, 200)
+        );
     }
     assert!(at("a-wal-5").exists());
 }
 
-/// A file in memory may be as long as offsets go, and its records as many: what is past the last
-/// offset is an error, wherever it is come to. On 32 bits the system maps nothing past 16 TiB.
+/// A file in memory can reach the last offset. Finds arithmetic that overflows there, or a handle
+/// that accepts records past it. On 32 bits the system maps nothing past 16 TiB.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
-fn records_up_to_the_last_offset_leave_no_room_for_more() {
+fn records_past_the_last_offset_are_refused() {
     use crate::support::skip::skip;
     let Ok(directory) = tempfile::tempdir_in("/dev/shm") else {
         skip!("there is no file system in memory");
@@ -304,16 +313,20 @@ fn records_up_to_the_last_offset_leave_no_room_for_more() {
         fs::write(&path, bytes).unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
         if let Err(error) = file.set_len(65_536 + count * 8) {
-            skip!("no file in memory is as long as that: {error}");
+            skip!("this system refuses a file of that length: {error}");
             return;
         }
-        // More than any address space maps.
+        // No address space can map such a file whole.
         assert!(Store::<N>::open_read_only(&path).is_err());
         assert!(Store::<N>::open(&path).is_err());
         assert!(Database::<N>::open(&path).is_err());
         let windows = (1 << 20, 64 << 10);
-        let mut store = Store::<N>::open_windowed(&path, windows.0, windows.1).unwrap();
-        // The system maps no page that ends past the last offset.
+        let mut store = WindowedStore::<N>::options()
+            .max_mapped_bytes(windows.0)
+            .window_bytes(windows.1)
+            .open(&path)
+            .unwrap();
+        // The system maps no page whose end is past the last offset.
         assert_eq!(store.read(count - 10_000).unwrap(), Some(N { n: 0 }));
         let room = (1 << 60) - 8193 - count;
         let last = store.read(count - 1).map_err(|error| error.kind());
@@ -323,7 +336,7 @@ fn records_up_to_the_last_offset_leave_no_room_for_more() {
             let rows = [N { n: 7 }; 2];
             let error = store.append_slice(&rows).unwrap_err();
             assert_eq!((error.kind(), store.count()), (ErrorKind::OutOfRange, count));
-            // The file grows by more than a record at a time.
+            // The file grows by more than one record at a time.
             let error = store.append(&N { n: 8 }).unwrap_err();
             assert_eq!((error.kind(), store.count()), (ErrorKind::OutOfRange, count));
         }

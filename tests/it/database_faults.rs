@@ -1,10 +1,10 @@
-//! Every call fails once, of a database: the n-th write, sync, grow, trim, new segment, rename,
-//! removal or sync of the directory, for every n of a scripted life with recovery in it. The handle
-//! reports it; what had not been logged can be done again once a full disk has room; after anything
-//! else nothing is written any more; and the store that is opened next holds what was acknowledged,
-//! or that and the one commit whose outcome was left unknown.
+//! Every call of a database fails once: the n-th write, sync, growth, trim, new segment, rename,
+//! removal or sync of the directory, for every n of a scripted life with a recovery. The handle
+//! must report it. After a full disk has space again, the failed call must succeed. After any other
+//! failure the handle must refuse to write. The next handle must show the acknowledged state, or
+//! that with the one commit whose outcome is unknown.
 
-#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#![allow(unsafe_code, reason = "opening over the caller's backing is unsafe")]
 
 use std::io;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, Snapshot,
-    WriteTransaction, verify,
+    VerifyOptions, WriteTransaction, verify,
 };
 
 use crate::support::hooked::{Call, Hook, Hooked, Then};
@@ -26,12 +26,11 @@ struct Failure {
     kind: io::ErrorKind,
     /// The part of a failing write that reaches the disk, in halves.
     halves_landing: usize,
-    /// Whether all calls after the failing one fail too, as on a lost device, or on a disk that
-    /// stays full until a user frees space.
+    /// Whether all later calls fail too, as on a lost device or on a full disk without free space.
     stays: bool,
 }
 
-/// The calls of all files of a store, of which the n-th fails.
+/// Counts the calls of all files of a store, and makes the n-th fail.
 #[derive(Debug)]
 struct Faults {
     calls: AtomicU64,
@@ -39,9 +38,9 @@ struct Faults {
     how: Failure,
     /// The first call that failed.
     failed: OnceLock<String>,
-    /// Space was freed, the device is back.
+    /// The disk has space again, or the device is back.
     repaired: AtomicBool,
-    /// The process is gone: nothing that its handles still do has any effect.
+    /// The process is dead: the calls of its handles have no effect.
     dead: AtomicBool,
 }
 
@@ -76,7 +75,7 @@ impl Hook for Faults {
             }
             return Err(error);
         }
-        // No power is cut here: that the system has the bytes is enough.
+        // The test cuts no power, so a sync needs no disk.
         Ok(if call.syncs() { Then::Done } else { Then::Forward })
     }
 }
@@ -94,7 +93,7 @@ fn is_record(bytes: &[u8], n: u64) -> bool {
     number == n.to_le_bytes() && rest == &[n as u8; RECORD_BYTES][8..]
 }
 
-/// What a store should hold: for each record its number `n`, `None` for a deleted one.
+/// What a store should hold: the number `n` of each record, or `None` for a deleted one.
 type Model = Vec<Option<u64>>;
 
 /// A change of a transaction.
@@ -132,7 +131,7 @@ impl Change {
                     if id == model.len() {
                         model.push(None);
                     }
-                    assert_eq!(model[id].replace(n), None, "the place of a deleted record");
+                    assert_eq!(model[id].replace(n), None, "an insert overwrote a live record");
                 }
             }
             Self::Delete(ids) => {
@@ -159,7 +158,7 @@ fn shows(snapshot: &Snapshot<[u8]>, model: &Model) -> bool {
         && agrees(|id| snapshot.get(id), snapshot.count(), model)
 }
 
-/// A store that lives through a script while a call fails.
+/// A store that runs through a script while a call fails.
 struct Rig {
     directory: tempfile::TempDir,
     faults: Arc<Faults>,
@@ -185,7 +184,7 @@ impl Rig {
         let file = FileBacking::create_new(directory.path().join("store")).unwrap();
         let backing = Arc::new(Hooked::sharing(Arc::new(file), faults(u64::MAX)));
         let field = Field::new("r", DataType::Binary(RECORD_BYTES as u32));
-        let options = DynStore::options().deletes();
+        let options = DynStore::create_options().deletes(true);
         // SAFETY: only this test has the file.
         let store = unsafe { options.create_over(backing, &Schema::packed([field]).unwrap()) };
         store.unwrap().close().unwrap();
@@ -198,7 +197,7 @@ impl Rig {
     }
 
     fn backing(&self) -> Arc<dyn Backing> {
-        // SAFETY: the store is opened over this backing alone.
+        // SAFETY: the test opens the store only over this backing.
         let file = Arc::new(unsafe { FileBacking::open_unchecked(self.path(), true) }.unwrap());
         Arc::new(Hooked::sharing(file, Arc::clone(&self.faults)))
     }
@@ -207,13 +206,13 @@ impl Rig {
         self.faults.how.kind == io::ErrorKind::StorageFull
     }
 
-    /// Does it, and once more if there was no space, after freeing some.
+    /// Runs `work`, and again with free space if the disk was full.
     fn with_space<V>(&self, mut work: impl FnMut() -> Result<V, Error>) -> Result<V, Error> {
         match work() {
             Err(error) if error.kind() == ErrorKind::NoSpace => {
                 assert!(self.is_full_disk(), "{error}");
                 self.faults.repaired.store(true, Relaxed);
-                work().map_err(|error| panic!("there is space again: {error}"))
+                work().map_err(|error| panic!("the disk has space, but the call failed: {error}"))
             }
             other => other,
         }
@@ -223,7 +222,10 @@ impl Rig {
         let options = DynDatabase::options().checkpoint_at(self.checkpoint_at_bytes);
         // SAFETY: this test alone uses the backing, one handle at a time.
         let database = self.with_space(|| unsafe { options.clone().over(self.backing()) })?;
-        assert!(shows(&database.begin_read(), &self.acknowledged), "opened");
+        assert!(
+            shows(&database.begin_read().unwrap(), &self.acknowledged),
+            "the opened state differs"
+        );
         Ok(database)
     }
 
@@ -236,7 +238,10 @@ impl Rig {
         let mut next = Model::new();
         let mut committing = false;
         let committed = self.with_space(|| {
-            assert!(shows(&database.begin_read(), &self.acknowledged), "before the commit");
+            assert!(
+                shows(&database.begin_read().unwrap(), &self.acknowledged),
+                "the state differs"
+            );
             committing = false;
             let mut transaction = database.begin_write()?;
             next.clone_from(&self.acknowledged);
@@ -253,18 +258,18 @@ impl Rig {
         committed
     }
 
-    /// Ends the handle as the end of its process would.
+    /// Drops the handle as if its process had died.
     fn kill(&self, database: DynDatabase) {
         self.faults.dead.store(true, Relaxed);
         drop(database);
         self.faults.dead.store(false, Relaxed);
     }
 
-    /// After a reported failure the handle refuses writes, and still reads.
+    /// Checks that the handle refuses writes after a reported failure, and still reads.
     fn check_poisoned(&self, database: DynDatabase, error: &Error) {
-        assert!(self.faults.failed(), "an error without an injected failure: {error}");
+        assert!(self.faults.failed(), "a call failed without an injected failure: {error}");
         let unknown = self.unknown.as_ref();
-        let now = database.begin_read();
+        let now = database.begin_read().unwrap();
         assert!(
             shows(&now, &self.acknowledged) || unknown.is_some_and(|unknown| shows(&now, unknown))
         );
@@ -280,21 +285,25 @@ impl Rig {
         }
     }
 
-    /// Opens the store with nothing failing any more, as each kind of handle.
+    /// Opens the store as each kind of handle, without failures.
     fn check_reopened(&self) {
         self.faults.repaired.store(true, Relaxed);
         let over = |access| {
-            // SAFETY: the handles before are gone.
+            // SAFETY: the earlier handles are dropped.
             unsafe { DynStore::options().over(self.backing(), access) }.unwrap()
         };
         let store = over(Access::ReadOnly);
         let mut states = [Some(&self.acknowledged), self.unknown.as_ref()].into_iter().flatten();
         let found = states.find(|state| agrees(|id| store.get(id), store.count(), state));
-        let mut state = found.expect("what was acknowledged, and nothing else").clone();
+        let mut state =
+            found.expect("the store must hold an acknowledged or unknown state").clone();
         drop(store);
         // SAFETY: as above.
         let database = unsafe { DynDatabase::options().over(self.backing()) }.unwrap();
-        assert!(shows(&database.begin_read(), &state), "the same through the database");
+        assert!(
+            shows(&database.begin_read().unwrap(), &state),
+            "the database shows another state than the store"
+        );
         let mut transaction = database.begin_write().unwrap();
         for change in [Change::Insert(7000..7003), Change::Set(0..state.len() as u64, 5)] {
             change.apply(&mut transaction, &mut state).unwrap();
@@ -303,9 +312,9 @@ impl Rig {
         database.close().unwrap();
         for entry in std::fs::read_dir(self.directory.path()).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            assert!(!name.contains("-wal-"), "{name} was left behind");
+            assert!(!name.contains("-wal-"), "the close left {name}");
         }
-        assert_eq!(verify(self.path(), 5).unwrap().problems, []);
+        assert_eq!(verify(self.path(), VerifyOptions::new()).unwrap().problems, []);
         let store = over(Access::ReadWrite);
         assert!(agrees(|id| store.get(id), store.count(), &state));
     }
@@ -313,40 +322,40 @@ impl Rig {
 
 use Durability::{Eventual, Immediate};
 
-/// Commits of all sorts, a checkpoint among them, a new segment every other commit.
+/// Commits of every kind with a checkpoint between them, and a new segment for every second commit.
 fn work(rig: &mut Rig, database: &DynDatabase) -> Result<(), Error> {
     let base = rig.acknowledged.len() as u64;
     rig.commit(database, Immediate, &[Change::Append(base..base + 200)])?;
-    let before = (database.begin_read(), rig.acknowledged.clone());
+    let before = (database.begin_read().unwrap(), rig.acknowledged.clone());
     let mut until_checkpoint = || -> Result<(), Error> {
         rig.commit(database, Immediate, &[Change::Set(0..150, 1000)])?;
-        // Written to their places, and counted by the log.
+        // A long append: the log only counts its records.
         rig.commit(database, Eventual, &[Change::Append(0..3500), Change::Set(210..220, 1)])?;
         let held = database.checkpoint()?;
-        assert!(held.held_back().is_some(), "a snapshot was begun before");
+        assert!(held.held_back().is_some(), "an older snapshot must hold the checkpoint back");
         Ok(())
     };
     let worked = until_checkpoint();
-    assert!(shows(&before.0, &before.1), "a snapshot stays what it is, whatever fails");
+    assert!(shows(&before.0, &before.1), "a failure changed a snapshot");
     drop(before);
     worked?;
     rig.commit(database, Eventual, &[Change::Delete(base + 40..base + 60), Change::Set(0..9, 7)])?;
     rig.with_space(|| database.checkpoint())?;
     rig.commit(database, Immediate, &[Change::Insert(500..530), Change::Delete(1..2)])?;
-    rig.commit(database, Immediate, &[Change::Set(base..base + 320, 4)])?; // checkpointed after it
+    rig.commit(database, Immediate, &[Change::Set(base..base + 320, 4)])?; // a checkpoint follows
     rig.commit(database, Eventual, &[Change::Insert(600..602)])?;
     rig.commit(database, Immediate, &[Change::Set(0..20, 9)])?;
     rig.commit(database, Eventual, &[Change::Set(15..30, 10)])
 }
 
-/// Opens a database, lets it do `work`, and ends it; the error is the one that was injected.
+/// Opens a database, runs `work` on it and ends it. Returns the injected error.
 fn live(
     rig: &mut Rig,
     work: &dyn Fn(&mut Rig, &DynDatabase) -> Result<(), Error>,
     close: bool,
 ) -> Result<(), Error> {
     let database = rig.database()?;
-    // The next write reports a failure of a checkpoint after the last commit.
+    // The next write reports the failure of a checkpoint after the last commit.
     let worked = work(rig, &database).and_then(|()| database.begin_write().map(|_| ()));
     match worked {
         Err(error) => {
@@ -361,12 +370,12 @@ fn live(
     }
 }
 
-/// The life of a store: worked with and killed, recovered and killed again, brought to the array
-/// by a handle that needs no log, worked with and closed.
+/// The life of a store: used and killed, recovered and killed again, brought to the array by a
+/// handle without a log, used and closed.
 fn life(rig: &mut Rig) -> Result<(), Error> {
     live(rig, &work, false)?;
     live(rig, &|rig, database| rig.commit(database, Immediate, &[Change::Set(0..50, 3)]), false)?;
-    // SAFETY: the handles before are gone.
+    // SAFETY: the earlier handles are dropped.
     let over = || unsafe { DynStore::options().over(rig.backing(), Access::ReadWrite) };
     let store = rig.with_space(over)?;
     assert!(agrees(|id| store.get(id), store.count(), &rig.acknowledged));
@@ -374,7 +383,7 @@ fn life(rig: &mut Rig) -> Result<(), Error> {
     live(rig, &|rig, database| rig.commit(database, Eventual, &[Change::Insert(0..9)]), true)
 }
 
-/// Commits of nearly a megabyte, until segments of the largest size are used again.
+/// Commits of nearly a megabyte until the log reuses segments of the largest size.
 fn long_life(rig: &mut Rig) -> Result<(), Error> {
     let work = |rig: &mut Rig, database: &DynDatabase| {
         rig.commit(database, Immediate, &[Change::Append(0..3000)])?;
@@ -383,26 +392,26 @@ fn long_life(rig: &mut Rig) -> Result<(), Error> {
     live(rig, &work, true)
 }
 
-/// Runs a life with the n-th call failing; `false` if it has no such call.
+/// Runs a life in which the n-th call fails. Returns `false` if it has no such call.
 fn run(fails_at: u64, how: Failure, life: &dyn Fn(&mut Rig) -> Result<(), Error>) -> bool {
     let mut rig = Rig::new(fails_at, how, 100 << 10);
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let lived = life(&mut rig);
         if let Err(error) = &lived {
-            assert!(rig.faults.failed(), "an error without an injected failure: {error}");
+            assert!(rig.faults.failed(), "a call failed without an injected failure: {error}");
         } else if rig.faults.failed() {
-            // Where views keep a file's length, it is cut when the last view is dropped. No call
-            // remains that could report an error, and a longer file does no harm.
+            // On Windows views keep a file's length, so the drop of the last view trims it. No
+            // later call can report an error, and a longer file does no harm.
             let failed = rig.faults.failed.get().map_or("", String::as_str);
             let cut_late = cfg!(windows) && failed == "trim";
-            // The next opener removes a useless segment that stays.
+            // The next writer removes a leftover segment.
             let may_be_untold = rig.is_full_disk() || cut_late || failed == "remove side";
-            assert!(may_be_untold, "a call failed without an error");
+            assert!(may_be_untold, "no error reported the failed call");
         }
         rig.check_reopened();
     }));
     if let Err(panic) = lived {
-        println!("when call {fails_at} failed, {:?}: {how:?}", rig.faults.failed.get());
+        println!("call {fails_at} failed, {:?}: {how:?}", rig.faults.failed.get());
         std::panic::resume_unwind(panic);
     }
     rig.faults.failed()
@@ -416,22 +425,21 @@ fn ways_to_fail() -> impl Iterator<Item = Failure> {
     })
 }
 
-/// Finds a failed call that loses an acknowledged commit or leaves the handle usable in doubt.
+/// Finds a failed call that loses an acknowledged commit, or after which the handle still writes.
 #[test]
 fn every_call_fails_once() {
-    // Under Wine, where each life takes a second, each call fails in one of the ways.
+    // Under Wine each life takes a second, so each call fails in only one way.
     let step = if cfg!(windows) { ways_to_fail().count() } else { 1 };
     for (way, how) in ways_to_fail().enumerate() {
         let calls = (way as u64 % step as u64..).step_by(step);
         let calls = calls.take_while(|&n| run(n, how, &life)).count();
-        println!("{how:?}: {calls} calls failed in turn");
-        assert!(calls > 100 / step, "the life makes more calls than {calls}");
+        assert!(calls > 100 / step, "the life makes only {calls} calls: {how:?}");
     }
 }
 
-/// Finds the same where a commit renames an old segment instead of making a new one.
+/// Finds the same when a commit renames an old segment instead of making a new one.
 #[test]
-fn every_call_fails_once_where_segments_are_used_again() {
+fn every_call_fails_once_when_segments_are_reused() {
     let never = Failure { kind: io::ErrorKind::Other, halves_landing: 1, stays: false };
     let mut rig = Rig::new(u64::MAX, never, 100 << 10);
     long_life(&mut rig).unwrap();

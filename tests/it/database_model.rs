@@ -1,15 +1,15 @@
-//! Random transactions, snapshots, checkpoints, killed processes and reopenings by every kind of
-//! handle, against a vector of what the records should be.
+//! Compares random transactions, snapshots, checkpoints, kills and handles of every kind with a
+//! vector of records.
 //!
-//! A killed process is played by a copy of all files as they are: what the page cache holds is what
-//! a process that dies leaves behind.
+//! A copy of all files stands for a killed process, because the page cache outlives a process.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, WriteTransaction, verify,
+    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, VerifyOptions,
+    WriteTransaction, verify,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -20,7 +20,7 @@ enum Change {
     GetMut(Index, u16),
     Append(u16),
     AppendMany(u16, u16),
-    /// More than a transaction keeps in memory.
+    /// A long append.
     AppendBulk(u16),
     Insert(u16),
     Delete(Index),
@@ -35,17 +35,16 @@ enum Change {
 
 #[derive(Clone, Debug)]
 enum Operation {
-    /// Changes, and whether they are committed, and how.
+    /// Changes, whether the transaction commits, and how durably.
     Transaction(Vec<Change>, Option<bool>),
     Hold,
-    /// Checks one of the held snapshots, and releases it.
+    /// Checks a held snapshot, and releases it.
     Drop(Index),
     Checkpoint,
     Kill,
-    /// Ends the handle by `close` or by dropping it, looks with another handle of that kind, and
-    /// opens a database again.
+    /// Closes or drops the handle, looks with another kind of handle, and opens a database again.
     Reopen(bool, Handle),
-    /// Ends the handle beside the snapshots that are held, and looks at those then.
+    /// Drops the handle before its snapshots, and checks those.
     Outlive,
 }
 
@@ -54,7 +53,7 @@ enum Handle {
     Database,
     Reader,
     Private,
-    /// Appends a record by itself.
+    /// Appends one record.
     Writer(u16),
 }
 
@@ -96,7 +95,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// What the records should be, by the number that each is made of; `None` for deleted ones.
+/// What the records should be: the number `n` of each, or `None` for a deleted one.
 type Model = Vec<Option<u16>>;
 
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +119,7 @@ impl Shape {
         for (id, n) in (0..).zip(model) {
             assert_eq!(get(id).is_some(), n.is_some(), "record {id}");
             if let (Some(bytes), Some(n)) = (get(id), n) {
-                assert!(bytes == self.record(*n), "record {id} must be that of {n}");
+                assert!(bytes == self.record(*n), "record {id} is not that of {n}");
             }
         }
         assert!(get(count).is_none());
@@ -175,7 +174,11 @@ impl Shape {
             }
             Change::Insert(n) => {
                 let id = transaction.insert(&self.record(*n)).unwrap() as usize;
-                assert_eq!(id == model.len(), model.iter().all(Option::is_some), "slots are used");
+                assert_eq!(
+                    id == model.len(),
+                    model.iter().all(Option::is_some),
+                    "an insert did not reuse a free place"
+                );
                 if id == model.len() {
                     model.push(None);
                 }
@@ -297,10 +300,7 @@ struct Rig<'a> {
 impl<'a> Rig<'a> {
     fn new(path: &'a Path, shape: Shape) -> Self {
         let field = Field::new("bytes", DataType::Binary(shape.record_len as u32));
-        let mut options = DynDatabase::options();
-        if shape.deletes {
-            options = options.deletes();
-        }
+        let options = DynDatabase::create_options().deletes(shape.deletes);
         options.create(path, &Schema::packed([field]).unwrap()).unwrap().close().unwrap();
         let database = shape.open(path);
         Self { path, shape, database, model: Rc::new(Vec::new()), held: Vec::new() }
@@ -322,10 +322,10 @@ impl<'a> Rig<'a> {
                         self.model = Rc::new(model);
                     }
                 }
-                self.shape.check_snapshot(&self.model, &self.database.begin_read());
+                self.shape.check_snapshot(&self.model, &self.database.begin_read().unwrap());
             }
             Operation::Hold => {
-                self.held.push((Rc::clone(&self.model), self.database.begin_read()));
+                self.held.push((Rc::clone(&self.model), self.database.begin_read().unwrap()));
             }
             Operation::Drop(index) => {
                 if !self.held.is_empty() {
@@ -335,9 +335,12 @@ impl<'a> Rig<'a> {
             }
             Operation::Checkpoint => {
                 let checkpoint = self.database.checkpoint().unwrap();
-                let oldest = self.held.iter().map(|(_, snapshot)| snapshot.commit()).min();
-                let newest = self.database.begin_read().commit();
-                assert_eq!(checkpoint.commit(), oldest.map_or(newest, |oldest| oldest.min(newest)));
+                let oldest = self.held.iter().map(|(_, snapshot)| snapshot.commit_id().get()).min();
+                let newest = self.database.begin_read().unwrap().commit_id().get();
+                assert_eq!(
+                    checkpoint.commit_id().get(),
+                    oldest.map_or(newest, |oldest| oldest.min(newest))
+                );
             }
             Operation::Kill => self.kill(),
             Operation::Reopen(close, handle) => return self.reopen(*close, *handle),
@@ -346,7 +349,7 @@ impl<'a> Rig<'a> {
         self
     }
 
-    /// Opens a copy of the files as they are, as the next process would.
+    /// Opens a copy of the files, as the next process after a kill would.
     fn kill(&self) {
         let copy = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(self.path.parent().unwrap()).unwrap() {
@@ -358,7 +361,7 @@ impl<'a> Rig<'a> {
         self.shape.check_store(&self.model, &reader);
         drop(reader);
         let database = self.shape.open(&path);
-        self.shape.check_snapshot(&self.model, &database.begin_read());
+        self.shape.check_snapshot(&self.model, &database.begin_read().unwrap());
         database.close().unwrap();
         check_at_rest(&path);
     }
@@ -393,11 +396,11 @@ impl<'a> Rig<'a> {
             }
         }
         let database = shape.open(path);
-        shape.check_snapshot(&model, &database.begin_read());
+        shape.check_snapshot(&model, &database.begin_read().unwrap());
         Self { path, shape, database, model, held }
     }
 
-    /// The handle goes, and its snapshots stay as they are until they go, too.
+    /// Drops the handle. Its snapshots must not change.
     fn outlive(mut self) -> Self {
         let Self { path, shape, .. } = self;
         self.database.close().unwrap();
@@ -411,9 +414,9 @@ impl<'a> Rig<'a> {
     }
 }
 
-/// Flat, and without a log.
+/// Checks that the closed store has no log.
 fn check_at_rest(path: &Path) {
-    let report = verify(path, 5).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems, []);
     let logs = std::fs::read_dir(path.parent().unwrap()).unwrap();
     let logs = logs.map(|entry| entry.unwrap().path());
@@ -424,7 +427,7 @@ fn check_at_rest(path: &Path) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Finds any sequence of calls after which a database differs from a vector.
+    /// Finds a sequence of calls after which a database differs from a vector.
     #[test]
     fn a_database_agrees_with_a_vector(
         record_len in prop_oneof![Just(8usize), 8usize..200, Just(125), 4090usize..5000],

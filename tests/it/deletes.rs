@@ -1,15 +1,15 @@
-//! Stores with deletes: how they are made, read, appended to, edited and verified.
+//! Stores with deletes: making, reading, appending, editing and verifying them.
 
 use std::path::{Path, PathBuf};
 
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema, Store, Value,
-    WindowedStore, verify,
+    VerifyOptions, WindowedStore, verify,
 };
 
 use crate::support::dead;
 
-/// A record of 12 bytes aligned to 4, so that its stride is 16.
+/// A record of 12 bytes with an alignment of 4, so its stride is 16.
 fn schema() -> Schema {
     let fields = [
         Field::new("n", DataType::UInt32).at(0),
@@ -27,10 +27,10 @@ fn record(n: u32) -> [u8; 12] {
     record
 }
 
-/// A closed store of records 0 to `count` - 1.
+/// Makes a closed store of records 0 to `count` - 1.
 fn numbers(directory: &Path, count: u32) -> PathBuf {
     let path = directory.join("numbers.rec");
-    let mut store = DynStore::options().deletes().create(&path, &schema()).unwrap();
+    let mut store = DynStore::create_options().deletes(true).create(&path, &schema()).unwrap();
     let records: Vec<[u8; 12]> = (0..count).map(record).collect();
     store.append_packed(records.as_flattened()).unwrap();
     store.close().unwrap();
@@ -44,19 +44,19 @@ fn set_byte(path: &Path, at: u64, byte: u8) {
 }
 
 fn doubts(path: &Path) -> Vec<String> {
-    verify(path, 100).unwrap().problems.iter().map(ToString::to_string).collect()
+    verify(path, VerifyOptions::new()).unwrap().problems.iter().map(ToString::to_string).collect()
 }
 
 /// Finds a change of the bytes that other programs read.
 #[test]
 fn records_have_a_status_byte_behind_them_and_zeros_up_to_the_alignment() {
     let directory = tempfile::tempdir().unwrap();
-    // More than is staged at a time, then one by one.
+    // More records than the append buffer holds, then one by one.
     let path = numbers(directory.path(), 50_000);
     let mut store = DynStore::open(&path).unwrap();
     for n in 50_000..50_010 {
         assert_eq!(store.append(&record(n)).unwrap(), u64::from(n));
-        assert_eq!(store.get(u64::from(n)), Some(&record(n)[..]), "still in the buffer");
+        assert_eq!(store.get(u64::from(n)), Some(&record(n)[..]), "record {n} in the buffer");
     }
     assert_eq!((store.count(), store.live_count()), (50_010, 50_010));
     store.close().unwrap();
@@ -78,18 +78,23 @@ fn records_under_8_bytes_cannot_be_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("small.rec");
     let small = Schema::packed([Field::new("bytes", DataType::Binary(7))]).unwrap();
-    let error = DynStore::options().deletes().create(&path, &small).unwrap_err();
+    let error = DynStore::create_options().deletes(true).create(&path, &small).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema);
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left");
-    let error = Store::<PodRecord<[u8; 7]>>::options().deletes().create(&path).unwrap_err();
+    assert_eq!(
+        std::fs::read_dir(directory.path()).unwrap().count(),
+        0,
+        "the refused call left a file"
+    );
+    let error =
+        Store::<PodRecord<[u8; 7]>>::create_options().deletes(true).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema);
     let enough = Schema::packed([Field::new("bytes", DataType::Binary(8))]).unwrap();
-    DynStore::options().deletes().create(&path, &enough).unwrap();
+    DynStore::create_options().deletes(true).create(&path, &enough).unwrap();
 }
 
 /// Finds a way to read that shows a deleted record.
 #[test]
-fn dead_records_are_not_read() {
+fn no_call_reads_a_deleted_record() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 10);
     dead::delete(&path, &[0, 3, 4, 9]);
@@ -119,18 +124,18 @@ fn dead_records_are_not_read() {
 type Twelve = PodRecord<[u8; 12]>;
 
 fn open_windowed(path: &Path) -> WindowedStore<Twelve> {
-    WindowedStore::open_windowed(path, 256 << 10, 64 << 10).unwrap()
+    WindowedStore::options().max_mapped_bytes(256 << 10).window_bytes(64 << 10).open(path).unwrap()
 }
 
 /// Finds a handle that shows a deleted record.
 #[test]
-fn typed_and_windowed_stores_leave_dead_records_out_too() {
+fn typed_and_windowed_stores_skip_deleted_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("typed.rec");
-    let mut store = Store::<Twelve>::options().deletes().create(&path).unwrap();
+    let mut store = Store::<Twelve>::create_options().deletes(true).create(&path).unwrap();
     let records: Vec<Twelve> = (0..30_000).map(|n| PodRecord(record(n))).collect();
     store.append_slice(&records).unwrap();
-    assert_eq!(store.slice(0..2), None, "they do not follow one another");
+    assert_eq!(store.slice(0..2), None, "records with status bytes between them are not a slice");
     store.close().unwrap();
     let dead: Vec<u64> = (0..30_000).filter(|id| id % 7 == 0).collect();
     dead::delete(&path, &dead);
@@ -162,12 +167,12 @@ fn typed_and_windowed_stores_leave_dead_records_out_too() {
     let remaps = store.view_counters().remaps;
     let found: Vec<Twelve> = store.range(0..u64::MAX).map(|found| found.unwrap()).collect();
     assert!(found.into_iter().eq(live().chain([30_000]).map(|id| PodRecord(record(id)))));
-    assert!(store.view_counters().remaps - remaps < 20, "a window is mapped once");
+    assert!(store.view_counters().remaps - remaps < 20, "the store mapped a window repeatedly");
 }
 
-/// Finds an unknown status byte that a reader takes for a living or a deleted record.
+/// Finds a reader that takes a record with an unknown status byte for a live or a deleted one.
 #[test]
-fn a_record_with_an_unknown_status_is_damage_and_is_not_read() {
+fn a_record_with_an_unknown_status_byte_is_corrupt() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 3);
     for status in [0, 3, 255] {
@@ -193,9 +198,9 @@ fn a_record_with_an_unknown_status_is_damage_and_is_not_read() {
     }
 }
 
-/// Finds an edit that revives a record or lends its status byte.
+/// Finds an edit that revives a record or gives access to its status byte.
 #[test]
-fn an_edit_reaches_living_records_and_no_status_byte() {
+fn an_edit_changes_live_records_and_no_status_byte() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 4);
     dead::delete(&path, &[1]);
@@ -232,7 +237,7 @@ fn an_edit_reaches_living_records_and_no_status_byte() {
 
 /// Finds a truncation that breaks the free list.
 #[test]
-fn what_was_flushed_is_not_cut_off_and_what_was_not_is() {
+fn truncation_removes_unflushed_records_only() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 4);
     dead::delete(&path, &[3, 1]);
@@ -251,9 +256,9 @@ fn what_was_flushed_is_not_cut_off_and_what_was_not_is() {
     assert_eq!((store.get(4), store.live_count()), (Some(&record(44)[..]), 3));
 }
 
-/// Finds a refusal of a truncation that can break no free list.
+/// Finds a store that refuses a truncation which cannot break a free list.
 #[test]
-fn a_store_of_which_nothing_is_deleted_can_be_cut() {
+fn a_store_without_deleted_records_can_be_truncated() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 4);
     let mut store = DynStore::open(&path).unwrap();
@@ -265,13 +270,13 @@ fn a_store_of_which_nothing_is_deleted_can_be_cut() {
     assert_eq!((store.get(2), store.live_count()), (Some(&record(22)[..]), 3));
 }
 
-/// Finds a check of deletes that `verify` leaves out.
+/// Finds a check of deletes that `verify` omits.
 #[test]
-fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
+fn verify_reports_wrong_status_bytes_counts_and_free_lists() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 6);
-    dead::delete(&path, &[4, 1, 2]); // the list is 2, 1, 4
-    let report = verify(&path, 100).unwrap();
+    dead::delete(&path, &[4, 1, 2]); // the free list is now 2, 1, 4
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted, report.problems_found), (3, 3, 0));
     let good = std::fs::read(&path).unwrap();
     let slot = |id: u64| 65_536 + id * 16;
@@ -302,7 +307,7 @@ fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
     check(&[(slot(1), 5)], (3, 2), &[lost]);
     let lost = "the free list continues after record 1 at record 6, past the last";
     check(&[(slot(1), 6)], (3, 2), &[lost]);
-    // The bytes of a deleted record are not values.
+    // The bytes of a deleted record need not be valid values.
     check(&[(slot(1) + 11, 9)], (3, 2), &[]);
     let bad = &doubts_of_field(&path, &good, slot(0) + 11);
     assert!(bad.starts_with("record 0, field flag: "), "{bad}");
@@ -314,10 +319,10 @@ fn doubts_of_field(path: &Path, good: &[u8], at: u64) -> String {
     doubts(path).concat()
 }
 
-/// The live count of a header may be that of all records though some are deleted: `insert` took it
-/// past them, and panicked.
+/// A header may count all records as live although some are deleted. `insert` raised the live count
+/// past them and panicked.
 #[test]
-fn an_insert_does_not_take_the_live_count_past_the_records() {
+fn an_insert_refuses_to_raise_the_live_count_past_the_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 5);
     dead::delete(&path, &[3, 1]);
@@ -328,7 +333,7 @@ fn an_insert_does_not_take_the_live_count_past_the_records() {
     let error = transaction.insert(&record(7)).unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(1)), "{error}");
     assert!(error.to_string().contains("counts all 5 records as live"), "{error}");
-    // Nothing was changed by that, and the rest of the transaction is sound.
+    // The refused insert changed nothing, and the transaction still commits.
     assert_eq!(transaction.append(&record(5)).unwrap(), 5);
     transaction.commit(Durability::Immediate).unwrap();
     database.close().unwrap();

@@ -1,6 +1,6 @@
-//! `#[derive(Record)]` on every kind of struct and field: the schema that comes out, and bytes that
-//! mean the same to the struct and to the schema. What does not compile is shown in the
-//! documentation of `flatrec::derived` and of the derive.
+//! `#[derive(Record)]` on every kind of struct and field: the derived schema, and bytes that mean
+//! the same to the struct and to the schema. The documentation of `flatrec::derived` and of the
+//! derive shows what does not compile.
 #![cfg(feature = "derive")]
 #![forbid(unsafe_code)]
 
@@ -13,7 +13,7 @@ fn lines(schema: &Schema) -> Vec<String> {
     schema.fields().iter().map(ToString::to_string).collect()
 }
 
-/// The bytes of `record` and their schema, as they are found in a file that it was written to.
+/// Writes `record` to a file, and returns the schema and the bytes found there.
 fn through_a_file<R: Record>(record: R) -> (Schema, Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("records.rec");
@@ -52,7 +52,7 @@ struct Everything {
 #[test]
 fn a_naturally_aligned_struct_has_its_fields_where_the_compiler_put_them() {
     let schema = Everything::schema().unwrap();
-    // Not 8: a 32-bit system aligns 64-bit numbers to 4 bytes.
+    // The alignment is not always 8: some 32-bit systems align 64-bit numbers to 4 bytes.
     let alignment = u32::try_from(align_of::<Everything>()).unwrap();
     assert_eq!((schema.record_size(), schema.alignment()), (56, alignment));
     assert_eq!(
@@ -90,7 +90,7 @@ struct Packed {
     codes: [[u8; 2]; 3],
 }
 
-/// Finds an offset of a packed struct that the macro computes with padding.
+/// Finds an offset in a packed struct for which the macro assumes padding.
 #[test]
 fn a_packed_struct_has_no_gaps_whatever_its_fields() {
     let schema = Packed::schema().unwrap();
@@ -111,6 +111,29 @@ fn a_packed_struct_has_no_gaps_whatever_its_fields() {
 }
 
 #[derive(Clone, Copy, Record)]
+#[repr(C)]
+struct Lengths {
+    number: u128,
+    #[record(duration = "ms")]
+    took: i64,
+    #[record(duration = "s")]
+    each: [be::I64; 1],
+}
+
+/// Finds an attribute that gives a duration another unit, and an integer of another width.
+#[test]
+fn a_struct_can_have_durations_and_integers_of_128_bits() {
+    assert_eq!(
+        lines(&Lengths::schema().unwrap()),
+        [
+            "number: uint128 at 0",
+            "took: duration(ms) at 16",
+            "each: duration(s)[1] big-endian at 24",
+        ]
+    );
+}
+
+#[derive(Clone, Copy, Record)]
 #[repr(transparent)]
 struct Wrapped {
     inner: be::I16,
@@ -127,17 +150,17 @@ struct Aligned {
     data: [u8; 16],
 }
 
-/// Finds code of the macro that depends on the names in scope.
+/// Finds generated code that depends on the names in scope.
 #[test]
-fn other_layouts_and_other_paths() {
+fn the_macro_accepts_other_layouts_and_paths_to_the_crate() {
     assert_eq!(lines(&Wrapped::schema().unwrap()), ["inner: int16 big-endian at 0"]);
     let schema = Aligned::schema().unwrap();
     assert_eq!((schema.record_size(), schema.alignment()), (16, 16));
 }
 
-/// Finds native byte order that a nested struct hides.
+/// Finds a nested struct that hides native byte order.
 #[test]
-fn a_struct_is_native_if_one_of_its_fields_is() {
+fn a_struct_is_native_endian_if_one_of_its_fields_is() {
     const { assert!(Everything::NATIVE_ENDIAN) };
     const { assert!(!Packed::NATIVE_ENDIAN) };
     const { assert!(!Wrapped::NATIVE_ENDIAN) };
@@ -146,9 +169,9 @@ fn a_struct_is_native_if_one_of_its_fields_is() {
     const { assert!(<Nullable<[f64; 2]> as FieldType>::NATIVE_ENDIAN) };
 }
 
-/// Finds a field whose schema and whose Rust type read different values.
+/// Finds a field that reads as one value by its schema and as another by its Rust type.
 #[test]
-fn the_schema_reads_what_the_struct_says() {
+fn the_schema_reads_the_values_of_the_struct() {
     let record = Packed {
         one: 7,
         count: 1_000_000_007.into(),
@@ -173,7 +196,7 @@ fn the_schema_reads_what_the_struct_says() {
 
 /// Finds a plain type that opens a store of another record size.
 #[test]
-fn a_pod_type_opens_what_has_its_size() {
+fn a_pod_type_opens_stores_of_its_size_only() {
     let schema = PodRecord::<[u32; 3]>::schema().unwrap();
     assert_eq!(lines(&schema), ["data: binary(12) at 0"]);
     assert_eq!(schema.alignment(), 4);
@@ -199,10 +222,10 @@ struct Natural {
     small: [i16; 2],
 }
 
-/// Finds a comparison of layouts that demands more than equal offsets.
+/// Finds a comparison of layouts that demands more than equal offsets and types.
 #[test]
 #[cfg(target_endian = "little")]
-fn an_aligned_type_reads_records_that_were_declared_packed() {
+fn an_aligned_type_reads_records_of_a_packed_schema() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("packed.rec");
     let schema = Schema::packed(Natural::schema().unwrap().fields().to_vec()).unwrap();
@@ -223,7 +246,7 @@ fn an_aligned_type_reads_records_that_were_declared_packed() {
 
 /// Finds a difference between type and file that opening does not report.
 #[test]
-fn a_type_finds_every_difference_to_a_file() {
+fn every_difference_between_type_and_file_is_reported() {
     let found = Schema::packed([Field::new("inner", DataType::Int16)]).unwrap();
     let error = Wrapped::check_schema(&found).unwrap_err();
     assert_eq!(
@@ -233,9 +256,9 @@ fn a_type_finds_every_difference_to_a_file() {
     Wrapped::check_schema(&Wrapped::schema().unwrap()).unwrap();
 }
 
-/// Finds a byte that is undefined as a Rust `bool` or `char` and is lent as one.
+/// Finds a field type that shows invalid bytes as a Rust value, or accepts an invalid value.
 #[test]
-fn values_that_rust_cannot_hold_are_held_for_it() {
+fn field_types_accept_every_byte_and_show_valid_values_only() {
     assert_eq!(Bool::from(true), Bool::new(true));
     assert_ne!(Bool::new(true), Bool::default());
     assert!(bool::from(Bool::new(true)));
@@ -266,10 +289,10 @@ fn values_that_rust_cannot_hold_are_held_for_it() {
     assert_eq!(odd, Nullable::some(9));
 }
 
-/// Finds a field that moves all others and is lost among them: one wider field once made fifteen
-/// lines of two differences.
+/// Finds an error that lists all moved fields, among which the changed field is lost. One wider
+/// field once made fifteen lines of two differences.
 #[test]
-fn fields_that_only_moved_are_told_in_one_line_after_the_others() {
+fn an_error_sums_up_moved_fields_in_one_line_after_the_others() {
     let fields = |first: DataType| {
         let rest = ["b", "c", "d", "e"].map(|name| Field::new(name, DataType::Int32));
         [Field::new("a", first)].into_iter().chain(rest).collect::<Vec<_>>()

@@ -1,8 +1,11 @@
-//! What one handle can do, the others can, by the same names: each method on a store of a type, on
-//! one of bytes, and on both through windows.
+//! All store handles have the same methods by the same names. The tests call each method on a store
+//! of a type, on one of bytes, and on both through windows.
 
 #![cfg(feature = "derive")]
-#![allow(unsafe_code, reason = "opening a file or a backing that is open already is unsafe")]
+#![allow(
+    unsafe_code,
+    reason = "opening a file or a backing that another handle has open is unsafe"
+)]
 
 use std::borrow::Borrow;
 use std::fmt::Debug;
@@ -12,12 +15,12 @@ use std::sync::Arc;
 
 use flatrec::map::{Access, FileBacking};
 use flatrec::{
-    Copies, DataType, DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore,
-    DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row, Schema, Store,
-    Value, WindowedStore,
+    Copies, DataType, DynDatabase, DynEdit, DynReadOnlyDatabase, DynRecords, DynRecordsWithIds,
+    DynStore, DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row,
+    Schema, Store, Value, WindowedStore,
 };
 
-/// Windows of 64 KiB, of which eight are mapped.
+/// The budget and the window size: eight windows of 64 KiB.
 const WINDOWS: (u64, u64) = (512 << 10, 64 << 10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -31,7 +34,7 @@ fn pair(n: u32) -> Pair {
     Pair { n, square: n * n }
 }
 
-/// The bytes of [`pair`], whose numbers have the machine's order of bytes.
+/// The bytes of [`pair`], in the machine's byte order.
 fn bytes(n: u32) -> Vec<u8> {
     [n.to_ne_bytes(), (n * n).to_ne_bytes()].concat()
 }
@@ -75,7 +78,7 @@ impl Testable for [u8] {
     }
 }
 
-/// What a store and a store of windows do by the same words.
+/// Calls what stores and windowed stores have in common.
 macro_rules! goes_through_every_method {
     ($store:ident: $row:ty, $path:expr, $read:expr) => {{
         let (made, read) = (<$row>::make, $read);
@@ -91,7 +94,7 @@ macro_rules! goes_through_every_method {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         assert_eq!($store.count(), 6);
         for _ in 0..2 {
-            // From the writer's buffer, and from the file.
+            // First from the append buffer, then from the file.
             read(&$store);
             for n in 0..6 {
                 assert_eq!($store.try_read(u64::from(n)).unwrap(), Some(made(n)));
@@ -123,7 +126,7 @@ fn copied<R: Row + ?Sized>(mut copies: Copies<'_, R>) -> Vec<(u64, R::Owned)> {
     copied
 }
 
-/// Makes records 0 and 4 the record of 40.
+/// Changes records 0 and 4 to `make(40)`.
 fn change<R: Testable + ?Sized>(mut edit: Edit<'_, R>)
 where
     R::Owned: PartialEq + Debug,
@@ -142,7 +145,7 @@ where
     edit.finish().unwrap();
 }
 
-/// What a store of the whole file lends in place.
+/// Calls what a store of the whole file lends in place.
 fn read_in_place<R: Testable + ?Sized>(store: &Store<R>)
 where
     R::Owned: PartialEq + Debug,
@@ -170,7 +173,7 @@ where
     assert_eq!(backwards.collect::<Vec<_>>(), [2, 1]);
 }
 
-/// What a store of windows lends and copies, which may fail.
+/// Calls what a windowed store lends and copies.
 fn read_through_windows<R: Testable + ?Sized>(store: &WindowedStore<R>)
 where
     R::Owned: PartialEq + Debug,
@@ -192,47 +195,59 @@ fn in_a_directory(test: impl FnOnce(&Path)) {
     test(&directory.path().join("pairs.rec"));
 }
 
+/// Finds a method that a typed store lacks, or that differs on it.
 #[test]
 fn a_store_of_a_type_has_every_method() {
     in_a_directory(|path| {
-        let made = Store::<Pair>::options().metadata("made by a test").create(path);
+        let made = Store::<Pair>::create_options().metadata("made by a test").create(path);
         let mut store = made.unwrap();
         goes_through_every_method!(store: Pair, path, read_in_place::<Pair>);
     });
 }
 
+/// Finds a method that a store of bytes lacks, or that differs on it.
 #[test]
 fn a_store_of_bytes_has_every_method() {
     in_a_directory(|path| {
-        let options = DynStore::options().metadata("made by a test");
+        let options = DynStore::create_options().metadata("made by a test");
         let mut store = options.create(path, &schema()).unwrap();
         goes_through_every_method!(store: [u8], path, read_in_place::<[u8]>);
     });
 }
 
+/// Finds a method that a typed windowed store lacks, or that differs on it.
 #[test]
 fn a_windowed_store_of_a_type_has_every_method() {
     in_a_directory(|path| {
-        let made = Store::<Pair>::options().metadata("made by a test").create(path);
+        let made = Store::<Pair>::create_options().metadata("made by a test").create(path);
         made.unwrap().close().unwrap();
-        let mut store = Store::<Pair>::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        let mut store = WindowedStore::<Pair>::options()
+            .max_mapped_bytes(WINDOWS.0)
+            .window_bytes(WINDOWS.1)
+            .open(path)
+            .unwrap();
         goes_through_every_method!(store: Pair, path, read_through_windows::<Pair>);
     });
 }
 
+/// Finds a method that a windowed store of bytes lacks, or that differs on it.
 #[test]
 fn a_windowed_store_of_bytes_has_every_method() {
     in_a_directory(|path| {
-        let options = DynStore::options().metadata("made by a test");
+        let options = DynStore::create_options().metadata("made by a test");
         options.create(path, &schema()).unwrap().close().unwrap();
-        let mut store = DynWindowedStore::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        let mut store = DynWindowedStore::options()
+            .max_mapped_bytes(WINDOWS.0)
+            .window_bytes(WINDOWS.1)
+            .open(path)
+            .unwrap();
         goes_through_every_method!(store: [u8], path, read_through_windows::<[u8]>);
     });
 }
 
-/// Slices of a type and of bytes differ, and so do these.
+/// Finds a slice that a typed store reads or appends as bytes, or a store of bytes as records.
 #[test]
-fn slices_are_read_and_appended_as_what_they_are() {
+fn stores_read_and_append_slices_of_their_own_rows() {
     in_a_directory(|path| {
         let mut typed = Store::<Pair>::create(path).unwrap();
         assert_eq!(typed.append_slice(&[pair(0), pair(1)]).unwrap(), 0..2);
@@ -243,8 +258,11 @@ fn slices_are_read_and_appended_as_what_they_are() {
         assert_eq!(pairs[0], pair(1));
         typed.close().unwrap();
 
-        let mut windowed =
-            WindowedStore::<Pair>::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        let mut windowed = WindowedStore::<Pair>::options()
+            .max_mapped_bytes(WINDOWS.0)
+            .window_bytes(WINDOWS.1)
+            .open(path)
+            .unwrap();
         assert_eq!(windowed.append_slice(&[pair(2)]).unwrap(), 2..3);
         assert_eq!(windowed.read_into(1, &mut pairs).unwrap(), 2);
         assert_eq!(pairs[..2], [pair(1), pair(2)]);
@@ -257,7 +275,11 @@ fn slices_are_read_and_appended_as_what_they_are() {
         assert_eq!(room[..16], [bytes(1), bytes(2)].concat());
         let error = store.read_into(1, &mut room[..7]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
-        let store = DynWindowedStore::open_windowed_read_only(path, WINDOWS.0, WINDOWS.1).unwrap();
+        let store = DynWindowedStore::options()
+            .max_mapped_bytes(WINDOWS.0)
+            .window_bytes(WINDOWS.1)
+            .open_read_only(path)
+            .unwrap();
         assert_eq!(store.read_into(2, &mut room).unwrap(), 1);
         assert_eq!(room[..8], bytes(2));
         let error = store.read_into(2, &mut room[..7]).unwrap_err();
@@ -265,7 +287,7 @@ fn slices_are_read_and_appended_as_what_they_are() {
     });
 }
 
-/// The names that were types of their own.
+/// Finds an alias that names another type. These names were once types of their own.
 #[test]
 fn the_names_of_stores_of_bytes_are_aliases() {
     let mut store: DynStore = DynStore::temporary(&schema()).unwrap();
@@ -278,27 +300,31 @@ fn the_names_of_stores_of_bytes_are_aliases() {
     assert_eq!(with_ids.map(Result::unwrap).collect::<Vec<_>>(), [(0, &bytes(3)[..])]);
 }
 
-/// A store of a type is opened in all these ways too; one of bytes opened whatever it found.
+/// A store of bytes once opened a file of any schema, although the caller had given one. Typed
+/// stores compared theirs.
 #[test]
-fn a_schema_by_hand_is_asked_for_by_every_way_of_opening() {
+fn every_way_of_opening_compares_a_given_schema() {
     in_a_directory(|path| {
         let asking = || DynStore::options().schema(other_schema());
         DynStore::create(path, &schema()).unwrap().close().unwrap();
-        let mut aside = DynStore::options().create_aside(path, &schema(), true).unwrap();
+        let mut aside = DynStore::create_options().create_aside(path, &schema(), true).unwrap();
         aside.keep_unfinished(true);
         aside.append(&bytes(1)).unwrap();
         aside.flush().unwrap();
         drop(aside);
+        let windows = || DynWindowedStore::options().schema(other_schema());
         let open = || File::options().read(true).write(true).open(path).unwrap();
         let backing = || Arc::new(FileBacking::open(path, false).unwrap());
         let refused = [
             asking().open(path).map(drop),
             asking().open_read_only(path).map(drop),
             asking().open_private(path).map(drop),
-            asking().open_windowed(path, WINDOWS.0, WINDOWS.1).map(drop),
-            asking().open_windowed_read_only(path, WINDOWS.0, WINDOWS.1).map(drop),
+            windows().open(path).map(drop),
+            windows().open_read_only(path).map(drop),
+            DynDatabase::options().schema(other_schema()).open(path).map(drop),
+            DynReadOnlyDatabase::options().schema(other_schema()).open(path).map(drop),
             asking().resume_aside(path, true).map(drop),
-            // SAFETY: nothing else changes the file.
+            // SAFETY: no other handle changes the file.
             unsafe { asking().from_file(open(), Some(path), Access::ReadOnly) }.map(drop),
             // SAFETY: as above.
             unsafe { asking().over(backing(), Access::ReadOnly) }.map(drop),
@@ -313,49 +339,67 @@ fn a_schema_by_hand_is_asked_for_by_every_way_of_opening() {
     });
 }
 
+/// Finds a store that opens over an empty backing, with a guess for a schema.
 #[test]
-fn a_store_is_not_made_of_two_schemas() {
+fn a_store_over_an_empty_backing_is_created_and_not_opened() {
+    let empty = || Arc::new(FileBacking::temporary(0).unwrap());
+    // SAFETY: no other handle has these files.
+    let opened = unsafe { Store::<Pair>::options().over(empty(), Access::ReadWrite) };
+    assert_eq!(opened.unwrap_err().kind(), ErrorKind::NotAStore);
+    // SAFETY: as above.
+    let typed = unsafe { Store::<Pair>::create_options().create_over(empty()) };
+    assert!(typed.unwrap().is_empty());
+    // SAFETY: as above.
+    let known = unsafe { DynStore::create_options().create_over(empty(), &schema()) };
+    assert_eq!(known.unwrap().schema().fields().len(), 2);
+}
+
+/// Finds checksums that the caller asked for and did not get.
+#[test]
+fn a_store_without_a_path_is_not_created_with_checksums() {
+    let empty = || Arc::new(FileBacking::temporary(0).unwrap());
+    let stores = || DynStore::create_options().checksums(true);
+    let databases = || DynDatabase::create_options().checksums(true);
+    let refused = [
+        stores().temporary(&schema()).map(drop),
+        // SAFETY: no other handle has the file.
+        unsafe { stores().create_over(empty(), &schema()) }.map(drop),
+        // SAFETY: as above.
+        unsafe { databases().create_over(empty(), &schema()) }.map(drop),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}
+
+/// Finds a windowed store that maps more than its budget while its maker fills it.
+#[test]
+fn a_windowed_store_is_created_within_its_budget() {
     in_a_directory(|path| {
-        let asking = || DynStore::options().schema(other_schema());
-        let empty = Arc::new(FileBacking::temporary(0).unwrap());
-        let refused = [
-            asking().create(path, &schema()).map(drop),
-            asking().create_aside(path, &schema(), false).map(drop),
-            DynDatabase::options().schema(other_schema()).create(path, &schema()).map(drop),
-            asking().temporary(&schema()).map(drop),
-            // SAFETY: nothing else has the file.
-            unsafe { asking().create_over(Arc::clone(&empty) as _, &schema()) }.map(drop),
-        ];
-        for refused in refused {
-            assert_eq!(refused.unwrap_err().kind(), ErrorKind::SchemaMismatch);
+        let options = WindowedStore::<Pair>::create_options();
+        let options = options.max_mapped_bytes(512 << 10).window_bytes(64 << 10).deletes(true);
+        let mut store = options.create(path).unwrap();
+        store.append_all((0..60_000).map(pair)).unwrap();
+        store.flush().unwrap();
+        for id in (0..60_000).step_by(97) {
+            assert_eq!(*store.get(id).unwrap().unwrap(), pair(id as u32));
+            assert!(store.view_counters().mapped_bytes <= 512 << 10);
         }
-        assert_eq!(path.parent().unwrap().read_dir().unwrap().count(), 0);
+        assert!(store.view_counters().evictions > 0, "the budget is smaller than the store");
+        store.close().unwrap();
+        let store = Store::<Pair>::open_read_only(path).unwrap();
+        assert!(store.info().unwrap().deletes && store.count() == 60_000);
+        let other = path.with_file_name("other.rec");
+        let error = WindowedStore::<Pair>::create_options().max_mapped_bytes(1000).create(&other);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert!(!other.exists(), "a store that could not be opened is not left behind");
     });
 }
 
-/// A backing without bytes becomes a store where the schema is known, of a type or by hand.
+/// Finds copies of a type that are misaligned because status bytes lie between the records.
 #[test]
-fn a_store_is_made_over_an_empty_backing_by_the_schema_that_is_known() {
-    let empty = || Arc::new(FileBacking::temporary(0).unwrap());
-    // SAFETY: nothing else has these files.
-    let typed = unsafe { Store::<Pair>::options().over(empty(), Access::ReadWrite) };
-    assert!(typed.unwrap().is_empty());
-    // SAFETY: as above.
-    let typed = unsafe { Store::<Pair>::options().create_over(empty()) };
-    assert!(typed.unwrap().is_empty());
-    let by_hand = DynStore::options().schema(schema());
-    // SAFETY: as above.
-    let known = unsafe { by_hand.over(empty(), Access::ReadWrite) };
-    assert_eq!(known.unwrap().schema().fields().len(), 2);
-    // SAFETY: as above.
-    let unknown = unsafe { DynStore::options().over(empty(), Access::ReadWrite) };
-    assert_eq!(unknown.unwrap_err().kind(), ErrorKind::NotAStore);
-}
-
-/// Copies of records with a status byte behind each are where their type may lie.
-#[test]
-fn copies_of_a_type_are_aligned_whatever_lies_between_the_records() {
-    let mut store = Store::<Pair>::options().deletes().temporary().unwrap();
+fn copies_of_a_type_are_aligned_despite_status_bytes() {
+    let mut store = Store::<Pair>::create_options().deletes(true).temporary().unwrap();
     store.append_all((0..1000).map(pair)).unwrap();
     assert!(copied(store.copies(0..1000)).into_iter().eq((0..).zip((0..1000).map(pair))));
 }

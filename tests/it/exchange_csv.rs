@@ -1,4 +1,4 @@
-//! Loading CSV at its public surface: what is read, what is refused, and how it is said.
+//! Loading CSV through the public calls: what a load reads, what it refuses, and how it says so.
 #![cfg(feature = "exchange")]
 
 use std::io::{Read, Write};
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use flatrec::exchange::{CsvOptions, CsvReader, CsvWriter, Input, Progress, RejectWriter};
 use flatrec::{DataType, DynStore, ErrorKind, Field, Result, Schema};
 
-/// Infers, loads, and writes the records out as CSV again.
+/// Infers a schema, loads the records, and writes them as CSV again.
 fn through(csv: impl AsRef<[u8]>, options: CsvOptions) -> Result<(Schema, String)> {
     let mut reader = CsvReader::new(Input::from_bytes(csv), options);
     let schema = reader.infer(None)?.schema;
@@ -41,9 +41,9 @@ fn fails(csv: impl AsRef<[u8]>, options: CsvOptions, kind: ErrorKind, words: &[&
     }
 }
 
-/// Finds a value that loading or exporting changes.
+/// Finds a value that a load or an export changes.
 #[test]
-fn a_table_comes_back_as_it_was() {
+fn a_table_survives_a_load_and_an_export() {
     let csv = "id,name,when,ratio,ok\n\
                1,Ada,1815-12-10,0.5,true\n\
                2,\"Lovelace, \"\"A.\"\"\",,-1e300,false\n\
@@ -62,16 +62,16 @@ fn a_table_comes_back_as_it_was() {
     );
 }
 
-/// Finds a line end within quotes that the splitter takes for the end of a row.
+/// Finds a splitter that ends a row at a line end within quotes.
 #[test]
 fn quoted_text_keeps_line_ends_of_all_kinds() {
     let csv = "a,b\n\"x\ny\",1\n\"x\r\ny\",2\n\"x\ry\",3\n";
     assert_eq!(plain(csv).1, csv);
 }
 
-/// Finds a byte order mark or a blank line that becomes a row.
+/// Finds a byte order mark or a blank line that becomes data.
 #[test]
-fn line_ends_marks_and_blank_lines_are_no_data() {
+fn byte_order_marks_and_blank_lines_are_not_data() {
     let expected = "a,b\n1,x\n2,y\n";
     assert_eq!(plain("a,b\r\n1,x\r\n2,y\r\n").1, expected);
     assert_eq!(plain("a,b\n1,x\n2,y").1, expected);
@@ -80,9 +80,9 @@ fn line_ends_marks_and_blank_lines_are_no_data() {
     assert_eq!(plain("\n\r\na,b\n\n1,x\n\r\n2,y\n\n").1, expected);
 }
 
-/// Finds a null of a single column that is lost as a blank line.
+/// Finds a null of a single column that the load takes for a blank line.
 #[test]
-fn in_one_column_a_blank_line_is_a_null() {
+fn a_blank_line_of_a_single_column_is_a_null() {
     let (schema, text) = plain("a\n1\n\n3\n");
     assert_eq!(types(&schema), ["a: int64 nullable at 0"]);
     assert_eq!(text, "a\n1\n\n3\n");
@@ -98,12 +98,12 @@ fn null_texts_are_null_only_unquoted() {
     assert_eq!(types(&schema), ["a: int64 nullable at 0", "b: utf8(2) at 9"]);
     assert_eq!(text, "a,b\n,NA\n,x\n,y\n5,z\n");
     let (schema, _) = plain("a\nNA\n5\n");
-    assert_eq!(types(&schema), ["a: utf8(2) at 0"], "columns are not null by default");
+    assert_eq!(types(&schema), ["a: utf8(2) at 0"], "a column became nullable without a null");
 }
 
 /// Finds a header line that is loaded as data, or data that is taken for a header.
 #[test]
-fn headers_name_the_columns_or_their_places_do() {
+fn columns_have_the_header_s_names_or_numbers() {
     let (schema, _) = plain("a,,\"c, d\"\n1,2,3\n");
     let names: Vec<&str> = schema.fields().iter().map(Field::name).collect();
     assert_eq!(names, ["a", "column_2", "c, d"]);
@@ -115,9 +115,9 @@ fn headers_name_the_columns_or_their_places_do() {
     assert_eq!(text, "a,b\n");
 }
 
-/// Finds empty or repeated column names that get as far as a schema.
+/// Finds invalid or repeated column names that reach a schema.
 #[test]
-fn headers_that_are_none_are_refused() {
+fn invalid_headers_are_refused() {
     let options = CsvOptions::new;
     fails("a,b,a\n1,2,3\n", options(), ErrorKind::InvalidValue, &["columns 1 and 3", "\"a\""]);
     fails("", options(), ErrorKind::InvalidValue, &["no rows"]);
@@ -129,7 +129,8 @@ fn headers_that_are_none_are_refused() {
     fails(b"\xff\xfea\0,\0", options(), ErrorKind::InvalidValue, &["UTF-16"]);
 }
 
-/// Finds an error that names the wrong line, which threads made likely.
+/// Finds an error that names the wrong line, or not the first bad one, when threads parse the
+/// blocks.
 #[test]
 fn the_first_bad_row_is_named_by_line_field_and_value() {
     let schema =
@@ -158,9 +159,9 @@ fn the_first_bad_row_is_named_by_line_field_and_value() {
     assert!(text.contains("line 3: a quote is never closed"), "{text}");
 }
 
-/// Finds a bad row that is lost, or that takes its neighbours along.
+/// Finds a bad row that is lost, or that makes the load lose its neighbours.
 #[test]
-fn rejects_are_set_aside_and_the_rest_is_loaded() {
+fn a_load_sets_bad_rows_aside_and_loads_the_others() {
     let csv = b"n,name\n1,a\nx,b\n300,\"c\n\"\"d\"\n4\n5,e\xff\n6,f\r\n7,\"g\n";
     let schema =
         Schema::packed([Field::new("n", DataType::UInt8), Field::new("name", DataType::Utf8(2))])
@@ -186,12 +187,15 @@ fn rejects_are_set_aside_and_the_rest_is_loaded() {
     for part in expected {
         assert!(lines.contains(part), "{part:?} is not in:\n{lines}");
     }
-    assert!(lines.contains(",\"300,\"\"c\n\"\"\"\"d\"\"\"\n"), "the row as it stood:\n{lines}");
+    assert!(
+        lines.contains(",\"300,\"\"c\n\"\"\"\"d\"\"\"\n"),
+        "the text of the row is missing in:\n{lines}"
+    );
 }
 
-/// Finds a schema that one bad row makes wider.
+/// Finds an inference that a bad row misleads.
 #[test]
-fn inference_passes_over_rows_that_are_none_if_they_are_set_aside() {
+fn inference_skips_bad_rows_that_are_set_aside() {
     let csv = b"a,b\n1,x\n2\nzzz,\"y\"y\n\xff,x\n3,y\n";
     let error = through(csv, CsvOptions::new()).unwrap_err();
     assert!(error.to_string().contains("line 3: the row has 1 fields"), "{error}");
@@ -209,9 +213,9 @@ fn inference_passes_over_rows_that_are_none_if_they_are_set_aside() {
     assert_eq!(rejected, [3, 4, 5]);
 }
 
-/// Finds columns that are loaded by their place into fields of other names.
+/// Finds a load that puts a column into the field at its place instead of the field of its name.
 #[test]
-fn columns_go_to_the_fields_of_their_names() {
+fn columns_are_loaded_into_the_fields_of_their_names() {
     let schema =
         Schema::packed([Field::new("a", DataType::Int8), Field::new("b", DataType::Utf8(1))])
             .unwrap();
@@ -228,9 +232,10 @@ fn columns_go_to_the_fields_of_their_names() {
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
 }
 
-/// Finds a delimiter that cannot be told from a quote, a line end or a part of a character.
+/// Finds a delimiter that the splitter cannot distinguish from a quote, a line end or a part of a
+/// character.
 #[test]
-fn delimiters_are_plain_ascii() {
+fn delimiters_are_ascii_characters() {
     for delimiter in [b'"', b'\n', b'\r', 0, 0x80] {
         let error = CsvOptions::new().delimiter(delimiter).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
@@ -247,9 +252,9 @@ fn gzipped(text: &[u8]) -> Vec<u8> {
 
 /// Finds a load that ends at the first member of a gzip file.
 #[test]
-fn gzip_is_known_by_its_first_bytes_and_may_have_several_members() {
+fn gzip_is_recognised_by_its_first_bytes_and_may_have_several_members() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("table.csv"); // whatever it is called
+    let path = dir.path().join("table.csv"); // the name does not say that it is gzip
     let mut bytes = gzipped(b"a,b\n1,x\n2,");
     bytes.extend(gzipped(b"y\n"));
     std::fs::write(&path, &bytes).unwrap();
@@ -272,7 +277,7 @@ fn gzip_is_known_by_its_first_bytes_and_may_have_several_members() {
     assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
 }
 
-/// A reader that can be read once, a few bytes at a time.
+/// An input that can be read once, a few bytes at a time.
 struct Trickle(std::io::Cursor<Vec<u8>>);
 
 impl Read for Trickle {
@@ -286,9 +291,9 @@ fn stream(bytes: &[u8]) -> Input {
     Input::from_reader("stream", Trickle(std::io::Cursor::new(bytes.to_vec())))
 }
 
-/// Finds rows of a stream that inference reads and the load then misses.
+/// Finds rows of a stream that a load misses because inference has read them.
 #[test]
-fn streams_are_sampled_or_spooled() {
+fn rows_of_a_stream_are_kept_for_the_load_after_inference() {
     let csv = b"a,b\n1,x\n2,y\n3,z\n";
     for bytes in [csv.to_vec(), gzipped(csv)] {
         let mut reader = CsvReader::new(stream(&bytes), CsvOptions::new());
@@ -314,16 +319,20 @@ fn streams_are_sampled_or_spooled() {
         let mut records: Vec<u8> = Vec::new();
         reader.load(&schema, &mut records).unwrap();
         assert_eq!(to_csv(&schema, &records).as_bytes(), csv);
-        // On some systems the name stays until the file is closed.
+        // On Windows the name stays until the file is closed.
         #[cfg(windows)]
         drop(reader);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "no name is left behind");
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "the load left a temporary file"
+        );
     }
 }
 
-/// Finds inference that reads more than the sample it was told to.
+/// Finds an inference that reads more rows than its sample.
 #[test]
-fn samples_see_the_head_only() {
+fn a_sample_reads_the_first_rows_only() {
     let mut reader = CsvReader::new(Input::from_bytes("a\n1\n2\nx\n"), CsvOptions::new());
     let inferred = reader.infer(Some(2)).unwrap();
     assert_eq!((types(&inferred.schema), inferred.rows), (vec!["a: int64 at 0".into()], 2));
@@ -334,14 +343,15 @@ fn samples_see_the_head_only() {
 
 /// Finds an error that does not say what to do.
 #[test]
-fn text_that_makes_no_record_is_refused_with_advice() {
+fn text_that_fits_no_record_is_refused_with_advice() {
     let long = format!("a,b\n{},1\n", "x".repeat(17 << 20));
     fails(&long, CsvOptions::new(), ErrorKind::InvalidSchema, &["16777216", "or give a schema"]);
     let endless = format!("a,b\n1,x\n2,\"{}", "y\n".repeat(40 << 20));
     fails(&endless, CsvOptions::new(), ErrorKind::InvalidValue, &["byte 8", "never closed"]);
 }
 
-/// Large enough for many blocks, with quoted line ends so that no block ends at any line end.
+/// Makes a table of many blocks. Its quoted line ends do not end rows, so a block cannot end at
+/// every line end.
 fn large_table(rows: usize) -> String {
     let mut csv = String::from("id,text,value\n");
     for row in 0..rows {
@@ -358,14 +368,14 @@ fn large_table(rows: usize) -> String {
 
 /// Finds an order or an error that depends on the number of threads.
 #[test]
-fn threads_make_no_difference() {
+fn the_number_of_threads_changes_neither_records_nor_errors() {
     let mut csv = large_table(60_000);
     let one = through(&csv, CsvOptions::new().threads(1)).unwrap();
     for threads in [2, 5] {
         let many = through(&csv, CsvOptions::new().threads(threads)).unwrap();
         assert_eq!(one, many);
     }
-    // The exact line of a bad row, some blocks in.
+    // A bad row some blocks into the table, named by its exact line.
     let line = csv.matches('\n').count() + 1;
     csv.push_str("60000,x,1.5\nbad,\"x\ny\",1.5\nworse,x,y\n60001,\"z\nz\",2.5\n");
     let schema = &one.0;
@@ -391,9 +401,9 @@ fn threads_make_no_difference() {
     }
 }
 
-/// Finds a load that goes on, or hangs, after its sink failed.
+/// Finds a load that continues or hangs after its sink failed.
 #[test]
-fn a_sink_that_fails_ends_the_load() {
+fn an_error_of_the_sink_ends_the_load() {
     struct Full;
     impl flatrec::exchange::RecordSink for Full {
         fn append_records(&mut self, _: &[u8]) -> Result<()> {
@@ -410,9 +420,9 @@ fn a_sink_that_fails_ends_the_load() {
     }
 }
 
-/// Finds an error of reading without the path.
+/// Finds a read error without the path.
 #[test]
-fn files_that_cannot_be_read_are_named() {
+fn errors_name_files_that_cannot_be_read() {
     let dir = tempfile::tempdir().unwrap();
     let error = Input::open(dir.path()).err().unwrap();
     assert!(error.to_string().contains("directory"), "{error}");
@@ -421,9 +431,10 @@ fn files_that_cannot_be_read_are_named() {
     assert_eq!(error.file_path(), Some(&*dir.path().join("nothing.csv")));
 }
 
-/// The real table of data/, byte for byte but for its word for null.
+/// Finds a byte of the real table in data/ that a load and an export change. Only its word for null
+/// may differ.
 #[test]
-fn the_flights_come_back_as_they_were() {
+fn the_flights_survive_a_load_and_an_export() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/flights-2013-01.csv");
     let csv = std::fs::read_to_string(path).unwrap();
     let dir = tempfile::tempdir().unwrap();

@@ -28,7 +28,7 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Finds a type that becomes invalid JSON, such as a number that is not one.
+/// Finds a type that becomes invalid JSON, such as a NaN.
 #[test]
 fn ndjson_has_a_form_for_every_type() {
     use DataType::*;
@@ -92,7 +92,7 @@ fn ndjson_has_a_form_for_every_type() {
     assert_eq!(lines.len(), 2);
 }
 
-/// Finds an array that is written as text.
+/// Finds an array that an export writes as text.
 #[test]
 fn ndjson_arrays_are_arrays() {
     let schema = Schema::packed([
@@ -124,9 +124,10 @@ fn numbers(count: i64) -> (Schema, DynStore) {
     (schema, store)
 }
 
-/// Finds an export that leaves half a file under the final name, or an unfinished one beside it.
+/// Finds an export that leaves a part of a file under the final name, or an unfinished file beside
+/// it.
 #[test]
-fn files_are_whole_and_nothing_else_is_left() {
+fn an_export_leaves_a_whole_file_or_nothing() {
     let (schema, store) = numbers(300_000);
     let dir = tempfile::tempdir().unwrap();
     for (name, format) in [
@@ -158,7 +159,7 @@ fn files_are_whole_and_nothing_else_is_left() {
 
 /// Finds an export that overwrites a file unasked.
 #[test]
-fn files_are_replaced_only_when_asked_to() {
+fn an_export_replaces_a_file_only_if_asked() {
     let (schema, store) = numbers(3);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("n.csv");
@@ -175,10 +176,11 @@ fn files_are_replaced_only_when_asked_to() {
     assert_eq!(names(dir.path()), ["n.csv"]);
 }
 
-/// As `std::fs::rename` does, and other than `std::fs::write`.
+/// Finds an export that writes through a symbolic link. An export replaces the link itself, as
+/// `std::fs::rename` does.
 #[test]
 #[cfg(unix)]
-fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
+fn an_export_replaces_a_link_and_keeps_its_target() {
     let (schema, store) = numbers(3);
     let dir = tempfile::tempdir().unwrap();
     for (ending, format) in
@@ -196,9 +198,9 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
     }
 }
 
-/// Finds an export that destroys the old file before it knows that the new one is whole.
+/// Finds an export that removes the old file before the new one is whole.
 #[test]
-fn a_damaged_record_leaves_the_old_file() {
+fn an_export_that_fails_at_a_record_keeps_the_old_file() {
     let schema = Schema::packed([Field::new("flag", DataType::Bool)]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("flags.csv");
@@ -209,21 +211,21 @@ fn a_damaged_record_leaves_the_old_file() {
         .export(records.into_iter(), &path)
         .unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(2)));
-    // It was not the output that was read.
+    // The error names the record and not the output.
     assert_eq!(error.file_path(), None);
     assert!(error.to_string().starts_with("read, record 2: corrupt: field flag"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"old");
     assert_eq!(names(dir.path()), ["flags.csv"]);
 
-    // A raw dump does not look at values.
+    // A raw export does not check values.
     let path = dir.path().join("flags.npy");
     Exporter::new(&schema, ExportFormat::Npy).export(records.into_iter(), &path).unwrap();
     assert!(fs::read(&path).unwrap().ends_with(&[0, 1, 9]));
 }
 
-/// Finds an error of writing without the path.
+/// Finds a write error without the path.
 #[test]
-fn errors_of_writing_name_the_output() {
+fn write_errors_name_the_output() {
     let (schema, store) = numbers(3);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("missing").join("n.csv");
@@ -234,9 +236,9 @@ fn errors_of_writing_name_the_output() {
     }
 }
 
-/// Finds a file whose ending and format differ.
+/// Finds an ending that selects the wrong format.
 #[test]
-fn endings_name_formats() {
+fn the_ending_of_a_name_selects_the_format() {
     for (path, format) in [
         ("a.csv", ExportFormat::Csv),
         ("A.CSV", ExportFormat::Csv),
@@ -252,9 +254,9 @@ fn endings_name_formats() {
     }
 }
 
-/// Finds text with the chosen delimiter that is written without quotes.
+/// Finds text with the chosen delimiter that an export does not quote.
 #[test]
-fn other_delimiters_come_back_too() {
+fn tables_with_other_delimiters_survive_a_load_and_an_export() {
     let csv = "a;b\n\"x;y\";1,5\n\"x\"\"y\";2\n";
     let options = || CsvOptions::new().delimiter(b';').unwrap();
     let mut reader = CsvReader::new(Input::from_bytes(csv), options());

@@ -1,5 +1,4 @@
-//! A load that goes on from any point that an earlier one has reached does what that one would have
-//! done.
+//! A load that resumes from any point of an earlier one ends as that one would have ended.
 #![cfg(feature = "exchange")]
 
 use std::io::Write as _;
@@ -7,7 +6,7 @@ use std::io::Write as _;
 use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport, RecordSink};
 use flatrec::{DataType, ErrorKind, Field, Result, Schema};
 
-/// Records, and where the load was after how many of their bytes.
+/// The loaded records, and the points that the load reached with the number of bytes before each.
 #[derive(Default)]
 struct Sink {
     bytes: Vec<u8>,
@@ -45,17 +44,20 @@ fn load(
     (sink, rejects, report)
 }
 
-/// Loads all of `text`, and again from each point on the way.
+/// Loads all of `text`, and then again from each point.
 fn from_every_point(name: &str, text: &[u8], options: &CsvOptions, schema: &Schema) {
     let (all, rejects, report) = load(text, options, schema, &LoadPoint::default());
     assert!(all.points.len() > 3, "{name}: too few points");
     assert!(report.loaded > 0 && report.nulls > 0 && report.rejected > 0, "{name}: {report:?}");
     for (done_bytes, point) in &all.points {
         let (rest, rest_rejects, rest_report) = load(text, options, schema, point);
-        assert!(rest.bytes == all.bytes[*done_bytes..], "{name}: records behind {point:?}");
+        assert!(
+            rest.bytes == all.bytes[*done_bytes..],
+            "{name}: the records after {point:?} differ"
+        );
         let done = usize::try_from(point.report.rejected).unwrap();
-        assert_eq!(rest_rejects, rejects[done..], "{name}: rejects behind {point:?}");
-        assert_eq!(rest_report, report, "{name}: the report from {point:?}");
+        assert_eq!(rest_rejects, rejects[done..], "{name}: the rejects after {point:?} differ");
+        assert_eq!(rest_report, report, "{name}: the report after {point:?} differs");
     }
     let last = all.points.last().unwrap().1;
     assert_eq!((last.report.loaded, last.report.rejected), (report.loaded, report.rejected));
@@ -67,9 +69,9 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-/// Finds a row that is lost or loaded twice where a load was interrupted.
+/// Finds a row that a resumed load loses or loads twice.
 #[test]
-fn a_load_goes_on_from_every_point_as_if_it_had_not_stopped() {
+fn a_load_resumes_from_every_point_with_the_same_result() {
     let schema = Schema::packed([
         Field::new("n", DataType::Int32),
         Field::new("text", DataType::Utf8(30)).nullable(),
@@ -92,7 +94,7 @@ fn a_load_goes_on_from_every_point_as_if_it_had_not_stopped() {
     }
 }
 
-/// Finds a resumed load that counts blank lines in another way than the first one.
+/// Finds a resumed load that counts blank lines in another way than the first load.
 #[test]
 fn blank_lines_of_one_column_stay_rows() {
     let schema = Schema::packed([Field::new("column_1", DataType::Int32).nullable()]).unwrap();
@@ -104,17 +106,17 @@ fn blank_lines_of_one_column_stay_rows() {
     from_every_point("one column", text.repeat(2).as_bytes(), &options, &schema);
 }
 
-/// Finds a resumed load that looks for a gzip header at its own beginning.
+/// Finds a resumed load that looks for a gzip header at its first byte.
 #[test]
-fn what_looks_like_gzip_in_the_middle_is_text() {
+fn a_gzip_header_in_the_middle_is_text() {
     let schema = Schema::packed([Field::new("a", DataType::Int32).nullable()]).unwrap();
     let text = [&b"a\n1\n\n"[..], &b"\x1f\x8b is no number\n".repeat(100_000)].concat();
     from_every_point("like gzip", &text, &CsvOptions::new(), &schema);
 }
 
-/// Finds a resumed load that takes the end of a shorter file for success.
+/// Finds a resumed load that succeeds although the file ends before its point.
 #[test]
-fn a_point_that_is_not_there_is_an_error() {
+fn a_point_past_the_end_of_the_file_is_an_error() {
     let schema = Schema::packed([Field::new("a", DataType::Int32)]).unwrap();
     let text = b"a\n1\n2\n";
     let point = LoadPoint { offset_bytes: 7, ..LoadPoint::default() };
@@ -132,10 +134,10 @@ fn a_point_that_is_not_there_is_an_error() {
     }
 }
 
-/// A point may say anything, since it was read from a file: counting on from the end of all numbers
+/// A point comes from a file and may say anything. A load that counted on from the highest number
 /// panicked, or began at 0 again.
 #[test]
-fn a_point_that_counts_to_the_end_of_numbers_is_gone_on_from() {
+fn a_load_resumes_from_a_point_with_the_highest_numbers() {
     let schema = Schema::packed([Field::new("n", DataType::Int32)]).unwrap();
     let text = b"n\n1\nnone\n3\n";
     let far = LoadReport { loaded: u64::MAX, rejected: u64::MAX, ..LoadReport::default() };

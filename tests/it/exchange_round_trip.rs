@@ -1,4 +1,4 @@
-//! Random tables through CSV and back: no value may change.
+//! Random tables through CSV and back, without a changed value.
 #![cfg(feature = "exchange")]
 
 use flatrec::exchange::{CsvOptions, CsvReader, CsvWriter, Input};
@@ -8,10 +8,10 @@ use proptest::strategy::BoxedStrategy;
 
 use crate::support::fields::{PLAIN_TYPES, UNITS};
 
-/// One field of a CSV file: its text, or null, and whether to quote it without need.
+/// A field of a CSV file: its text or null, and whether to quote it without need.
 type Cell = (Option<String>, bool);
 
-/// Texts that inference takes for one type, or nearly.
+/// Texts that inference takes for one type, or almost.
 fn column_texts() -> impl Strategy<Value = BoxedStrategy<String>> {
     let text = |regex: &str| proptest::string::string_regex(regex).unwrap().boxed();
     prop_oneof![
@@ -49,7 +49,7 @@ fn tables() -> impl Strategy<Value = Vec<Vec<Cell>>> {
     })
 }
 
-/// CSV by the book, written without our writer.
+/// Writes CSV by RFC 4180, without flatrec's writer.
 fn csv_of(table: &[Vec<Cell>], columns: usize) -> String {
     let header: Vec<String> = (0..columns).map(|at| format!("c{at}")).collect();
     let mut csv = header.join(",") + "\n";
@@ -89,7 +89,7 @@ fn write(schema: &Schema, records: &[u8]) -> String {
     String::from_utf8(csv.finish().unwrap()).unwrap()
 }
 
-/// Whether the field's value is what the text says, in the sense of its type.
+/// Whether the field's value equals the text, by the field's type.
 fn same_value(field: &Field, record: &[u8], text: &str) -> bool {
     let value = field.read(record).unwrap();
     let mut written = String::new();
@@ -97,7 +97,7 @@ fn same_value(field: &Field, record: &[u8], text: &str) -> bool {
     match value {
         Value::Text(value) => value == text,
         Value::Float(value) => {
-            // Numbers compare by value, and the texts of 0 and of NaN by theirs.
+            // Numbers compare by value, but zeros and NaNs by their text.
             let expected: f64 = text.parse().unwrap();
             value.to_bits() == expected.to_bits() || value.is_nan() && expected.is_nan()
         }
@@ -123,9 +123,9 @@ fn same_value(field: &Field, record: &[u8], text: &str) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Finds an inferred type that is too narrow for a value.
+    /// Finds an inferred type that cannot hold a value.
     #[test]
-    fn inferred_tables_keep_every_value(table in tables()) {
+    fn an_inferred_schema_keeps_every_value(table in tables()) {
         let columns = table.first().map_or(1, Vec::len);
         let csv = csv_of(&table, columns);
         let (schema, records) = load(&csv, None);
@@ -141,7 +141,7 @@ proptest! {
                 }
             }
         }
-        // What we write is the same table to ourselves, and the same text when written again.
+        // The written text loads as the same table, and is the same when written again.
         let written = write(&schema, &records);
         let (schema_again, records_again) = load(&written, Some(&schema));
         prop_assert_eq!(&records_again, &records);
@@ -150,7 +150,7 @@ proptest! {
 
     /// Finds a text form that inference reads as another type.
     #[test]
-    fn inferring_what_we_wrote_gives_the_same_schema(table in tables()) {
+    fn inference_from_written_text_gives_the_same_schema(table in tables()) {
         let columns = table.first().map_or(1, Vec::len);
         let (schema, records) = load(&csv_of(&table, columns), None);
         let (again, _) = load(&write(&schema, &records), None);
@@ -164,7 +164,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Whatever the bytes are, each row is loaded or set aside, or it is one clear error.
+    /// Finds bytes of which a load neither loads nor sets aside a row, or on which it panics.
     #[test]
     fn any_bytes_are_loaded_or_refused(
         bytes in prop_oneof![
@@ -184,7 +184,8 @@ proptest! {
         let report = reader.load(&inferred.schema, &mut records).unwrap();
         drop(reader);
         prop_assert_eq!(report.rejected, rejected);
-        // Inference passes over what is no row; text that ends in NUL is one that no field holds.
+        // Inference skips invalid rows. It counts text that ends in NUL as a row, but no field can
+        // hold it.
         if bytes.contains(&0) {
             prop_assert!(report.loaded <= inferred.rows);
         } else {
@@ -195,7 +196,7 @@ proptest! {
     }
 }
 
-/// Fields of every kind, arrays, byte orders and gaps included.
+/// Schemas of fields of every kind, with arrays, byte orders and gaps.
 fn schemas() -> impl Strategy<Value = Schema> {
     let data_type = prop_oneof![
         prop::sample::select(PLAIN_TYPES.to_vec()),
@@ -225,7 +226,7 @@ fn schemas() -> impl Strategy<Value = Schema> {
     })
 }
 
-/// Puts a random value into each field; null where it may be, for zeros.
+/// Puts a random value into each field, and null for a zero seed where the field allows it.
 fn fill(schema: &Schema, seeds: &[u64]) -> Vec<u8> {
     let mut record = vec![0; schema.record_size() as usize];
     for (at, field) in schema.fields().iter().enumerate() {
@@ -253,7 +254,7 @@ fn width(field: &Field) -> usize {
     field.data_type().size_bytes() as usize
 }
 
-/// Up to eight characters of what makes CSV and JSON hard, cut to the type later.
+/// Up to eight characters that are special in CSV and JSON. The caller cuts them to the field.
 fn text_of(seed: u64) -> String {
     let letters = ['a', '"', ',', '\n', '\r', '\\', '[', ' '];
     (0..seed % 9).map(|at| letters[(seed >> (8 + 3 * at)) as usize % 8]).collect()
@@ -270,7 +271,7 @@ fn value_of<'v>(data_type: DataType, seed: u64, text: &'v str, bytes: &'v [u8]) 
         DataType::UInt16 => Value::from(seed as u16),
         DataType::UInt32 => Value::from(seed as u32),
         DataType::UInt64 => Value::from(seed),
-        // Of the many NaNs text knows one, so that only this one comes back bit by bit.
+        // Text has only one NaN, so only this one comes back bit by bit.
         DataType::Float32 => match f32::from_bits(seed as u32) {
             nan if nan.is_nan() => Value::from(f32::NAN),
             value => Value::from(value),
@@ -291,7 +292,7 @@ proptest! {
 
     /// Finds a value of any type that its text form changes.
     #[test]
-    fn records_of_any_schema_come_back_byte_for_byte(
+    fn records_of_any_schema_survive_byte_for_byte(
         schema in schemas(),
         seeds in prop::collection::vec(any::<[u64; 3]>(), 0..12),
     ) {

@@ -1,4 +1,4 @@
-//! Schemas as text: the JSON is read back, and compilers accept the Rust and the C.
+//! Schemas as text: the JSON is read back, and compilers check the Rust and the C.
 #![cfg(feature = "exchange")]
 
 use std::io::Write;
@@ -10,7 +10,7 @@ use flatrec::{DataType, ErrorKind, Field, Schema, TimeUnit};
 use crate::support::fields::with_gaps;
 use crate::support::skip::skip;
 
-/// Every type, nullable and not, arrays, byte orders, gaps, and names that are none elsewhere.
+/// Every type, nullable and not, arrays, byte orders, gaps, and names that are keywords elsewhere.
 fn every_kind() -> Schema {
     use DataType::*;
     let fields = [
@@ -34,20 +34,23 @@ fn every_kind() -> Schema {
         Field::new("struct", Utf8(3)).array(2).nullable(),
         Field::new("2nd \"*/\\'", Binary(5)),
         Field::new("Größe", Bool).array(4),
+        Field::new("took", Duration(TimeUnit::Microsecond)).nullable(),
+        Field::new("i128", Int128),
+        Field::new("u128", UInt128).big_endian(),
     ];
     with_gaps(fields)
 }
 
-/// Finds a property of a schema that its JSON leaves out.
+/// Finds a property of a schema that its JSON omits.
 #[test]
-fn json_is_read_back_as_it_was() {
+fn a_schema_survives_as_json() {
     let schema = every_kind();
     assert_eq!(schema_from_json(&schema_to_json(&schema)).unwrap(), schema);
 }
 
-/// Finds a default that short JSON does not get.
+/// Finds a property without its default when the JSON omits it.
 #[test]
-fn json_written_by_hand_may_be_short() {
+fn json_may_omit_properties_with_defaults() {
     let schema = schema_from_json(
         r#"{"fields": [{"name": "a", "type": "int16"}, {"name": "b", "type": "utf8(3)"}]}"#,
     )
@@ -63,9 +66,9 @@ fn json_written_by_hand_may_be_short() {
     assert_eq!(schema.record_size(), 8);
 }
 
-/// Finds JSON that is wrong and accepted, or refused without a reason.
+/// Finds invalid JSON that is accepted, or refused without a reason.
 #[test]
-fn json_that_is_no_schema_says_why() {
+fn invalid_json_is_refused_with_a_reason() {
     for (text, why) in [
         ("", "EOF"),
         ("[]", "not an object"),
@@ -92,10 +95,11 @@ fn json_that_is_no_schema_says_why() {
     }
 }
 
-/// The Rust struct is kept as a file, so that the next test is compiled with it. To make it again:
-/// `FLATREC_WRITE_EXPECTED=1 cargo test -p flatrec --features exchange rust_is`
+/// Finds a change of the generated Rust. The text is kept as a file, which the next test compiles.
+/// To make it again: `FLATREC_WRITE_EXPECTED=1 cargo test -p flatrec --features exchange
+/// generated_rust`
 #[test]
-fn rust_is_as_expected() {
+fn generated_rust_is_the_expected_text() {
     let text = schema_to_rust(&every_kind(), "EveryKind").unwrap();
     if std::env::var_os("FLATREC_WRITE_EXPECTED").is_some() {
         std::fs::write("tests/it/exchange_schema/every_kind.rs", &text).unwrap();
@@ -105,21 +109,21 @@ fn rust_is_as_expected() {
 }
 
 #[cfg(feature = "derive")]
-#[allow(unreachable_pub)] // It is written to be anyone's.
+#[allow(unreachable_pub)] // The generated struct is public.
 #[path = "exchange_schema/every_kind.rs"]
 mod every_kind_in_rust;
 
-/// Finds a generated struct with another layout than the file's.
+/// Finds a generated struct whose layout differs from the file's.
 #[cfg(feature = "derive")]
 #[test]
-fn rust_compiles_and_has_the_same_schema() {
+fn generated_rust_compiles_and_has_the_same_schema() {
     use flatrec::{Record, Store, Value};
     let schema = every_kind();
     let rust = every_kind_in_rust::EveryKind::schema().unwrap();
     assert_eq!(rust.fields(), schema.fields());
     assert_eq!(rust.record_size(), schema.record_size());
 
-    // And so it opens a store of the schema.
+    // The struct opens a store of the schema.
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("every.rec");
     let mut record = vec![0; schema.record_size() as usize];
@@ -133,9 +137,9 @@ fn rust_compiles_and_has_the_same_schema() {
     assert_eq!((record.i32.get(), record.type_.as_str().unwrap()), (-5, "seven"));
 }
 
-/// Finds a generated struct that the macro would refuse.
+/// Finds a generated struct that the derive refuses.
 #[test]
-fn rust_has_no_type_for_arrays_of_bytes() {
+fn arrays_of_bytes_cannot_become_rust() {
     for data_type in [DataType::UInt8, DataType::Binary(2)] {
         let schema = Schema::packed([Field::new("a", data_type).array(3)]).unwrap();
         let error = schema_to_rust(&schema, "A").unwrap_err();
@@ -143,9 +147,9 @@ fn rust_has_no_type_for_arrays_of_bytes() {
     }
 }
 
-/// Finds a name in generated code that is no identifier.
+/// Finds a name in generated code that is not an identifier.
 #[test]
-fn records_are_named_by_identifiers() {
+fn names_of_records_must_be_identifiers() {
     let schema = Schema::packed([Field::new("a", DataType::Int8)]).unwrap();
     for name in ["", "a b", "1st", "x-y", "é"] {
         for error in [schema_to_rust(&schema, name), schema_to_c(&schema, name)] {
@@ -156,7 +160,7 @@ fn records_are_named_by_identifiers() {
     assert!(schema_to_c(&schema, "struct").unwrap().contains("struct struct_ {"));
 }
 
-/// Whether `compiler` accepts the text; `None` if there is no such compiler.
+/// Whether `compiler` accepts the text, or `None` without such a compiler.
 fn accepts(compiler: &str, language: &str, text: &str) -> Option<Result<(), String>> {
     let mut child = Command::new(compiler)
         .args(["-x", language, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-"])
@@ -170,7 +174,7 @@ fn accepts(compiler: &str, language: &str, text: &str) -> Option<Result<(), Stri
     Some(if output.status.success() { Ok(()) } else { Err(errors) })
 }
 
-/// Finds a generated header whose assertions do not hold, or do not check.
+/// Finds a generated header whose assertions fail, or check nothing.
 #[test]
 fn c_and_cpp_compilers_check_every_offset() {
     let text = schema_to_c(&every_kind(), "every_kind").unwrap();
@@ -178,27 +182,24 @@ fn c_and_cpp_compilers_check_every_offset() {
         text.clone() + "static struct every_kind one; int main(void) { return one.i8; }\n";
     let wrong = with_use.replacen("uint8_t flag;", "uint16_t flag;", 1);
     assert_ne!(wrong, with_use);
-    let mut checked = 0;
     for (compiler, language) in [("cc", "c"), ("c++", "c++")] {
         match accepts(compiler, language, &with_use) {
-            None => skip!("no {compiler} here"),
+            None => skip!("this machine has no {compiler}"),
             Some(result) => {
                 assert_eq!(result, Ok(()), "{text}");
                 let errors = accepts(compiler, language, &wrong).unwrap().unwrap_err();
                 assert!(errors.contains("assert"), "{errors}");
-                checked += 1;
             }
         }
     }
-    println!("checked by {checked} compilers");
 }
 
-/// Once each name that is no identifier had as many underscores behind it as there were such before
-/// it: 8,000 columns made 32 MB of them, and took 40 s.
+/// Each name that became a known identifier got as many underscores as there were such names before
+/// it. 8,000 columns made 32 MB of underscores in 40 s.
 #[test]
-fn very_many_names_that_are_one_as_identifiers_stay_short() {
+fn many_names_that_become_one_identifier_stay_short() {
     const FIELDS: u32 = 8000;
-    // The names of the second half are those that the first half would be given.
+    // The names of the second half are those that the generator would give the first half.
     let names = (0..FIELDS).map(|number| match number {
         number if number < FIELDS / 2 => char::from_u32(0x4E00 + number).unwrap().to_string(),
         number => format!("__{}", number - FIELDS / 2),
@@ -215,6 +216,6 @@ fn very_many_names_that_are_one_as_identifiers_stay_short() {
         let declared: Vec<&str> = declared.collect();
         let distinct: std::collections::HashSet<&str> = declared.iter().copied().collect();
         assert!(declared.len() >= FIELDS as usize, "{}", declared.len());
-        assert_eq!(distinct.len(), declared.len(), "a name was given twice");
+        assert_eq!(distinct.len(), declared.len(), "two fields have the same name");
     }
 }

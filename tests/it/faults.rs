@@ -1,8 +1,8 @@
-//! Every call fails once: a backing that fails the n-th write, sync, grow or trim of a scripted
-//! history, for every n. The handle reports it; reopened, the store holds the state of the last
-//! flush that was acknowledged, or of the one whose outcome was left unknown.
+//! Every call of a store fails once: the n-th write, sync, growth or trim of a scripted history,
+//! for every n. The handle must report it. The next handle must show the last acknowledged flush,
+//! or the one whose outcome is unknown.
 
-#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#![allow(unsafe_code, reason = "opening over the caller's backing is unsafe")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,18 +12,18 @@ use flatrec::{DataType, DynStore, Error, ErrorKind, Field, Schema, WriteBack};
 
 use crate::support::hooked::{Call, Hook, Hooked, Then};
 
-/// Lets the n-th changing call of a file fail, writing a part first if it is a write.
+/// Makes the n-th changing call of a file fail. A failing write writes a part.
 #[derive(Debug)]
 struct Faulty {
     calls: AtomicU64,
     fails_at: u64,
-    /// Whether all calls after the failing one fail too, as on a device that is gone.
+    /// Whether all later calls fail too, as on a lost device.
     stays_broken: bool,
     failed: AtomicBool,
-    /// Whether a failure is a full disk, rather than an error that nothing else makes.
+    /// Whether a failure is a full disk. Otherwise it is an error that flatrec never makes.
     full: bool,
     reserves: bool,
-    /// Whether mapping a view is a call that fails in its turn.
+    /// Whether mapping a view counts as a call that can fail.
     views_fail: bool,
 }
 
@@ -40,7 +40,7 @@ impl Faulty {
         }
     }
 
-    /// Lets the n-th call from now fail.
+    /// Makes the n-th call from now fail.
     fn fail_after(&self, calls: u64) {
         self.calls.store(self.fails_at - calls, Ordering::Relaxed);
     }
@@ -49,7 +49,7 @@ impl Faulty {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         if call == self.fails_at || (self.stays_broken && call > self.fails_at) {
             self.failed.store(true, Ordering::Relaxed);
-            // A real error of the operating system, from an impossible request.
+            // An error of the operating system, from an impossible request.
             if self.full {
                 return Err(FileBacking::temporary(1 << 62).unwrap_err());
             }
@@ -61,7 +61,7 @@ impl Faulty {
 
 impl Hook for Faulty {
     fn ask(&self, file: &Arc<dyn Backing>, _: &str, call: Call<'_>) -> Result<Then, Error> {
-        // What has no name has no files beside it, so that looking for them changes nothing.
+        // A file without a name has no files beside it, so a search for them changes nothing.
         let beside = matches!(call, Call::OpenSide { .. } | Call::RenameSide | Call::RemoveSide);
         let in_turn = match call {
             Call::View => self.views_fail,
@@ -95,17 +95,21 @@ fn record(n: u32) -> Vec<u8> {
     bytes
 }
 
-/// How many records each flush of the history leaves.
+/// The number of records after each flush of the history.
 const FLUSHES: [u64; 4] = [0, 100, 700, 400];
 
-/// Appends, flushes and truncates; returns how many of the [`FLUSHES`] were acknowledged.
+/// Appends, flushes and truncates. Returns how many of the [`FLUSHES`] were acknowledged.
 fn history(store: &mut DynStore) -> (usize, Result<(), Error>) {
     let mut acknowledged = 0;
     let append = |store: &mut DynStore, records: &[u8]| {
         let count = store.count();
         store.append_packed(records).map(|_| ()).inspect_err(|_| {
-            assert_eq!(store.count(), count, "what failed is not counted");
-            assert_eq!(store.iter().count() as u64, count, "what is counted can be read");
+            assert_eq!(store.count(), count, "the store counts a failed append");
+            assert_eq!(
+                store.iter().count() as u64,
+                count,
+                "the store counts a record that it cannot read"
+            );
         })
     };
     let mut run = || -> Result<(), Error> {
@@ -126,14 +130,14 @@ fn history(store: &mut DynStore) -> (usize, Result<(), Error>) {
     (acknowledged, result)
 }
 
-/// Runs the history with the n-th call failing; `false` once n is past its calls.
+/// Runs the history with the n-th call failing. Returns `false` if the history has no such call.
 fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: bool) -> bool {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
     let faulty = Faulty { stays_broken, views_fail: snug, ..Faulty::new(fails_at) };
     let faulty = Hooked::over(Arc::clone(&file) as _, faulty)
         .with_properties(|properties| properties.views_pass_end &= !snug);
     let faulty = Arc::new(faulty);
-    let options = DynStore::options().write_back(way);
+    let options = DynStore::create_options().write_back(way);
     let backing = Arc::clone(&faulty) as Arc<dyn Backing>;
     // SAFETY: this test alone uses the backing.
     let store = unsafe { options.create_over(backing, &schema()) };
@@ -141,14 +145,14 @@ fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: boo
         Ok(store) => store,
         Err(error) => {
             assert!(faulty.failed.load(Ordering::Relaxed), "{error}");
-            return true; // creating the store failed, with an error
+            return true; // the call that made the store reported the failure
         }
     };
     let (acknowledged, result) = history(&mut store);
     let failed_before_close = faulty.failed.load(Ordering::Relaxed);
-    assert_eq!(result.is_err(), failed_before_close, "a failure is reported: {result:?}");
+    assert_eq!(result.is_err(), failed_before_close, "the report is wrong: {result:?}");
     if let Err(error) = result {
-        assert_eq!(error.kind(), ErrorKind::OutOfRange, "the one injected: {error}");
+        assert_eq!(error.kind(), ErrorKind::OutOfRange, "not the injected error: {error}");
     }
     let close = store.close();
     let failed = faulty.failed.load(Ordering::Relaxed);
@@ -156,7 +160,7 @@ fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: boo
         close.unwrap();
     }
 
-    // Reopened with nothing failing any more.
+    // Opens the store again without failures.
     // SAFETY: the store before is closed.
     let store = unsafe { DynStore::options().over(file, Access::ReadWrite) };
     let store = store.unwrap_or_else(|error| panic!("call {fails_at} failed: {error}"));
@@ -167,7 +171,7 @@ fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: boo
     };
     assert!(
         possible.contains(&store.count()) || failed_before_close && retried(&store, acknowledged),
-        "call {fails_at} failed, {acknowledged} acknowledged: {} records",
+        "call {fails_at} failed after {acknowledged} flushes, and the store has {} records",
         store.count()
     );
     for (n, bytes) in (0..).zip(store.iter()) {
@@ -176,8 +180,8 @@ fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: boo
     failed
 }
 
-/// Whether the count is one that closing may have made durable after an append failed: what was
-/// appended before the failure.
+/// Whether the count is that of the appends before the failure, which the close may have made
+/// durable.
 fn retried(store: &DynStore, acknowledged: usize) -> bool {
     (FLUSHES[acknowledged]..=FLUSHES[(acknowledged + 1).min(3)]).contains(&store.count())
 }
@@ -187,12 +191,11 @@ fn retried(store: &DynStore, acknowledged: usize) -> bool {
 fn every_call_fails_once() {
     for way in [WriteBack::Auto, WriteBack::Mapped] {
         for stays_broken in [false, true] {
-            // Snug views end with the file, and are replaced whenever it grows.
+            // Snug views end with the file, so the store replaces them whenever it grows.
             for snug in if stays_broken { &[false][..] } else { &[false, true] } {
                 let run = |n: &u64| run_with_failure(*n, stays_broken, way, *snug);
                 let calls = (0..).take_while(run).count();
-                println!("{way:?}: {calls} calls failed in turn");
-                assert!(calls > 15, "the history makes more calls than {calls}");
+                assert!(calls > 15, "the history makes only {calls} calls: {way:?}");
             }
         }
     }
@@ -200,11 +203,12 @@ fn every_call_fails_once() {
 
 /// Finds a retry that succeeds although the system dropped the data of the failed sync.
 #[test]
-fn after_a_failed_sync_every_write_says_so() {
+fn after_a_failed_sync_every_write_is_refused() {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: this test alone uses the backing.
     let mut store =
-        unsafe { DynStore::options().create_over(Arc::clone(&file) as _, &schema()) }.unwrap();
+        unsafe { DynStore::create_options().create_over(Arc::clone(&file) as _, &schema()) }
+            .unwrap();
     store.append(&record(0)).unwrap();
     store.close().unwrap();
     let fails_at = 2; // the growth and the write of the buffer succeed, the sync fails
@@ -227,10 +231,10 @@ fn after_a_failed_sync_every_write_says_so() {
     assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
 }
 
-/// A store of `count` records over a backing whose calls fail when told so.
+/// Makes a store of `count` records over a backing whose calls can fail.
 #[cfg(not(windows))]
 fn store_over(faulty: &Arc<Hooked<Faulty>>, way: WriteBack, count: u32) -> DynStore {
-    let options = DynStore::options().write_back(way);
+    let options = DynStore::create_options().write_back(way);
     // SAFETY: this test alone uses the backing.
     let store = unsafe { options.create_over(Arc::clone(faulty) as _, &schema()) };
     let mut store = store.unwrap();
@@ -239,25 +243,25 @@ fn store_over(faulty: &Arc<Hooked<Faulty>>, way: WriteBack, count: u32) -> DynSt
     store
 }
 
-/// Finds an append that half succeeds on a full disk.
-#[cfg(not(windows))] // which has no positioned writing
+/// Finds an append that succeeds in part on a full disk.
+#[cfg(not(windows))] // Windows refuses positioned writing
 #[test]
-fn a_disk_that_fills_while_appending_loses_nothing_and_can_be_gone_on_with() {
+fn appends_that_fill_the_disk_lose_nothing_and_continue_when_it_has_space() {
     let large: Vec<u8> = (20..500).flat_map(record).collect();
     for calls in [0, 1] {
         let file = Arc::new(FileBacking::temporary(0).unwrap());
         let faulty = Faulty { full: true, ..Faulty::new(u64::MAX) };
-        // Elsewhere positioned writing is refused. This test reads by views what calls wrote only
-        // after it was opened again.
+        // Other systems refuse positioned writing. There the test reads through views only after it
+        // has opened the store again.
         let faulty = Hooked::over(Arc::clone(&file) as _, faulty)
             .with_properties(|properties| properties.calls_see_views = true);
         let faulty = Arc::new(faulty);
         let mut store = store_over(&faulty, WriteBack::Positioned, 10);
         store.reserve(2000).unwrap();
         for n in 10..20 {
-            store.append(&record(n)).unwrap(); // in the buffer
+            store.append(&record(n)).unwrap(); // into the append buffer
         }
-        // What is in the buffer cannot be written, or then the records themselves.
+        // The buffer cannot be written, and then the records themselves cannot.
         faulty.fail_after(calls);
         let error = store.append_packed(&large).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
@@ -272,24 +276,24 @@ fn a_disk_that_fills_while_appending_loses_nothing_and_can_be_gone_on_with() {
     }
 }
 
-/// Where nothing can be reserved, zeros are written: a disk that fills half-way must not leave a
-/// length behind that looks like room.
+/// Without reservation the store writes zeros. Finds a length that a disk full half-way leaves, and
+/// that later looks like reserved space.
 #[test]
-fn room_that_could_not_be_had_is_not_taken_for_room() {
+fn space_that_could_not_be_reserved_is_not_counted() {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
     let faulty = Faulty { full: true, reserves: false, ..Faulty::new(u64::MAX) };
     let faulty = Arc::new(Hooked::over(Arc::clone(&file) as _, faulty));
-    let options = DynStore::options().write_back(WriteBack::Mapped);
+    let options = DynStore::create_options().write_back(WriteBack::Mapped);
     // SAFETY: this test alone uses the backing.
     let store = unsafe { options.create_over(Arc::clone(&faulty) as _, &schema()) };
     let mut store = store.unwrap();
     let len_bytes = file.len_bytes().unwrap();
-    faulty.fail_after(1); // the length, then the zeros
+    faulty.fail_after(1); // the length succeeds, and the zeros fail
     let error = store.reserve(10_000).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
     if cfg!(not(windows)) {
-        // Wine shortens no file that is mapped.
-        assert_eq!(file.len_bytes().unwrap(), len_bytes, "as long as before");
+        // Wine does not shorten a mapped file.
+        assert_eq!(file.len_bytes().unwrap(), len_bytes, "the failed call left a longer file");
     }
     faulty.calls.store(0, Ordering::Relaxed);
     store.append(&record(0)).unwrap();

@@ -1,5 +1,5 @@
-//! The reader that docs/FORMAT.md gives in Python reads what flatrec writes, and refuses what it
-//! must. (That the document's example is true is tested beside the code, in src/format.)
+//! The Python reader in docs/FORMAT.md reads what flatrec writes, and refuses damage. (Tests in
+//! src/format check the document's example.)
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,14 +10,14 @@ use crate::support::skip::skip;
 
 const DOCUMENT: &str = include_str!("../../docs/FORMAT.md");
 
-/// Runs the document's reader; `None` if Python is missing.
+/// Runs the document's reader. Returns `None` and skips the test without Python.
 fn run_reader(path: &Path) -> Option<Output> {
-    let (_, rest) = DOCUMENT.split_once("```python\n").expect("a Python block");
-    let (program, _) = rest.split_once("```").expect("the end of the block");
+    let (_, rest) = DOCUMENT.split_once("```python\n").expect("the document has a Python block");
+    let (program, _) = rest.split_once("```").expect("the block has an end");
     match Command::new("python3").args(["-X", "utf8", "-c", program]).arg(path).output() {
         Ok(output) => Some(output),
         Err(error) => {
-            skip!("python3: {error}");
+            skip!("this machine has no python3: {error}");
             None
         }
     }
@@ -39,8 +39,10 @@ fn write_store(path: &Path) {
         8,
     )
     .unwrap();
-    let mut store =
-        DynStore::options().metadata(b"for whom it may concern").create(path, &schema).unwrap();
+    let mut store = DynStore::create_options()
+        .metadata(b"for whom it may concern")
+        .create(path, &schema)
+        .unwrap();
     let mut record = vec![0; 48];
     for (id, name) in [(1_u64, Value::Text("Ærø\"")), (65_535, Value::Null)] {
         let present = name != Value::Null;
@@ -89,7 +91,7 @@ fn the_documents_reader_reads_a_store() {
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
 }
 
-/// Finds a check that the reader of docs/FORMAT.md leaves out.
+/// Finds a check that the reader of docs/FORMAT.md omits.
 #[test]
 fn the_documents_reader_refuses_damage() {
     let dir = tempfile::tempdir().unwrap();

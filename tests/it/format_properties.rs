@@ -1,5 +1,5 @@
-//! What holds for every field and every value, as a user of the library sees it: values come back
-//! from bytes, bytes from text, and no bytes or text make anything panic.
+//! What holds for every field and every value: values come back from bytes, bytes come back from
+//! text, and no bytes and no text cause a panic.
 #![cfg(feature = "text")]
 
 use flatrec::{ArrayValue, DataType, DynStore, ErrorKind, Field, Result, Schema, TimeUnit, Value};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::support::fields::{PLAIN_TYPES, UNITS};
 
-/// A value that owns what it says, since proptest keeps it.
+/// A value that owns its content, because proptest keeps it.
 #[derive(Clone, Debug)]
 enum Owned {
     Null,
@@ -36,7 +36,7 @@ impl Owned {
             Self::Timestamp(time, unit) => Value::Timestamp(*time, *unit),
             Self::Text(text) => Value::Text(text),
             Self::Binary(bytes) => Value::Binary(bytes),
-            Self::Array(_) => panic!("an array is no single value"),
+            Self::Array(_) => panic!("an array is not a single value"),
         }
     }
 
@@ -53,7 +53,7 @@ impl Owned {
     fn is(&self, found: Value<'_>) -> bool {
         match (self, found) {
             (Self::Array(expected), Value::Array(found)) => same_elements(expected, found),
-            // Not `==`: a NaN comes back as the same NaN, and -0 as -0.
+            // Compares bits, because NaN and -0 must come back as they were.
             (Self::Float32(expected), Value::Float32(found)) => {
                 expected.to_bits() == found.to_bits()
             }
@@ -135,7 +135,7 @@ fn element(data_type: DataType) -> BoxedStrategy<Owned> {
         DataType::Binary(len) => {
             prop::collection::vec(any::<u8>(), len as usize).prop_map(Owned::Binary).boxed()
         }
-        other => panic!("no strategy for {other}"),
+        other => panic!("the tests have no strategy for {other}"),
     }
 }
 
@@ -151,7 +151,7 @@ fn field_and_value() -> impl Strategy<Value = (Field, Owned)> {
     })
 }
 
-/// Bytes before, of and behind the field.
+/// A record with bytes before and after the field.
 fn room(field: &Field) -> Vec<u8> {
     vec![0xEE; (field.offset() + field.size_bytes() + 3) as usize]
 }
@@ -160,7 +160,7 @@ fn span(field: &Field) -> std::ops::Range<usize> {
     field.offset() as usize..(field.offset() + field.size_bytes()) as usize
 }
 
-/// Whether text keeps every bit: it does not tell one NaN from another.
+/// Whether the value has a NaN, whose bits text does not keep.
 fn has_nan(value: Value<'_>) -> bool {
     match value {
         Value::Float(value) => value.is_nan(),
@@ -171,7 +171,7 @@ fn has_nan(value: Value<'_>) -> bool {
 }
 
 proptest! {
-    /// Finds a write of one field that changes another.
+    /// Finds a write of a field that changes another byte.
     #[test]
     fn a_value_comes_back_and_nothing_else_changes((field, value) in field_and_value()) {
         let mut record = room(&field);
@@ -184,7 +184,7 @@ proptest! {
         prop_assert!(outside.copied().all(|byte| byte == 0xEE));
     }
 
-    /// Finds a value whose text stands for other bytes.
+    /// Finds a value whose text parses to other bytes.
     #[test]
     fn text_gives_the_same_bytes_back((field, value) in field_and_value()) {
         let mut record = room(&field);
@@ -206,7 +206,7 @@ proptest! {
         }
     }
 
-    /// Finds bytes on which reading a value panics.
+    /// Finds bytes on which a read of a value panics.
     #[test]
     fn any_bytes_are_a_value_or_an_error(
         field in field(),
@@ -227,7 +227,7 @@ proptest! {
         }
     }
 
-    /// Finds text on which parsing a value panics.
+    /// Finds text on which a parse of a value panics.
     #[test]
     fn any_text_is_a_value_or_an_error(
         field in field(),
@@ -249,7 +249,7 @@ proptest! {
         }
     }
 
-    /// Finds a value that is cut to fit its field.
+    /// Finds a write that shortens a value to fit its field.
     #[test]
     fn a_field_refuses_values_of_other_types_or_keeps_them(
         field in field(),
@@ -262,7 +262,7 @@ proptest! {
     }
 }
 
-/// The bytes of a store of a few records.
+/// The bytes of a store of `count` records.
 fn stored(schema: &Schema, count: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("good.rec");
@@ -272,7 +272,7 @@ fn stored(schema: &Schema, count: usize) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// Opens a file of those bytes: its schema and count, or why not.
+/// Opens a file of those bytes. Returns its schema and its count.
 fn open(bytes: &[u8]) -> Result<(Schema, u64)> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("any.rec");
@@ -287,14 +287,14 @@ fn open(bytes: &[u8]) -> Result<(Schema, u64)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Finds a file on which opening panics or reads out of bounds.
+    /// Finds a file on which a handle panics or reads out of bounds.
     #[test]
     fn any_file_is_a_store_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..9000)) {
         prop_assert_eq!(open(&bytes).unwrap_err().kind(), ErrorKind::NotAStore);
     }
 
-    /// Damage before the records is found, or it does not matter: the older slot has the same
-    /// schema, and fewer records. So is the loss of the end.
+    /// Finds damage before the records, or a missing end, that a handle does not notice. It may
+    /// show the older slot, which has the same schema and counts no records.
     #[test]
     fn a_damaged_file_is_an_older_store_or_an_error(
         fields in prop::collection::vec(data_type(), 1..6),
@@ -308,16 +308,20 @@ proptest! {
         let fields = fields.iter().enumerate();
         let fields = fields.map(|(n, &data_type)| Field::new(format!("field {n}"), data_type));
         let schema = Schema::packed(fields).unwrap();
-        let mut bytes = stored(&schema, count);
+        let whole = stored(&schema, count);
+        let mut bytes = whole.clone();
         for (at, byte) in damage {
             bytes[at] = byte;
         }
         let len = bytes.len();
         bytes.truncate((len as f64 * kept) as usize);
-        if let Ok((found, found_count)) = open(&bytes) {
-            prop_assert_eq!(found, schema);
-            prop_assert!(found_count == 0 || found_count == count as u64);
-            prop_assert!(found_count == 0 || bytes.len() == len);
+        match open(&bytes) {
+            Ok((found, found_count)) => {
+                prop_assert_eq!(found, schema);
+                prop_assert!(found_count == 0 || found_count == count as u64);
+                prop_assert!(found_count == 0 || bytes.len() == len);
+            }
+            Err(error) => prop_assert!(bytes != whole, "a handle refused a sound file: {error}"),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Files of the frozen format, made by the first program that wrote it, are read for ever.
+//! Files of the frozen format, which its first program made, stay readable for ever.
 //!
-//! `tests/golden/v1` is checked in and never made again; `golden/cases.rs` here says by formula
-//! what is in it, and `golden/make.rs` how it was made.
-#![cfg(feature = "derive")]
+//! `tests/golden/v1` is checked in and never made again. `golden/cases.rs` computes its content,
+//! and `golden/make.rs` shows how it was made.
+#![cfg(all(feature = "derive", feature = "text"))]
 
+#[path = "golden/annotated.rs"]
+mod annotated;
 #[path = "golden/cases.rs"]
 mod cases;
 #[path = "golden/make.rs"]
@@ -18,13 +20,14 @@ use std::path::{Path, PathBuf};
 
 use cases::{CASES, Case, Row, row, row_bytes};
 use flatrec::{
-    Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, Options, Store, StoreInfo,
-    WindowedStore, verify,
+    Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, OpenOptions, Store,
+    StoreInfo, VerifyOptions, WindowedStore, verify,
 };
 use tempfile::TempDir;
 
 /// Every golden file: its length in bytes and its CRC-32C.
-const FILES: [(&str, usize, u32); 11] = [
+const FILES: [(&str, usize, u32); 12] = [
+    ("annotated/store.rec", 67676, 0x77dc_4790),
     ("deletes/store.rec", 71136, 0x2a1b_fa45),
     ("editing/store.rec", 68608, 0x8c98_9976),
     ("log/store.rec", 127248, 0x408d_e527),
@@ -42,12 +45,12 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
 }
 
-/// A copy of the files of a case, and the path of the store among them.
+/// Copies the files of a case, and returns the path of the store.
 fn copy(case: &str) -> (TempDir, PathBuf) {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(folder().join(case)).unwrap() {
         let entry = entry.unwrap();
-        // By reading and writing, which leaves a copy that can be written to.
+        // Reads and writes the bytes: a copied file would keep its read-only mode.
         fs::write(copy.path().join(entry.file_name()), fs::read(entry.path()).unwrap()).unwrap();
     }
     let path = copy.path().join("store.rec");
@@ -58,14 +61,14 @@ fn case(name: &str) -> &'static Case {
     CASES.iter().find(|case| case.name == name).unwrap()
 }
 
-/// Options with which a case is opened, mark of an edit and all.
-fn options<S>(case: &Case, options: Options<S>) -> Options<S> {
-    if case.editing { options.accept_interrupted_edit() } else { options }
+/// The options to open a case, which may have the mark of an edit.
+fn options<H>(case: &Case, options: OpenOptions<H>) -> OpenOptions<H> {
+    options.accept_interrupted_edit(case.editing)
 }
 
-/// Finds a golden file that was made anew, which would hide a change of the format.
+/// Finds a golden file that was made again, which would hide a change of the format.
 #[test]
-fn golden_files_are_what_they_were() {
+fn golden_files_never_change() {
     let mut found = Vec::new();
     for case in fs::read_dir(folder()).unwrap() {
         for file in fs::read_dir(case.unwrap().path()).unwrap() {
@@ -77,10 +80,10 @@ fn golden_files_are_what_they_were() {
     }
     found.sort();
     let found: Vec<_> = found.iter().map(|(name, len, crc)| (&name[..], *len, *crc)).collect();
-    assert_eq!(found, FILES, "golden files are never changed; new ones go into the list");
+    assert_eq!(found, FILES, "a golden file changed, or a new one is not in the list");
 }
 
-/// What the file says of itself.
+/// Checks what `info` says of a case.
 fn check_info(case: &Case, info: &StoreInfo) {
     let name = case.name;
     let live = case.live().count() as u64;
@@ -92,7 +95,7 @@ fn check_info(case: &Case, info: &StoreInfo) {
     assert_eq!((info.deletes, info.free_head), (case.deletes, case.free_head), "{name}");
     let stride = if case.deletes { 56 } else { 48 };
     assert_eq!((info.record_size, info.stride, info.data_offset), (48, stride, 65_536), "{name}");
-    assert_eq!((info.commit, info.editing), (case.commit, case.editing), "{name}");
+    assert_eq!((info.commit_id.get(), info.editing), (case.commit, case.editing), "{name}");
     let log = info.log.as_ref().map(|log| (log.commits, log.segments, log.records));
     assert_eq!(log, case.log.map(|(commits, segments)| (commits, segments, case.logged)), "{name}");
     let checksums = match case.blocks {
@@ -122,14 +125,14 @@ fn every_record_is_read_by_a_schema_found_in_the_file() {
     }
 }
 
-/// Finds a change after which old files no longer fit their types.
+/// Finds a change after which old files do not fit their types.
 #[test]
 fn every_record_is_read_as_a_rust_type() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
         let store = options(case, Store::<Row>::options()).open_read_only(&path).unwrap();
-        let windowed = options(case, Store::<Row>::options());
-        let windowed = windowed.open_windowed_read_only(&path, 256 << 10, 64 << 10).unwrap();
+        let windowed = options(case, WindowedStore::<Row>::options());
+        let windowed = windowed.open_read_only(&path).unwrap();
         let read = |store: &WindowedStore<Row>, id| store.read(id).unwrap();
         for id in 0..case.count {
             let expected = (case.version)(id).map(|version| row(id, version));
@@ -139,14 +142,14 @@ fn every_record_is_read_as_a_rust_type() {
     }
 }
 
-/// Finds a recovery that changes what an old log says.
+/// Finds a recovery that changes the meaning of an old log.
 #[test]
-fn every_record_is_in_a_snapshot_and_nothing_is_lost_by_closing() {
+fn a_snapshot_shows_every_record_and_a_close_loses_none() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
         let database = options(case, Database::<Row>::options()).open(&path).unwrap();
         assert_eq!(database.metadata().unwrap(), case.metadata.as_bytes(), "{}", case.name);
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         assert_eq!(snapshot.count(), case.count, "{}", case.name);
         let expected = case.live().map(|(id, version)| (id, row(id, version)));
         assert!(snapshot.iter().map(|(id, found)| (id, *found)).eq(expected), "{}", case.name);
@@ -156,9 +159,9 @@ fn every_record_is_in_a_snapshot_and_nothing_is_lost_by_closing() {
     }
 }
 
-/// A closed store of a case in which these records were set since.
+/// Checks the closed store of a case with these changes.
 fn check_records(case: &Case, path: &Path, changed: &[(u64, Option<u32>)]) {
-    let report = verify(path, 10).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems, [], "{}", case.name);
     assert_eq!(report.commits_in_log, 0, "{}", case.name);
     let store = DynStore::open_read_only(path).unwrap();
@@ -182,7 +185,7 @@ fn check_records(case: &Case, path: &Path, changed: &[(u64, Option<u32>)]) {
 
 /// Finds a writer that cannot continue an old file or log.
 #[test]
-fn transactions_go_on_from_there() {
+fn transactions_continue_old_files() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
         let database = options(case, DynDatabase::options()).open(&path).unwrap();
@@ -197,7 +200,7 @@ fn transactions_go_on_from_there() {
             changed.extend([(free, Some(72)), (2, None)]);
         }
         let receipt = transaction.commit(Durability::Immediate).unwrap();
-        assert_eq!(receipt.commit(), case.commit + 1, "{}", case.name);
+        assert_eq!(receipt.commit_id().get(), case.commit + 1, "{}", case.name);
         database.close().unwrap();
         check_records(case, &path, &changed);
     }
@@ -205,7 +208,7 @@ fn transactions_go_on_from_there() {
 
 /// Finds an exclusive writer that cannot continue an old file.
 #[test]
-fn a_store_without_a_log_goes_on_from_there() {
+fn a_store_without_a_log_continues_old_files() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
         let mut store = options(case, Store::<Row>::options()).open(&path).unwrap();
@@ -216,12 +219,12 @@ fn a_store_without_a_log_goes_on_from_there() {
     }
 }
 
-/// Finds a `verify` that doubts old files without damage.
+/// Finds a `verify` that reports other problems of old files than their interrupted edits.
 #[test]
-fn verify_finds_what_there_is() {
+fn verify_reports_only_interrupted_edits_of_old_files() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         let live = case.live().count() as u64;
         assert_eq!((report.records, report.deleted), (live, case.count - live), "{}", case.name);
         assert_eq!(report.commits_in_log, case.log.map_or(0, |(commits, _)| commits));
@@ -234,9 +237,9 @@ fn verify_finds_what_there_is() {
     }
 }
 
-/// Finds a change after which the mark of an edit in an old file is overlooked.
+/// Finds a change after which a handle overlooks the mark of an edit in an old file.
 #[test]
-fn an_interrupted_edit_is_refused_until_it_is_accepted() {
+fn an_interrupted_edit_is_refused_until_the_caller_accepts_it() {
     let (_directory, path) = copy("editing");
     for refused in [
         DynStore::open_read_only(&path).map(drop),
@@ -247,23 +250,24 @@ fn an_interrupted_edit_is_refused_until_it_is_accepted() {
     }
 }
 
-/// Its newest commit was cut off while it was written, and was never acknowledged.
+/// Finds a handle that shows a torn commit, which was never acknowledged, or that does not use its
+/// number again.
 #[test]
-fn the_torn_commit_is_not_there_and_its_number_is_used_again() {
+fn a_torn_commit_is_dropped_and_its_number_is_used_again() {
     let (_directory, path) = copy("torn");
     let log = fs::read(path.with_file_name("store.rec-wal-1")).unwrap();
     let torn = 4u64.to_le_bytes();
     let number = |sector: &[u8]| sector.starts_with(b"FWB1") && sector[40..48] == torn;
-    assert!(log.chunks(512).any(number), "a block of commit 4 was begun");
+    assert!(log.chunks(512).any(number), "the log has no part of commit 4");
     let store = DynStore::open_read_only(&path).unwrap();
-    assert_eq!(store.info().unwrap().commit, case("torn").commit);
+    assert_eq!(store.info().unwrap().commit_id.get(), case("torn").commit);
     assert_eq!(store.get(100), Some(&row_bytes(100, 0)[..]));
 }
 
-/// Without deletes a commit has no free list. A log that says otherwise would make a header that
-/// breaks the rules.
+/// A commit of a store without deletes has no free list. Finds a replay that accepts one, whose
+/// header would then break the rules.
 #[test]
-fn a_log_that_deletes_records_of_a_store_without_deletes_is_damaged() {
+fn a_log_that_deletes_records_of_a_store_without_deletes_is_corrupt() {
     for (at, value) in [(64, 209_u64), (72, 3)] {
         let (_directory, path) = copy("torn");
         let segment = path.with_file_name("store.rec-wal-1");
@@ -287,14 +291,14 @@ fn a_log_that_deletes_records_of_a_store_without_deletes_is_damaged() {
     }
 }
 
-/// Finds a type of value that old files hold and that is read otherwise.
+/// Finds a type of value in old files that a handle reads differently.
 #[test]
 fn every_kind_of_value_is_read() {
     let (_directory, path) = copy("plain");
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.schema(), &cases::every_kind());
     assert_eq!(store.metadata().unwrap(), cases::PLAIN_METADATA);
-    assert_eq!((store.count(), store.info().unwrap().commit), (cases::PLAIN_COUNT, 1));
+    assert_eq!((store.count(), store.info().unwrap().commit_id.get()), (cases::PLAIN_COUNT, 1));
     let check = |record: &[u8], id: u64| {
         for (place, field) in (0..).zip(store.schema().fields()) {
             let found = field.read(record).unwrap();
@@ -314,10 +318,10 @@ fn every_kind_of_value_is_read() {
     for id in 0..store.count() {
         check(store.get(id).unwrap(), id);
     }
-    assert_eq!(verify(&path, 10).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
     let last = store.get(cases::PLAIN_COUNT - 1).unwrap().to_vec();
     let first = store.get(0).unwrap().to_vec();
-    // And it is written to, by a transaction, as any other.
+    // A transaction writes to it as to any other.
     let (_directory, path) = copy("plain");
     let database = DynDatabase::open(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
@@ -325,7 +329,7 @@ fn every_kind_of_value_is_read() {
     transaction.set(0, &last).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
     database.close().unwrap();
-    assert_eq!(verify(&path, 10).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
     let written = DynStore::open_read_only(&path).unwrap();
     for id in 0..=cases::PLAIN_COUNT {
         let expected = match id {

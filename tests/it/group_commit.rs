@@ -1,10 +1,10 @@
 //! Commits that share a sync, where the sync fails or panics.
 //!
-//! Linux reports a failed write-back once for each open file: whoever asks again is told that all
-//! is well. So a failure that one thread is told of must reach all who rely on that sync.
+//! Linux reports a failed write-back once for each open file, and the next sync succeeds. So the
+//! error that one thread gets must reach every thread that relies on that sync.
 
 #![cfg(feature = "derive")]
-#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#![allow(unsafe_code, reason = "opening over the caller's backing is unsafe")]
 
 use std::fs;
 use std::io;
@@ -21,7 +21,7 @@ use crate::support::numbered::N;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Plan {
     None,
-    /// The group's sync gets the error, and returns before the next segment is begun.
+    /// The group's sync fails before the next segment is begun.
     GroupFails,
     /// A sync panics.
     Panics,
@@ -44,7 +44,7 @@ impl Script {
             .changed
             .wait_timeout_while(reached, Duration::from_secs(20), |all| !all.contains(&what))
             .unwrap();
-        assert!(!timeout.timed_out(), "never reached: {what}");
+        assert!(!timeout.timed_out(), "the script did not reach: {what}");
     }
     fn has(&self, what: &'static str) -> bool {
         self.reached.lock().unwrap().contains(&what)
@@ -55,7 +55,7 @@ impl Script {
 struct World {
     plan: Mutex<Plan>,
     script: Script,
-    /// What of `-wal-1` is durable.
+    /// The durable bytes of `-wal-1`.
     durable: Mutex<Vec<u8>>,
 }
 
@@ -93,7 +93,7 @@ impl World {
                 self.script.wait("a segment is made");
                 eio()
             }
-            // The kernel has reported the error: later syncs succeed.
+            // The kernel has reported the error, so later syncs succeed.
             Plan::GroupFails => Ok(()),
             Plan::Panics => panic!("a panic in a sync"),
         }
@@ -106,7 +106,7 @@ fn append(database: &Database<N>, records: usize) -> Result<(), Error> {
     transaction.commit(Durability::Immediate).map(drop)
 }
 
-/// A new database whose syncs go by a script.
+/// Makes a database whose syncs follow a script.
 fn scripted(path: &Path) -> (Database<N>, Arc<World>) {
     Database::<N>::create(path).unwrap().close().unwrap();
     let world = Arc::new(World {
@@ -122,7 +122,7 @@ fn scripted(path: &Path) -> (Database<N>, Arc<World>) {
     (database, world)
 }
 
-/// The first commit's and the second's result, and what is found after the power was cut.
+/// Returns whether each commit succeeded, and what a database finds after a power cut.
 fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
     let live = tempfile::tempdir().unwrap();
     let path = live.path().join("n.rec");
@@ -139,8 +139,7 @@ fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
         let second = scope.spawn(|| append(&database, 1000));
         (first.join().unwrap(), second.join().unwrap())
     });
-    // The power goes: of the first segment there is what was durable; the second has reached the
-    // disk by itself.
+    // The power fails. The disk has the durable bytes of the first segment, and all of the second.
     let dead = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(live.path()).unwrap() {
         let entry = entry.unwrap();
@@ -148,19 +147,19 @@ fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
     }
     fs::write(dead.path().join("n.rec-wal-1"), &*world.durable.lock().unwrap()).unwrap();
     let found = Database::<N>::open(dead.path().join("n.rec"));
-    let found = found.map(|database| database.begin_read().count());
+    let found = found.map(|database| database.begin_read().unwrap().count());
     (first.is_ok(), second.is_ok(), found)
 }
 
-/// Finds a failed sync of several commits after which the log contradicts its header.
+/// Finds a failed sync of several commits after which the log contradicts the header.
 #[test]
-fn a_failed_group_sync_never_makes_the_store_unreadable() {
+fn a_failed_group_sync_leaves_a_readable_store() {
     let (first, second, found) = play(Plan::GroupFails);
     assert!(!first && !second);
     assert_eq!(found.map_err(|error| error.to_string()), Ok(3000));
 }
 
-/// A sync that panics must not leave other threads waiting for ever.
+/// Finds a panic in a sync that leaves other threads waiting for ever.
 #[test]
 fn a_panic_in_a_sync_leaves_no_thread_waiting() {
     let (done, wait) = std::sync::mpsc::channel();

@@ -1,6 +1,6 @@
-//! Handles on the same file: under other names, in other modes, beside unrelated files.
+//! Handles on one file: by other names, in other modes, beside unrelated files.
 
-#![allow(unsafe_code, reason = "opening a file that is open already is unsafe")]
+#![allow(unsafe_code, reason = "opening a file that another handle has open is unsafe")]
 
 use std::path::Path;
 #[cfg(target_os = "linux")]
@@ -13,7 +13,7 @@ use flatrec::Wait;
 #[cfg(target_os = "linux")]
 use flatrec::map::Access;
 use flatrec::map::Mapping;
-use flatrec::{CopyOptions, DataType, DynStore, ErrorKind, Field, Schema};
+use flatrec::{CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema};
 
 use crate::support::files::names;
 
@@ -21,7 +21,7 @@ fn schema() -> Schema {
     Schema::packed([Field::new("n", DataType::UInt32)]).unwrap()
 }
 
-/// A closed store of the numbers below `count`.
+/// Makes a closed store of the numbers below `count`.
 fn make(path: &Path, count: u32) {
     let mut store = DynStore::create(path, &schema()).unwrap();
     for n in 0..count {
@@ -30,8 +30,8 @@ fn make(path: &Path, count: u32) {
     store.close().unwrap();
 }
 
-/// Other names of the store at `path`, each with a name for the messages of the test.
-#[cfg(target_os = "linux")] // see the test below
+/// Other names of the store at `path`, each with a word for messages.
+#[cfg(target_os = "linux")] // only for the next test
 fn aliases(path: &Path) -> [(&'static str, PathBuf); 2] {
     let beside = |name: &str| path.with_file_name(name);
     std::fs::hard_link(path, beside("hard")).unwrap();
@@ -39,10 +39,11 @@ fn aliases(path: &Path) -> [(&'static str, PathBuf); 2] {
     [("hard link", beside("hard")), ("symbolic link", beside("soft"))]
 }
 
-/// Linux can lock ranges of the inode without blocking reads and writes.
+/// Finds an edit by another name that changes records which a reader has borrowed. On Linux handles
+/// lock the data file too, without blocking reads and writes.
 #[cfg(target_os = "linux")]
 #[test]
-fn records_lent_under_another_name_do_not_change() {
+fn records_lent_by_another_name_do_not_change() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     make(&path, 10);
@@ -65,8 +66,8 @@ fn records_lent_under_another_name_do_not_change() {
     }
 }
 
-/// Finds an edit by an open file that changes records that a reader has borrowed.
-#[cfg(target_os = "linux")] // as above
+/// Finds an edit through an open file that changes records which a reader has borrowed.
+#[cfg(target_os = "linux")] // as in the test above
 #[test]
 fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -75,7 +76,7 @@ fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
     let open = || std::fs::File::options().read(true).write(true).open(&path).unwrap();
     for named in [Some(path.as_path()), None] {
         let reader = DynStore::open_read_only(&path).unwrap();
-        // SAFETY: the other handle only reads, and no other process opens the file.
+        // SAFETY: the other handle only reads, and other processes do not open the file.
         let store = unsafe { DynStore::options().from_file(open(), named, Access::ReadWrite) };
         let mut store = store.unwrap();
         let error = store.edit().unwrap_err();
@@ -91,7 +92,7 @@ fn making_a_store_leaves_files_of_similar_names_alone() {
     let directory = tempfile::tempdir().unwrap();
     let beside = |name: &str| directory.path().join(name);
     make(&beside("table-new"), 7);
-    std::fs::remove_file(beside("table-new-lock")).unwrap(); // as a copy from elsewhere
+    std::fs::remove_file(beside("table-new-lock")).unwrap(); // a copied store has no lock file
     std::fs::write(beside("notes-new"), b"mine").unwrap();
     make(&beside("table"), 1);
     make(&beside("notes"), 1);
@@ -109,32 +110,39 @@ fn a_store_that_is_named_like_an_unfinished_one_is_not_overwritten() {
     let error = DynStore::create(beside("table"), &schema()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     assert!(error.to_string().contains("table-unfinished"), "{error}");
-    // What is no store is made under a name that no other file has.
+    // An initialised file gets a random name first.
     Mapping::open_or_create(beside("table"), 10, |_| Ok(())).unwrap();
     assert_eq!(DynStore::open_read_only(beside("table-unfinished")).unwrap().count(), 7);
 }
 
-/// A copy has no lock file by which it would be known, and was removed by the next maker.
+/// A copied store without a lock file was removed by the next maker, which could not recognise it.
 #[test]
-fn a_whole_store_copied_to_an_unfinished_one_s_name_is_kept() {
+fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let beside = |name: &str| directory.path().join(name);
     make(&beside("made"), 7);
     let mut flushed = DynStore::create(beside("flushed"), &schema()).unwrap();
     flushed.append(&[1; 4]).unwrap();
     flushed.flush().unwrap();
-    let mut aside = DynStore::options().create_aside(beside("aside"), &schema(), false).unwrap();
+    let mut aside =
+        DynStore::create_options().create_aside(beside("aside"), &schema(), false).unwrap();
     aside.append(&[1; 4]).unwrap();
     aside.flush().unwrap();
     aside.close().unwrap();
     flatrec::backup(beside("made"), beside("backup"), CopyOptions::new()).unwrap();
-    for copied in ["made", "flushed", "aside", "backup"] {
+    // Its header counts no record yet, and names a log that has one.
+    let database = DynDatabase::create(beside("logged"), &schema()).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append(&[1; 4]).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    assert!(std::fs::metadata(beside("logged")).unwrap().len() > 65_536);
+    for copied in ["made", "flushed", "aside", "backup", "logged"] {
         let copy = beside("new-unfinished");
         std::fs::copy(beside(copied), &copy).unwrap();
         let before = std::fs::read(&copy).unwrap();
         let refused = [
             DynStore::create(beside("new"), &schema()).map(drop),
-            DynStore::options().create_aside(beside("new"), &schema(), true).map(drop),
+            DynStore::create_options().create_aside(beside("new"), &schema(), true).map(drop),
             DynStore::options().resume_aside(beside("new"), true).map(drop),
             flatrec::backup(beside("made"), beside("new"), CopyOptions::new()).map(drop),
         ];
@@ -146,20 +154,21 @@ fn a_whole_store_copied_to_an_unfinished_one_s_name_is_kept() {
         assert!(std::fs::read(&copy).unwrap() == before, "{copied}");
         assert!(!beside("new").exists());
     }
-    drop(flushed);
+    drop((flushed, database));
 }
 
-/// What a maker has flushed before it died is known by its header, whatever it holds.
+/// Finds a maker that refuses to replace the flushed store of one that died, although its header
+/// says that it is unfinished.
 #[test]
-fn records_of_a_maker_that_died_are_made_anew() {
+fn an_unfinished_store_of_a_maker_that_died_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     for resumed in [false, true] {
-        let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+        let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
         store.keep_unfinished(true);
         store.append_packed(&[7; 4 * 3]).unwrap();
         store.flush().unwrap();
-        drop(store); // as a kill would
+        drop(store); // without a close, like a kill
         if resumed {
             let mut store = DynStore::options().resume_aside(&path, false).unwrap();
             store.append(&[8; 4]).unwrap();
@@ -172,10 +181,11 @@ fn records_of_a_maker_that_died_are_made_anew() {
     }
 }
 
-/// Nothing tells what an initialiser leaves from a file of the user's: so it is made under a name
-/// that no user gives, and not as `other-unfinished`, which was once removed.
+/// A leftover of an initialiser looks like a user's file. So an initialiser works under a name that
+/// users do not give, not under `other-unfinished`: a maker once removed a user's file of that
+/// name.
 #[test]
-fn an_initialiser_takes_no_file_of_the_user_s_and_what_it_leaves_is_removed() {
+fn initialisers_keep_a_user_s_files_and_remove_their_own_leftovers() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("shared");
     let own = directory.path().join("shared-unfinished");
@@ -193,7 +203,7 @@ fn an_initialiser_takes_no_file_of_the_user_s_and_what_it_leaves_is_removed() {
             Err(std::io::Error::from(std::io::ErrorKind::Interrupted).into())
         });
         failed.unwrap_err();
-        // As if it had been killed.
+        // Leaves the file of a killed initialiser.
         std::fs::rename(&spare, directory.path().join(left.unwrap())).unwrap();
     }
     Mapping::open_or_create(&path, 10, |_| Ok(())).unwrap();
@@ -204,26 +214,35 @@ fn an_initialiser_takes_no_file_of_the_user_s_and_what_it_leaves_is_removed() {
     assert_eq!(std::fs::read(&own).unwrap(), b"three years of work");
 }
 
-/// Finds a leftover that keeps every later maker from its path.
+/// Finds a leftover that stops every later maker of its path.
 #[test]
-fn what_a_maker_left_that_died_is_made_anew() {
+fn the_leftover_of_a_maker_that_died_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     let left: Vec<String> = names(directory.path());
     let aside = directory.path().join(left.iter().find(|name| *name != "s-lock").unwrap());
     store.reserve(100_000).unwrap();
-    // Longer than a store without records, and its header counts none.
+    // The file is longer than an empty store, but its header counts no records.
     let reserved = std::fs::read(&aside).unwrap();
     assert!(reserved.len() > 65_536);
     store.append(&[1; 4]).unwrap();
     store.flush().unwrap();
     let bytes = std::fs::read(&aside).unwrap();
     drop(store);
-    // As one leaves it that is killed, which removes no lock file.
+    // A killed maker does not remove its lock file.
     std::fs::write(directory.path().join("s-lock"), "").unwrap();
-    // Killed before, while and after it wrote the header, and before it flushed anything.
-    for left in [&[][..], &bytes[..100], &bytes, &reserved] {
+    // A power cut keeps any part of that: the schema without the header, the length alone, or the
+    // second header without the first.
+    let mut headless = bytes[..9000].to_vec();
+    headless[..8192].fill(0);
+    assert!(headless.iter().any(|&byte| byte != 0));
+    let mut second = bytes[..9000].to_vec();
+    second[..4096].fill(0);
+    let blank = vec![0; 65_536];
+    // The maker was killed before, during and after its write of the header, but before its first
+    // flush.
+    for left in [&[][..], &bytes[..100], &bytes, &reserved, &headless, &second, &blank] {
         std::fs::write(&aside, left).unwrap();
         assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
         make(&path, 3);
@@ -232,21 +251,22 @@ fn what_a_maker_left_that_died_is_made_anew() {
     }
 }
 
-/// Finds a failed maker that removes a file it did not make.
+/// Finds a failed maker that removes another program's file.
 #[test]
-fn a_store_that_could_not_be_made_takes_no_other_file_along() {
+fn a_failed_maker_removes_no_file_of_others() {
     let directory = tempfile::tempdir().unwrap();
     let lock = directory.path().join("photo-lock");
     std::fs::write(&lock, b"a key in a picture").unwrap();
-    let aside = DynStore::options().create_aside(directory.path().join("photo"), &schema(), false);
+    let aside =
+        DynStore::create_options().create_aside(directory.path().join("photo"), &schema(), false);
     assert_eq!(aside.unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(names(directory.path()), ["photo-lock"]);
     assert_eq!(std::fs::read(&lock).unwrap(), b"a key in a picture");
 }
 
-/// Finds an open that makes a lock file beside a picture.
+/// Finds a handle that makes a lock file beside a file that is not a store.
 #[test]
-fn looking_at_a_file_that_is_no_store_leaves_nothing_beside_it() {
+fn opening_a_file_that_is_not_a_store_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("picture");
     for bytes in [&b""[..], b"short", &[b'x'; 100_000]] {
@@ -254,15 +274,20 @@ fn looking_at_a_file_that_is_no_store_leaves_nothing_beside_it() {
         for open in [DynStore::open, DynStore::open_read_only, DynStore::open_private] {
             assert_eq!(open(&path).unwrap_err().kind(), ErrorKind::NotAStore);
         }
-        assert_eq!(flatrec::verify(&path, 1).unwrap().problems_found, 1);
+        assert_eq!(
+            flatrec::verify(&path, flatrec::VerifyOptions::new().max_problems(1))
+                .unwrap()
+                .problems_found,
+            1
+        );
         assert_eq!(names(directory.path()), ["picture"]);
     }
 }
 
-/// The writer that is waited for holds the inode under another name.
-#[cfg(unix)] // a lock on the data would refuse others' reads on Windows
+/// Finds a writer that does not wait, or waits for ever, for a writer by another name of the file.
+#[cfg(unix)] // on Windows a lock on the data file would block reads
 #[test]
-fn waiting_for_a_writer_under_another_name_ends_when_it_closes() {
+fn a_wait_for_a_writer_by_another_name_ends_when_it_closes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     make(&path, 1);
@@ -281,14 +306,14 @@ fn waiting_for_a_writer_under_another_name_ends_when_it_closes() {
     assert_eq!(waiting.join().unwrap().unwrap(), 1);
 }
 
-/// Finds a writer that waits for a lock and then appends to the file that was replaced.
-#[cfg(unix)] // elsewhere a file that is open may not be replaced
+/// Finds a writer that waits for a lock and then appends to the replaced file.
+#[cfg(unix)] // on Windows an open file cannot be replaced
 #[test]
-fn who_waited_for_a_file_that_was_replaced_gets_the_new_one() {
+fn a_writer_that_waited_gets_the_file_that_replaced_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     make(&path, 1);
-    let mut maker = DynStore::options().create_aside(&path, &schema(), true).unwrap();
+    let mut maker = DynStore::create_options().create_aside(&path, &schema(), true).unwrap();
     maker.append_packed(&[0; 4 * 5]).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     let waiting = std::thread::spawn({
@@ -306,9 +331,9 @@ fn who_waited_for_a_file_that_was_replaced_gets_the_new_one() {
     assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 6);
 }
 
-/// An edit that panicked has left records half changed, whatever later edits do.
+/// An edit that panicked leaves records half changed. Finds a later edit that clears its mark.
 #[test]
-fn a_later_edit_does_not_clear_the_mark_of_one_that_panicked() {
+fn a_later_edit_keeps_the_mark_of_an_edit_that_panicked() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     make(&path, 10);
@@ -325,14 +350,14 @@ fn a_later_edit_does_not_clear_the_mark_of_one_that_panicked() {
     store.close().unwrap();
     let error = DynStore::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InterruptedEdit, "{error}");
-    let accepted = DynStore::options().accept_interrupted_edit().open(&path).unwrap();
+    let accepted = DynStore::options().accept_interrupted_edit(true).open(&path).unwrap();
     assert_eq!(accepted.count(), 11);
 }
 
-/// Finds an option that turns off the comparison of type and schema.
+/// Finds an option that turns the comparison of type and schema off.
 #[cfg(feature = "derive")]
 #[test]
-fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
+fn a_given_schema_does_not_replace_the_check_of_the_type() {
     use flatrec::{PodRecord, Record, Store};
     #[derive(Clone, Copy, Debug, Record)]
     #[repr(C)]
@@ -348,7 +373,7 @@ fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
         4,
     )
     .unwrap();
-    let error = Store::<Point>::options().schema(swapped.clone()).create(&path).unwrap_err();
+    let error = Store::<Point>::create_options().schema(swapped.clone()).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
     assert!(error.to_string().contains("x: expected"), "{error}");
     DynStore::create(&path, &swapped).unwrap().close().unwrap();
@@ -356,13 +381,14 @@ fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 
     let path = directory.path().join("pod");
-    let error = Store::<PodRecord<u64>>::options().schema(schema()).create(&path).unwrap_err();
+    let error =
+        Store::<PodRecord<u64>>::create_options().schema(schema()).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 }
 
-/// Should the slot in force be lost, the other one must not bring back what was cut off.
+/// Finds a header slot that would bring truncated records back if the slot in force were lost.
 #[test]
-fn after_a_truncation_neither_slot_counts_what_was_cut_off() {
+fn after_a_truncation_neither_slot_counts_the_removed_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     make(&path, 10);
@@ -373,10 +399,11 @@ fn after_a_truncation_neither_slot_counts_what_was_cut_off() {
     }
 }
 
-/// A lock file that went with the store it was made for locks nothing any more.
+/// A removed lock file locks nothing. Finds a maker that waited for another and holds the lock file
+/// that this one removed.
 #[cfg(target_os = "linux")]
 #[test]
-fn who_waited_for_a_maker_that_gave_up_holds_the_lock_file_that_has_the_name() {
+fn a_maker_that_waited_holds_the_lock_file_with_the_name() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let lock = directory.path().join("s-lock");
@@ -385,13 +412,13 @@ fn who_waited_for_a_maker_that_gave_up_holds_the_lock_file_that_has_the_name() {
         let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         links.filter(|link| *link == lock).count()
     };
-    let maker = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let maker = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     let waiting = std::thread::spawn({
         let path = path.clone();
-        move || DynStore::options().wait(Wait::Forever).create(&path, &schema()).unwrap()
+        move || DynStore::create_options().wait(Wait::Forever).create(&path, &schema()).unwrap()
     });
     while handles_of_lock() < 2 {
-        std::thread::yield_now(); // until the other one has the lock file open, and waits for it
+        std::thread::yield_now(); // until the other maker has the lock file open and waits
     }
     drop(maker);
     let store = waiting.join().unwrap();
@@ -400,42 +427,46 @@ fn who_waited_for_a_maker_that_gave_up_holds_the_lock_file_that_has_the_name() {
     drop(store);
 }
 
-/// Finds two writers that resume the same unfinished store.
+/// Finds two writers that resume one unfinished store.
 #[test]
-fn what_was_left_unfinished_is_finished_by_one_writer_at_a_time() {
+fn an_unfinished_store_is_resumed_by_one_writer_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let resume = |replace| DynStore::options().resume_aside(&path, replace);
     assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(names(directory.path()).is_empty(), "nor is a lock file left");
+    assert!(names(directory.path()).is_empty(), "the failed call left a file");
 
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     store.keep_unfinished(true);
     store.append_packed(&[7; 4 * 3]).unwrap();
     store.flush().unwrap();
     store.append(&[8; 4]).unwrap();
-    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked, "its maker lives");
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked, "its maker has it open");
     drop(store);
     assert_eq!(names(directory.path()), ["s-lock", "s-unfinished"]);
 
     let mut store = resume(false).unwrap();
-    assert_eq!((store.count(), store.path()), (3, Some(path.clone())), "as of the last flush");
+    assert_eq!(
+        (store.count(), store.path()),
+        (3, Some(path.clone())),
+        "the resumed store is not that of the last flush"
+    );
     assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked);
-    let other = DynStore::options().create_aside(&path, &schema(), true);
+    let other = DynStore::create_options().create_aside(&path, &schema(), true);
     assert_eq!(other.unwrap_err().kind(), ErrorKind::Locked);
     store.append(&[9; 4]).unwrap();
-    drop(store); // unfinished again, and still there
+    drop(store); // it stays, unfinished
     resume(false).unwrap().close().unwrap();
     assert_eq!(names(directory.path()), ["s", "s-lock"]);
     assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 3);
 }
 
-/// Finds a resumed store that replaces another unasked.
+/// Finds a resumed store that replaces another one unasked.
 #[test]
-fn what_is_resumed_replaces_a_store_only_if_told_and_can_be_given_up() {
+fn a_resumed_store_replaces_another_only_if_asked_and_can_be_abandoned() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     store.keep_unfinished(true);
     store.append(&[7; 4]).unwrap();
     store.flush().unwrap();
@@ -452,4 +483,18 @@ fn what_is_resumed_replaces_a_store_only_if_told_and_can_be_given_up() {
     drop(store);
     assert_eq!(names(directory.path()), ["s", "s-lock"]);
     assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 5);
+}
+
+/// Finds an error that does not say where the other writer is.
+#[test]
+fn a_writer_in_the_way_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let database = DynDatabase::create(&path, &schema()).unwrap();
+    let error = DynStore::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    assert!(error.to_string().contains("in this very process"), "{error}");
+    let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
+    assert_eq!(info.writer.unwrap().process, Some(u64::from(std::process::id())));
+    drop(database);
 }

@@ -1,4 +1,5 @@
-//! The library by its public calls, a module a subject: `cargo test --test it golden::` runs one.
+//! The library through its public calls, a module for each subject: `cargo test --test it golden::`
+//! runs one.
 //!
 //! The tests are threads of one process. A test that changes the process (its limits, its current
 //! directory, its signals) or measures it needs a program of its own, beside this folder.
@@ -16,6 +17,7 @@ mod database_model;
 mod database_threads;
 mod deletes;
 mod derive;
+mod edits;
 mod every_method;
 mod exchange_csv;
 mod exchange_export;
@@ -28,6 +30,8 @@ mod format_properties;
 mod golden;
 mod group_commit;
 mod handles;
+mod info;
+mod long_names;
 mod map_conformance;
 mod map_files;
 mod metadata;

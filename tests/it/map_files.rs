@@ -6,10 +6,9 @@ use flatrec::ErrorKind;
 use flatrec::map::{Access, Mapping};
 
 use crate::support::process;
-#[cfg(unix)]
 use crate::support::skip::skip;
 
-/// Finds a wrong path whose error does not say what is wrong.
+/// Finds a wrong path whose error does not name the fault.
 #[test]
 fn each_wrong_path_has_its_own_clear_error() {
     let directory = tempfile::tempdir().unwrap();
@@ -21,9 +20,13 @@ fn each_wrong_path_has_its_own_clear_error() {
     let error = Mapping::open(directory.path(), Access::ReadOnly).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     let pipe = directory.path().join("pipe");
-    if Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
-        let error = Mapping::open(&pipe, Access::ReadOnly).unwrap_err(); // and does not wait
-        assert!(error.to_string().contains("not a regular file"), "{error}");
+    match Command::new("mkfifo").arg(&pipe).status() {
+        Ok(status) if status.success() => {
+            // The call must not wait for the other end.
+            let error = Mapping::open(&pipe, Access::ReadOnly).unwrap_err();
+            assert!(error.to_string().contains("not a regular file"), "{error}");
+        }
+        made => skip!("this system has no mkfifo ({made:?})"),
     }
 
     Mapping::create_new(&path, 0).unwrap();
@@ -34,7 +37,7 @@ fn each_wrong_path_has_its_own_clear_error() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
-/// Finds a map of no bytes, which the system refuses.
+/// Finds an empty file that the system refuses to map.
 #[test]
 fn a_file_of_length_zero_maps_to_nothing_and_can_grow() {
     let directory = tempfile::tempdir().unwrap();
@@ -48,23 +51,23 @@ fn a_file_of_length_zero_maps_to_nothing_and_can_grow() {
     assert_eq!(mapping.read_vec(0..10).unwrap(), [0; 10]);
 }
 
-/// Finds a length that overflows the system's offset.
+/// Finds a length that overflows the system's offsets.
 #[test]
-fn lengths_past_the_largest_file_are_errors() {
+fn lengths_above_the_largest_offset_are_errors() {
     let mapping = Mapping::temporary(0).unwrap();
     let error = mapping.grow(u64::MAX).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutOfRange, "{error}");
     assert_eq!(mapping.len_bytes().unwrap(), 0);
 }
 
-/// Finds half-initialised bytes that the next opener takes for whole.
+/// Finds bytes of a failed initialiser that the next opener takes for initialised.
 #[test]
 fn a_failing_initialiser_leaves_nothing_and_the_next_one_runs() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("made");
     let failed = Mapping::open_or_create(&path, 100, |mapping| {
         mapping.view_all()?.write(0, b"half")?;
-        mapping.view(0..1000).map(|_| ()) // out of range: an error of the initialiser's own
+        mapping.view(0..1000).map(|_| ()) // the initialiser's own error: the range is too long
     });
     assert_eq!(failed.unwrap_err().kind(), ErrorKind::OutOfRange);
     assert!(!path.exists());
@@ -89,18 +92,20 @@ fn a_failing_initialiser_leaves_nothing_and_the_next_one_runs() {
     assert_eq!(made.read_vec(0..5).unwrap(), b"whole");
 }
 
-/// Finds named memory that stays behind, or changes its length under a second opener.
+/// Finds named memory that outlives its creator's name, or whose length a second opener changes.
 #[test]
-fn names_of_shared_memory_come_and_go_with_their_creator() {
+fn the_name_of_shared_memory_ends_with_its_creator() {
     let name = format!("flatrec-names-{}", std::process::id());
     let error = Mapping::open_named(&name, Access::ReadOnly).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let creator = Mapping::named(&name, 1000, |_| Ok(())).unwrap();
-    let finder = Mapping::named(&name, 5000, |_| panic!("it is initialised")).unwrap();
-    assert_eq!(finder.len_bytes().unwrap(), 1000, "memory that exists keeps its length");
+    let finder =
+        Mapping::named(&name, 5000, |_| panic!("an initialiser ran on initialised memory"))
+            .unwrap();
+    assert_eq!(finder.len_bytes().unwrap(), 1000, "a second opener changed the length");
     creator.view_all().unwrap().write(999, b"!").unwrap();
     drop(creator);
-    assert_eq!(finder.read_vec(999..1000).unwrap(), b"!", "memory outlives its name");
+    assert_eq!(finder.read_vec(999..1000).unwrap(), b"!", "the memory did not outlive its name");
     if cfg!(unix) {
         let error = Mapping::open_named(&name, Access::ReadOnly).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -116,13 +121,14 @@ fn names_of_shared_memory_come_and_go_with_their_creator() {
 
 const CHILD: &str = "FLATREC_TEST_CHILD";
 
-/// Run by the tests below in processes of their own; does nothing by itself.
+/// Does the job that the environment names.
 #[test]
+#[ignore = "the child of the other tests"]
 fn child() {
     let Ok(job) = std::env::var(CHILD) else { return };
     let words: Vec<&str> = job.split('|').collect();
     let count_up = |mapping: &Mapping| {
-        // Long enough that racing processes meet: each page is touched.
+        // Takes long enough for processes to race: touches each page.
         for offset in (0..mapping.len_bytes()?).step_by(4096) {
             mapping.view(offset..offset + 1)?.write(0, &[1])?;
         }
@@ -140,7 +146,7 @@ fn child() {
             let bytes = mapping.read_vec(0..1 << 20).unwrap();
             assert!(bytes.iter().step_by(4096).all(|&byte| byte == 1), "half initialised");
             println!("holding");
-            // Until the parent closes our input: the name must outlive the race.
+            // Waits until the parent closes the input, so that the name outlives the race.
             std::io::stdin().read_line(&mut String::new()).unwrap();
         }
         ["die in file", path] => {
@@ -174,10 +180,10 @@ fn spawn(job: &str) -> std::process::Child {
         .unwrap()
 }
 
-/// Runs the job in eight processes at once, and counts the initialisers among them.
+/// Runs the job in eight processes, and counts those that initialised.
 fn race(job: &str) -> usize {
     let children: Vec<_> = (0..8).map(|_| spawn(job)).collect();
-    // All hold what they opened until their input closes, so that no name goes too early.
+    // All children hold what they opened until their input closes, so that the name stays.
     let outputs: Vec<_> = if job.starts_with("named") {
         hold_together(children)
     } else {
@@ -193,7 +199,7 @@ fn race(job: &str) -> usize {
     outputs.iter().filter(|output| output.contains("initialised")).count()
 }
 
-/// Waits until every child says that it holds the memory, and lets them go then.
+/// Waits until every child holds the memory, and then ends them.
 fn hold_together(mut children: Vec<std::process::Child>) -> Vec<String> {
     use std::io::{BufRead, BufReader, Read};
     let mut outputs = Vec::new();
@@ -230,16 +236,16 @@ fn exactly_one_of_several_processes_initialises_named_memory() {
     assert_eq!(race(&format!("named|flatrec-race-{}", std::process::id())), 1);
 }
 
-/// Finds an opener that waits forever for an initialiser that died, or takes its bytes.
+/// Finds an opener that waits for ever for a dead initialiser, or takes its bytes.
 #[test]
-fn the_next_opener_takes_over_from_an_initialiser_that_died() {
+fn the_next_opener_initialises_after_an_initialiser_died() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("died");
     let status = spawn(&format!("die in file|{}", path.display())).wait_with_output().unwrap();
     assert!(!status.status.success());
     assert!(!path.exists());
     let check = |mapping: &Mapping| {
-        assert_eq!(mapping.read_vec(4096..4100)?, [0; 4], "the dead one's bytes are gone");
+        assert_eq!(mapping.read_vec(4096..4100)?, [0; 4], "the dead initialiser's bytes stayed");
         Ok(())
     };
     Mapping::open_or_create(&path, 1 << 20, check).unwrap();
@@ -254,10 +260,10 @@ fn the_next_opener_takes_over_from_an_initialiser_that_died() {
     Mapping::named(&name, 1 << 20, check).unwrap();
 }
 
-/// Named memory keeps the length with which it was made, whichever process fills it.
-#[cfg(unix)] // elsewhere named memory goes with the last who has it
+/// Finds an opener that writes past named memory which a dead initialiser made shorter.
+#[cfg(unix)] // on Windows named memory ends with its last handle
 #[test]
-fn taking_over_from_an_initialiser_that_wanted_less_keeps_within_what_there_is() {
+fn an_opener_after_a_dead_initialiser_keeps_the_shorter_length() {
     let name = format!("flatrec-small-{}", std::process::id());
     let status = spawn(&format!("die in small named|{name}")).wait_with_output().unwrap();
     assert!(!status.status.success());
@@ -268,8 +274,8 @@ fn taking_over_from_an_initialiser_that_wanted_less_keeps_within_what_there_is()
     assert_eq!(taken.unwrap().read_vec(0..100).unwrap(), [7; 100]);
 }
 
-/// What a user may not do who does not own the directory and its files; run in a process that has
-/// given its privileges up.
+/// Checks what a user without rights to a directory and its files may not do, in a process of that
+/// user.
 #[cfg(unix)]
 fn unprivileged(directory: &std::path::Path) {
     let refused = |error: flatrec::Error| {
@@ -283,24 +289,24 @@ fn unprivileged(directory: &std::path::Path) {
     let public = Mapping::open(directory.join("public"), Access::ReadOnly).unwrap();
     assert_eq!(public.read_vec(0..5).unwrap(), b"bytes");
     let private = Mapping::open(directory.join("public"), Access::Private).unwrap();
-    private.view_all().unwrap().write(0, b"B").unwrap(); // the copy is one's own
+    private.view_all().unwrap().write(0, b"B").unwrap(); // the change is private
 
     let store = flatrec::DynStore::open_read_only(directory.join("store")).unwrap();
-    assert_eq!(store.get(0), Some(&[7][..]), "reading needs no right to write");
+    assert_eq!(store.get(0), Some(&[7][..]), "a reader demanded the right to write");
     refused(flatrec::DynStore::open(directory.join("store")).unwrap_err());
     let unlocked = flatrec::DynStore::open_read_only(directory.join("open/unlocked")).unwrap();
     assert_eq!(unlocked.get(0), Some(&[7][..]));
     assert!(
         !directory.join("open/unlocked-lock").exists(),
-        "a lock file that its owner cannot lock"
+        "a reader used a lock file that it may not lock"
     );
-    println!("refused as it should be");
+    println!("all calls were refused");
 }
 
-/// Finds a missing permission that shows as another error, or a reader that demands to write.
-#[cfg(unix)] // the permissions of others, which are lists on Windows
+/// Finds a missing permission that causes another error, or a reader that demands to write.
+#[cfg(unix)] // on Windows permissions are lists
 #[test]
-fn missing_permissions_say_so() {
+fn a_missing_permission_is_an_error_that_says_so() {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
     let allow = |path: &std::path::Path, mode: u32| {
@@ -318,19 +324,19 @@ fn missing_permissions_say_so() {
     store.append(&[7]).unwrap();
     store.close().unwrap();
     std::fs::create_dir(path.join("open")).unwrap();
-    allow(&path.join("open"), 0o777); // others may make files here, and need not
+    allow(&path.join("open"), 0o777); // all users may make files here
     std::fs::copy(path.join("store"), path.join("open/unlocked")).unwrap();
     allow(&path.join("store"), 0o664);
     std::fs::remove_file(path.join("store-lock")).unwrap();
     flatrec::DynStore::open(path.join("store")).unwrap().close().unwrap();
     let mode = std::fs::metadata(path.join("store-lock")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o664, "a lock file is shared like its data file");
-    // Other users may not reach the test binary: they run a copy.
+    assert_eq!(mode & 0o777, 0o664, "the lock file has other permissions than its data file");
+    // Other users may lack access to the test program, so they run a copy.
     let program = path.join("program");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     allow(&program, 0o755);
     let child = Command::new(&program)
-        .args(["--exact", "map_files::child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "map_files::child", "--include-ignored", "--nocapture"])
         .env(CHILD, format!("unprivileged|{}", path.display()))
         .current_dir(path)
         .uid(65534)
@@ -346,10 +352,10 @@ fn missing_permissions_say_so() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{complained}");
-    assert!(said.contains("refused as it should be"), "{said}{complained}");
+    assert!(said.contains("all calls were refused"), "{said}{complained}");
 }
 
-/// A store of one record, 7.
+/// Makes a store of one record, 7.
 fn small_store(path: &std::path::Path) {
     let schema = flatrec::Schema::packed([flatrec::Field::new("n", flatrec::DataType::UInt8)]);
     let mut store = flatrec::DynStore::create(path, &schema.unwrap()).unwrap();
@@ -357,10 +363,10 @@ fn small_store(path: &std::path::Path) {
     store.close().unwrap();
 }
 
-/// A mapping in safe code wrote into a record that a store lent at that moment, and into the lock
-/// file, by which readers tell the writer what they read.
+/// Safe code wrote through a mapping into a record that a store lent, and into the lock file with
+/// the reader table.
 #[test]
-fn no_safe_call_writes_into_what_a_store_lends() {
+fn no_safe_call_writes_to_the_files_of_a_store() {
     use flatrec::map::{Backing, FileBacking, OpenSide};
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
@@ -375,7 +381,7 @@ fn no_safe_call_writes_into_what_a_store_lends() {
     for is_open in [true, false] {
         let reader = is_open.then(|| flatrec::DynStore::open_read_only(&path).unwrap());
         let lent = reader.as_ref().map(|reader| reader.get(0).unwrap());
-        // Of the lock file without the readers' slots: a backup is a reader.
+        // The lock file without its reader table, because a backup adds a reader.
         let bytes =
             || (std::fs::read(&path).unwrap(), std::fs::read(&lock).unwrap()[..192].to_vec());
         let before = bytes();
@@ -389,7 +395,7 @@ fn no_safe_call_writes_into_what_a_store_lends() {
             ];
             for (way, refused) in refused.into_iter().enumerate() {
                 let error = refused.expect_err(&format!("way {way} into {}", file.display()));
-                // Elsewhere no lock tells that the store is open.
+                // On other systems the locks do not show that the store is open.
                 if cfg!(target_os = "linux") {
                     let kind = if is_open { ErrorKind::Locked } else { ErrorKind::InvalidArgument };
                     assert_eq!(error.kind(), kind, "{way}: {error}");
@@ -399,7 +405,7 @@ fn no_safe_call_writes_into_what_a_store_lends() {
             let private = Mapping::open(file, Access::Private).unwrap();
             private.view(0..8).unwrap().write(0, &[0; 8]).unwrap();
         }
-        // By way of a file that lies beside them.
+        // Through a backing whose side files they would be.
         for suffix in [".rec", ".rec-lock"] {
             if let Some(side) = other.open_side(suffix, OpenSide::Write).unwrap() {
                 assert!(side.write_at(0, &[0; 8]).is_err(), "{suffix}");
@@ -419,8 +425,8 @@ fn no_safe_call_writes_into_what_a_store_lends() {
     }
 }
 
-/// The other way round: what is written by its bytes does not become a store under the writer.
-#[cfg(target_os = "linux")] // elsewhere the bytes of a data file have no locks
+/// Finds a handle that opens a file as a store while a mapping can write its bytes.
+#[cfg(target_os = "linux")] // on other systems the data file has no such locks
 #[test]
 fn a_file_that_is_mapped_for_writing_is_not_opened_as_a_store() {
     use std::os::fd::AsFd;
@@ -436,7 +442,7 @@ fn a_file_that_is_mapped_for_writing_is_not_opened_as_a_store() {
             DynStore::open(&path).map(drop),
             DynDatabase::open(&path).map(drop),
             DynDatabase::open_read_only(&path).map(drop),
-            flatrec::verify(&path, 1).map(drop),
+            flatrec::verify(&path, flatrec::VerifyOptions::new().max_problems(1)).map(drop),
         ]
     };
     let refused = |when: &str| {
@@ -456,20 +462,21 @@ fn a_file_that_is_mapped_for_writing_is_not_opened_as_a_store() {
     drop(Mapping::from_file(shared, Access::ReadWrite).unwrap());
     std::fs::write(&path, &store).unwrap();
     drop(mapping);
-    refused("mapped by a file that was handed over, of which a copy was closed");
+    refused("mapped through a file of which a copy was closed");
     let view = first.view(0..10).unwrap();
     drop(first);
-    refused("seen by a view");
+    refused("shown by a view");
     drop(view);
     for opened in opened() {
         opened.unwrap();
     }
 }
 
-/// A lock file has nothing to be known by until a writer comes.
-#[cfg(target_os = "linux")] // as above
+/// A lock file without a writer yet is empty. Finds a mapping that writes to one that a reader
+/// uses.
+#[cfg(target_os = "linux")] // as in the test above
 #[test]
-fn a_lock_file_that_readers_alone_have_used_is_not_written_by_others() {
+fn a_lock_file_that_only_readers_used_is_not_mapped_for_writing() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     small_store(&at("n.rec"));
@@ -485,9 +492,9 @@ fn a_lock_file_that_readers_alone_have_used_is_not_written_by_others() {
     drop(flatrec::DynDatabase::open_read_only(at("n.rec")).unwrap());
 }
 
-/// An initialiser that asked for what it was making waited for itself for ever.
+/// An initialiser that opened its own file waited for itself for ever.
 #[test]
-fn an_initialiser_that_opens_what_it_makes_gets_an_error() {
+fn an_initialiser_that_opens_its_own_file_gets_an_error() {
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let directory = tempfile::tempdir().unwrap();
@@ -495,7 +502,7 @@ fn an_initialiser_that_opens_what_it_makes_gets_an_error() {
         let mut errors = Vec::new();
         let file = Mapping::open_or_create(&path, 100, |_| {
             errors.push(Mapping::open_or_create(&path, 100, |_| Ok(())).unwrap_err());
-            // By another name of the directory.
+            // The same file by another path.
             let dotted = directory.path().join(".").join("shared");
             errors.push(Mapping::open_or_create(dotted, 100, |_| Ok(())).unwrap_err());
             let other = directory.path().join("other");
@@ -509,14 +516,16 @@ fn an_initialiser_that_opens_what_it_makes_gets_an_error() {
             Mapping::named(&format!("{name}-other"), 100, |_| Ok(())).map(drop)
         });
         let memory = memory.unwrap();
-        // Once it is made, anything opens it.
-        Mapping::open_or_create(&path, 100, |_| panic!("it is made")).unwrap();
-        Mapping::named(&name, 100, |_| panic!("it is made")).unwrap();
+        // Every call opens it now that it is made.
+        Mapping::open_or_create(&path, 100, |_| panic!("it exists")).unwrap();
+        Mapping::named(&name, 100, |_| panic!("it exists")).unwrap();
         Mapping::open_named(&name, Access::ReadOnly).unwrap();
         drop(memory);
         done.send(errors).unwrap();
     });
-    let errors = wait.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits for ever");
+    let errors = wait
+        .recv_timeout(std::time::Duration::from_secs(30))
+        .expect("the initialiser waits for ever");
     assert_eq!(errors.len(), 4);
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
@@ -526,7 +535,7 @@ fn an_initialiser_that_opens_what_it_makes_gets_an_error() {
 
 /// Finds a thread that opens what another thread has not finished.
 #[test]
-fn a_thread_that_comes_while_another_initialises_gets_what_that_makes() {
+fn a_thread_waits_for_the_initialiser_of_another_thread() {
     let (begun, begin) = std::sync::mpsc::channel();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("shared");
@@ -534,7 +543,7 @@ fn a_thread_that_comes_while_another_initialises_gets_what_that_makes() {
         let path = &path;
         let waits = scope.spawn(move || {
             begin.recv().unwrap();
-            Mapping::open_or_create(path, 100, |_| panic!("it is made")).map(drop)
+            Mapping::open_or_create(path, 100, |_| panic!("it exists")).map(drop)
         });
         Mapping::open_or_create(path, 100, |_| {
             begun.send(()).unwrap();
@@ -545,10 +554,10 @@ fn a_thread_that_comes_while_another_initialises_gets_what_that_makes() {
     });
 }
 
-/// The name of what a killed maker has left tells for which path it was made. What has a similar
-/// name, or belongs to another user, stays.
+/// The name of a killed maker's leftover says for which path it was made. Finds a maker that keeps
+/// it, or removes a file with a similar name or of another user.
 #[test]
-fn what_a_killed_maker_left_is_removed_by_the_next_one_for_that_path() {
+fn a_maker_removes_the_leftovers_for_its_path_only() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let names = || {
@@ -581,7 +590,7 @@ fn what_a_killed_maker_left_is_removed_by_the_next_one_for_that_path() {
         std::fs::write(at(&others[4]), "another user's").unwrap();
         if let Err(error) = std::os::unix::fs::chown(at(&others[4]), Some(65_531), None) {
             std::fs::remove_file(at(&others.pop().unwrap())).unwrap();
-            skip!("another user's file, which only root makes: {error}");
+            skip!("only root can make another user's file: {error}");
         }
     }
     Mapping::open_or_create(at("shared"), 100, |_| Ok(())).unwrap();

@@ -1,4 +1,4 @@
-//! Metadata that are longer than what opening a store reads at once.
+//! Metadata longer than the part that a handle reads with the header.
 
 use std::path::Path;
 
@@ -16,12 +16,12 @@ fn metadata() -> Vec<u8> {
 
 fn make(path: &Path) {
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let mut store = DynStore::options().metadata(metadata()).create(path, &schema).unwrap();
+    let mut store = DynStore::create_options().metadata(metadata()).create(path, &schema).unwrap();
     store.append(&[7; 8]).unwrap();
     store.close().unwrap();
 }
 
-/// Finds a handle that shows only the part that was read with the header.
+/// Finds a handle that shows only that part.
 #[test]
 fn every_handle_shows_the_whole_metadata() {
     let directory = tempfile::tempdir().unwrap();
@@ -33,20 +33,22 @@ fn every_handle_shows_the_whole_metadata() {
         assert!(DynStore::open(&path).unwrap().metadata().unwrap() == expected);
         let options = Store::<PodRecord<u64>>::options();
         assert!(options.open_read_only(&path).unwrap().metadata().unwrap() == expected);
-        let windowed =
-            WindowedStore::<PodRecord<u64>>::open_windowed_read_only(&path, 1 << 20, 1 << 16);
+        let windowed = WindowedStore::<PodRecord<u64>>::options()
+            .max_mapped_bytes(1 << 20)
+            .window_bytes(1 << 16)
+            .open_read_only(&path);
         assert_eq!(*windowed.unwrap().get(0).unwrap().unwrap(), PodRecord(0x0707_0707_0707_0707));
         assert!(DynDatabase::open(&path).unwrap().metadata().unwrap() == expected);
         let reader = Database::<[u8]>::open_read_only(&path).unwrap();
         assert!(reader.metadata().unwrap() == expected);
         assert_eq!(reader.schema(), DynStore::open_read_only(&path).unwrap().schema());
-        assert_eq!(verify(&path, 9).unwrap().problems, []);
+        assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems, []);
     }
 }
 
 /// Finds a handle that lends metadata which changed after it had checked them.
 #[test]
-fn metadata_that_were_damaged_after_the_opening_are_refused() {
+fn metadata_damaged_after_the_opening_are_refused() {
     use std::io::{Seek, SeekFrom, Write};
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("long");
@@ -64,10 +66,10 @@ fn metadata_that_were_damaged_after_the_opening_are_refused() {
         error.to_string().contains("metadata have changed since the store was opened"),
         "{error}"
     );
-    assert!(error.to_string().contains("long"), "it names the file: {error}");
+    assert!(error.to_string().contains("long"), "the error does not name the file: {error}");
     drop(store);
     assert_eq!(DynStore::open_read_only(&path).unwrap_err().kind(), ErrorKind::Corrupt);
-    // What could not be read is read again.
+    // The handle reads again what it could not read.
     file.seek(SeekFrom::Start(150_000)).unwrap();
     file.write_all(&whole[150_000..150_001]).unwrap();
     assert!(DynStore::open_read_only(&path).unwrap().metadata().unwrap() == metadata());

@@ -1,11 +1,13 @@
-//! Random operations, reopenings and killed processes, against a vector of records.
+//! Compares random operations, reopenings and kills with a vector of records.
 //!
-//! A killed process is played by a copy of the file as it is, unflushed, opened as a store of its
-//! own: what the page cache holds is what a process that dies leaves behind.
+//! A copy of the unflushed file, opened as a store, stands for a killed process, because the page
+//! cache outlives a process.
 
 use std::path::Path;
 
-use flatrec::{Checksums, DataType, DynStore, ErrorKind, Field, Schema, WriteBack, verify};
+use flatrec::{
+    Checksums, DataType, DynStore, ErrorKind, Field, Schema, VerifyOptions, WriteBack, verify,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -54,8 +56,7 @@ struct Rig<'a> {
 impl<'a> Rig<'a> {
     fn new(path: &'a Path, record_len: u32, way: WriteBack, checksums: bool) -> Self {
         let schema = Schema::packed([Field::new("bytes", DataType::Binary(record_len))]).unwrap();
-        let options = DynStore::options().write_back(way);
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().write_back(way).checksums(checksums);
         let store = options.create(path, &schema).unwrap();
         let record_len = record_len as usize;
         Self { path, way, store, record_len, checksums, model: Vec::new(), flushed: Vec::new() }
@@ -128,9 +129,9 @@ impl<'a> Rig<'a> {
         self.verify(self.path);
     }
 
-    /// Every block that was flushed matches its checksum.
+    /// Checks that every flushed block matches its checksum.
     fn verify(&self, path: &Path) {
-        let report = verify(path, 5).unwrap();
+        let report = verify(path, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems, report.records), (vec![], self.flushed.len() as u64));
         let bytes = self.flushed.len() * self.record_len;
         let blocks = bytes.div_ceil(65_536) as u64;
@@ -147,8 +148,12 @@ impl<'a> Rig<'a> {
             drop(store);
         }
         let len = std::fs::metadata(path).unwrap().len();
-        assert_eq!(len, 65_536 + (model.len() * record_len) as u64, "trimmed at rest");
-        assert_eq!(verify(path, 5).unwrap().problems, []);
+        assert_eq!(
+            len,
+            65_536 + (model.len() * record_len) as u64,
+            "the closed file has another length"
+        );
+        assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
         let store = DynStore::options().write_back(way).open(path).unwrap();
         let flushed = model.clone();
         let rig = Self { path, way, store, record_len, checksums, model, flushed };
@@ -156,7 +161,7 @@ impl<'a> Rig<'a> {
         rig
     }
 
-    /// Changes through a private handle; other handles do not see them.
+    /// Changes records through a private handle, which other handles must not see.
     fn private(&mut self, index: &Index, n: u16) {
         let mut private = DynStore::open_private(self.path).unwrap();
         assert_eq!(private.count(), self.flushed.len() as u64);
@@ -182,7 +187,11 @@ impl<'a> Rig<'a> {
         }
         self.verify(&copy);
         let store = DynStore::open(&copy).unwrap();
-        assert_eq!(store.count(), self.flushed.len() as u64, "the state of the last flush");
+        assert_eq!(
+            store.count(),
+            self.flushed.len() as u64,
+            "the copy is not the state of the last flush"
+        );
         assert!(store.iter().eq(self.flushed.iter().map(Vec::as_slice)));
         store.close().unwrap();
         self.verify(&copy);
@@ -197,7 +206,7 @@ fn name(path: &Path) -> &str {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
-    /// Finds any sequence of calls after which a store differs from a vector.
+    /// Finds a sequence of calls after which a store differs from a vector.
     #[test]
     fn a_store_agrees_with_a_vector(
         record_len in prop_oneof![Just(1u32), 1u32..200, Just(125), 4090u32..4100],

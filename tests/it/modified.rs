@@ -1,11 +1,11 @@
-//! The data file's modification time tells of every install: tools that copy what has changed go by
-//! it, and a change that only views have written may leave it as it was (Windows).
+//! The modification time of the data file changes with every install, because backup tools rely on
+//! it. On Windows a change by views alone may leave it.
 
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use flatrec::{Database, Durability, Options, Record, Store, WriteBack};
+use flatrec::{CreateOptions, Database, Durability, Record, Store, WriteBack};
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -14,7 +14,7 @@ struct Sample {
     value: u64,
 }
 
-/// Where stores are, and the time to which their files are set back.
+/// A place for stores, and the time to which the tests set their files back.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -26,7 +26,7 @@ impl Place {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
     }
 
-    /// Runs `change`, after which the file has another time than the one that it was set back to.
+    /// Runs `change`, which must change the time that was set back.
     #[track_caller]
     fn shows<V>(path: &Path, what: &str, change: impl FnOnce() -> V) -> V {
         let file = File::options().write(true).open(path).unwrap();
@@ -40,12 +40,13 @@ impl Place {
     }
 }
 
-fn options(way: WriteBack) -> Options<Store<Sample>> {
-    Store::<Sample>::options().write_back(way)
+fn options(way: WriteBack) -> CreateOptions<Store<Sample>> {
+    Store::<Sample>::create_options().write_back(way)
 }
 
+/// Finds an install of a store after which a backup tool would skip the file.
 #[test]
-fn every_install_of_a_store_shows_in_the_modification_time() {
+fn every_install_of_a_store_changes_the_modification_time() {
     for way in [WriteBack::Auto, WriteBack::Mapped] {
         let place = Place(tempfile::tempdir().unwrap());
         let path = place.path("x.rec");
@@ -61,8 +62,9 @@ fn every_install_of_a_store_shows_in_the_modification_time() {
     }
 }
 
+/// Finds an install of a database after which a backup tool would skip the file.
 #[test]
-fn every_install_of_a_database_shows_in_the_modification_time() {
+fn every_install_of_a_database_changes_the_modification_time() {
     let place = Place(tempfile::tempdir().unwrap());
     let path = place.path("x.rec");
     let database = Database::<Sample>::create(&path).unwrap();
@@ -79,7 +81,7 @@ fn every_install_of_a_database_shows_in_the_modification_time() {
     commit(1);
     Place::shows(&path, "checkpoint", || database.checkpoint().unwrap());
     commit(2);
-    // What a writer leaves that was killed.
+    // The files of a killed writer.
     let copied = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(place.0.path()).unwrap() {
         let entry = entry.unwrap();
@@ -90,5 +92,5 @@ fn every_install_of_a_database_shows_in_the_modification_time() {
     Place::shows(&path, "close", || database.close().unwrap());
     let path = copied.path().join("x.rec");
     let recovered = Place::shows(&path, "recovery", || Database::<Sample>::open(&path).unwrap());
-    assert_eq!(recovered.begin_read().get(0).unwrap().value, 2);
+    assert_eq!(recovered.begin_read().unwrap().get(0).unwrap().value, 2);
 }

@@ -1,7 +1,7 @@
-//! An independent reader: numpy reads what flatrec wrote, from the type that flatrec prints.
+//! An independent reader: numpy reads what flatrec wrote, with the dtype that flatrec prints.
 //!
-//! Needs a Python with numpy, `python3` or what `FLATREC_PYTHON` names. Without one these tests
-//! are skipped.
+//! The tests need a Python with numpy, `python3` or the one in `FLATREC_PYTHON`, and are skipped
+//! without it.
 #![cfg(feature = "exchange")]
 
 use std::fs::File;
@@ -18,8 +18,8 @@ use crate::support::dead;
 use crate::support::fields::with_gaps;
 use crate::support::skip::skip;
 
-/// Compares a store, mapped by numpy, with its records as NDJSON, value by value; then the .npy
-/// with the store. Prints how many values it compared.
+/// Compares a store that numpy maps with its records as NDJSON, value by value, and the .npy file
+/// with the store. Prints the number of compared values.
 const SCRIPT: &str = r#"
 import ast, json, sys
 import numpy
@@ -81,11 +81,12 @@ fn python() -> Option<String> {
             return Some(candidate.to_owned());
         }
     }
-    skip!("no python3 with numpy here: python3 -m pip install numpy");
+    skip!("this machine has no python3 with numpy: python3 -m pip install numpy");
     None
 }
 
-/// Lets numpy compare the store at `path`; says how many values it compared, if there is a numpy.
+/// Compares the store at `path` in numpy. Returns the number of compared values, or `None` without
+/// numpy.
 fn compare(dir: &Path, path: &Path) -> Option<u64> {
     let python = python()?;
     let store = DynStore::open_read_only(path).unwrap();
@@ -121,14 +122,14 @@ fn numpy_reads_the_flights() {
     let schema = reader.infer(None).unwrap().schema;
     let mut store = DynStore::create(&path, &schema).unwrap();
     reader.load(&schema, &mut store).unwrap();
-    assert_eq!(store.info().unwrap().data_offset, 65_536, "what the documents promise");
+    assert_eq!(store.info().unwrap().data_offset, 65_536, "the documents promise another offset");
     store.close().unwrap();
     if let Some(compared) = compare(dir.path(), &path) {
         assert_eq!(compared, 27_004 * 19);
     }
 }
 
-/// Of a store with deletes, numpy sees every place in place, and the status tells which are taken.
+/// Finds a store with deletes that numpy cannot map in place, with its status bytes.
 #[test]
 fn numpy_reads_a_store_with_deletes_in_place() {
     let Some(python) = python() else { return };
@@ -136,7 +137,7 @@ fn numpy_reads_a_store_with_deletes_in_place() {
     let path = dir.path().join("n.rec");
     let fields = [Field::new("n", DataType::UInt64), Field::new("status", DataType::UInt32).at(8)];
     let schema = Schema::new(fields.to_vec(), 12, 4).unwrap();
-    let mut store = DynStore::options().deletes().create(&path, &schema).unwrap();
+    let mut store = DynStore::create_options().deletes(true).create(&path, &schema).unwrap();
     for n in 0..10u64 {
         let mut record = [7; 12];
         record[..8].copy_from_slice(&n.to_le_bytes());
@@ -156,7 +157,7 @@ fn numpy_reads_a_store_with_deletes_in_place() {
     assert_eq!(numbers.trim(), "[0, 1, 2, 4, 5, 6, 8, 9]");
 }
 
-/// Every type, with gaps between the fields and at the end.
+/// A schema of every type with gaps between the fields and at the end.
 fn every_kind() -> Schema {
     use DataType::*;
     let fields = [
@@ -188,7 +189,7 @@ fn every_kind() -> Schema {
 fn value(data_type: DataType, seed: u64) -> Value<'static> {
     const TEXTS: [&str; 5] = ["", "a", "ä", "x y", "€"];
     const BYTES: [&[u8]; 3] = [b"\0\0\0\0\0", b"\x01\xff\x7f\x80\0", b"hello"];
-    // Spread over all the bits.
+    // Spreads the seed over all bits.
     let bits = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     match data_type {
         DataType::Bool => Value::Bool(bits >> 63 == 1),
@@ -203,7 +204,7 @@ fn value(data_type: DataType, seed: u64) -> Value<'static> {
         DataType::Float32 => Value::from(f32::from_bits(bits as u32)),
         DataType::Float64 => Value::from(f64::from_bits(bits)),
         DataType::Date32 => Value::Date((bits % 60_000) as i32 - 20_000),
-        // Within a century or so of 1970, before and after.
+        // Within about a century before and after 1970.
         DataType::Timestamp(unit) => {
             let seconds = (bits % 8_000_000_000) as i64 - 3_000_000_000;
             let fraction = (bits >> 20) as i64 % unit.per_second();
@@ -214,7 +215,7 @@ fn value(data_type: DataType, seed: u64) -> Value<'static> {
     }
 }
 
-/// Finds a dtype that reads other values than the schema.
+/// Finds a dtype with which numpy reads other values than the schema says.
 #[test]
 fn numpy_reads_every_type() {
     let dir = tempfile::tempdir().unwrap();
@@ -226,7 +227,7 @@ fn numpy_reads_every_type() {
         for (at, field) in (0u64..).zip(schema.fields()) {
             let seed = id * 1000 + at * 10;
             if field.is_nullable() && seed % 3 == 0 {
-                continue; // zeros are null
+                continue; // zeros mean null
             }
             match field.array_len() {
                 None => field.write(&mut record, &value(field.data_type(), seed)).unwrap(),

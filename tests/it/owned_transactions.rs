@@ -42,7 +42,7 @@ fn counter(path: &Path) -> Database<Number> {
 }
 
 fn value(database: &Database<Number>) -> u64 {
-    database.begin_read().get(0).unwrap().0
+    database.begin_read().unwrap().get(0).unwrap().0
 }
 
 /// Adds 1 to record 0, and commits.
@@ -131,7 +131,7 @@ fn a_deadline_passes_while_a_transaction_runs() {
         thread::spawn(move || count(database.begin_write_timeout(at_most).unwrap()))
     });
     count(running);
-    waiting.map(|thread| thread.join().unwrap());
+    waiting.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(value(&database), 3);
     count(database.begin_write_timeout(Duration::ZERO).unwrap());
     count(database.try_begin_write().unwrap().unwrap());
@@ -240,7 +240,7 @@ fn an_owned_transaction_moves_to_another_thread_and_is_dropped_there() {
     })
     .join()
     .unwrap();
-    assert_eq!((value(&database), database.begin_read().count()), (0, 1));
+    assert_eq!((value(&database), database.begin_read().unwrap().count()), (0, 1));
     database.begin_write_owned().unwrap().rollback();
     count(database.begin_write().unwrap());
     assert_eq!(value(&database), 1);

@@ -1,12 +1,15 @@
-//! Readers beside a writer: what they see, what they hold back, and how the writer learns of it.
-//! Each reader here is a handle of its own, which a writer treats like another process.
+//! Readers beside a writer: what they show, what they hold back, and how the writer learns of it.
+//! Each reader is a handle of its own, which a writer treats like another process.
 
 #![cfg(feature = "derive")]
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flatrec::{Database, Durability, ErrorKind, Reader, Record, Store, WindowedStore, verify};
+use flatrec::{
+    CommitId, Database, Durability, ErrorKind, ReadOnlyDatabase, ReadableDatabase, Record, Store,
+    VerifyOptions, WindowedStore, verify,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -20,7 +23,7 @@ fn row(n: u64) -> Row {
 }
 
 struct Rig {
-    // Dropped last.
+    // Outlives the handles, which the tests declare after the rig.
     _directory: tempfile::TempDir,
     path: PathBuf,
 }
@@ -36,7 +39,7 @@ impl Rig {
         Database::<Row>::create(&self.path).unwrap()
     }
 
-    fn reader(&self) -> Reader<Row> {
+    fn reader(&self) -> ReadOnlyDatabase<Row> {
         Database::open_read_only(&self.path).unwrap()
     }
 
@@ -52,13 +55,13 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
     for n in rows {
         transaction.append(&row(n)).unwrap();
     }
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
 fn set(database: &Database<Row>, id: u64, n: u64) -> u64 {
     let mut transaction = database.begin_write().unwrap();
     transaction.set(id, &row(n)).unwrap();
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
 fn values(snapshot: &flatrec::Snapshot<Row>) -> Vec<u64> {
@@ -69,7 +72,29 @@ fn values(snapshot: &flatrec::Snapshot<Row>) -> Vec<u64> {
     snapshot.iter().map(check).collect()
 }
 
-/// Finds a reader that stays behind, or maps too little after the file grew.
+/// Finds a call that the two handles answer differently.
+#[test]
+fn code_that_reads_works_with_both_handles() {
+    let rig = Rig::new();
+    let database = rig.create();
+    let reader = rig.reader();
+    let handles: [&dyn ReadableDatabase<Row = Row>; 2] = [&database, &reader];
+    for n in 0..3 {
+        let commit = append(&database, n..n + 1);
+        for handle in handles {
+            assert_eq!(handle.commit_id(), CommitId::from(commit));
+            assert_eq!(handle.begin_read().unwrap().commit_id(), handle.commit_id());
+            assert_eq!(values(&handle.begin_read().unwrap()), Vec::from_iter(0..=n));
+            assert!(handle.wait(CommitId::from(commit - 1), Duration::ZERO).unwrap());
+            assert!(!handle.wait(handle.commit_id(), Duration::ZERO).unwrap());
+            assert_eq!(handle.schema(), &Row::schema().unwrap());
+            assert_eq!(handle.metadata().unwrap(), b"");
+            assert_eq!(handle.path().unwrap().file_name(), rig.path.file_name());
+        }
+    }
+}
+
+/// Finds a reader that misses a commit, or maps too little after the file grew.
 #[test]
 fn a_reader_follows_commits_growth_and_checkpoints() {
     let rig = Rig::new();
@@ -87,9 +112,9 @@ fn a_reader_follows_commits_growth_and_checkpoints() {
         if step % 3 == 0 {
             database.checkpoint().unwrap();
         }
-        assert_eq!(reader.commit(), commit);
+        assert_eq!(reader.commit_id().get(), commit);
         let snapshot = reader.begin_read().unwrap();
-        assert_eq!((snapshot.commit(), values(&snapshot)), (commit, expected.clone()));
+        assert_eq!((snapshot.commit_id().get(), values(&snapshot)), (commit, expected.clone()));
         assert!(snapshot.is_newest());
         if step % 10 == 5 {
             held.push((snapshot, expected.clone()));
@@ -108,14 +133,38 @@ fn a_reader_follows_commits_growth_and_checkpoints() {
     assert!(!rig.has_log());
 }
 
-/// Finds a reader that sees records before their commit, or misses those the log only counts.
+/// Finds a writer, or a reader, that keeps in memory what the array has: its memory grows with each
+/// commit.
 #[test]
-fn a_large_append_in_place_is_seen_once_it_is_committed() {
+fn after_a_checkpoint_records_are_read_in_the_array() {
+    let rig = Rig::new();
+    let database = rig.create();
+    append(&database, 0..3);
+    database.checkpoint().unwrap();
+    let reader = rig.reader();
+    let is_in_array = |snapshot: &flatrec::Snapshot<Row>, id| {
+        let at = |id| std::ptr::from_ref(snapshot.get(id).unwrap()).addr();
+        at(id).wrapping_sub(at(0)) == size_of::<Row>() * id as usize
+    };
+    set(&database, 1, 11);
+    let read = || [database.begin_read().unwrap(), reader.begin_read().unwrap()];
+    assert_eq!(read().map(|it| is_in_array(&it, 1)), [false; 2]);
+    assert_eq!(database.checkpoint().unwrap().records(), 1);
+    set(&database, 2, 12);
+    let snapshots = read();
+    assert_eq!(snapshots.each_ref().map(|it| is_in_array(it, 1)), [true; 2]);
+    assert_eq!(snapshots.each_ref().map(|it| is_in_array(it, 2)), [false; 2]);
+    assert_eq!(snapshots.map(|it| values(&it)), [[0, 11, 12]; 2]);
+}
+
+/// Finds a reader that shows records before their commit, or misses those that the log only counts.
+#[test]
+fn a_reader_sees_a_long_append_after_its_commit() {
     let rig = Rig::new();
     let database = rig.create();
     let reader = rig.reader();
     let before = reader.begin_read().unwrap();
-    // Far past what is logged, and past the view that the reader began with on small systems.
+    // A long append, also longer than a reader's first view on small systems.
     let many: Vec<Row> = (0..600_000).map(row).collect();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&many).unwrap();
@@ -137,41 +186,45 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     let reader = rig.reader();
     let other = rig.reader();
     let snapshot = reader.begin_read().unwrap();
-    let held = snapshot.commit();
+    let held = snapshot.commit_id().get();
     set(&database, 5, 501);
     set(&database, 6, 600);
     let later = other.begin_read().unwrap();
     set(&database, 5, 502);
 
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), held, "what the reader's images are of goes to the array");
+    assert_eq!(
+        checkpoint.commit_id().get(),
+        held,
+        "the checkpoint must write up to the reader's commit"
+    );
     let by = checkpoint.held_back().unwrap();
     let process = format!("process {}", std::process::id());
     assert!(by.contains(&process) && by.contains(&format!("commit {held} ")), "{by}");
     let readers = database.readers().unwrap();
     assert_eq!(readers.len(), 2);
-    assert!(readers.iter().any(|reader| reader.oldest == Some(held)));
+    assert!(readers.iter().any(|reader| reader.oldest == Some(held.into())));
     assert_eq!(snapshot.get(5).unwrap().n, 500);
 
     drop(snapshot);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), later.commit());
+    assert_eq!(checkpoint.commit_id(), later.commit_id());
     assert_eq!((later.get(5).unwrap().n, later.get(6).unwrap().n), (501, 600));
     drop(later);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!((checkpoint.held_back(), checkpoint.commit()), (None, reader.commit()));
+    assert_eq!((checkpoint.held_back(), checkpoint.commit_id()), (None, reader.commit_id()));
     assert_eq!(reader.begin_read().unwrap().get(5).unwrap().n, 502);
     drop((reader, other));
     assert_eq!(database.readers().unwrap(), []);
     database.close().unwrap();
-    assert_eq!(verify(&rig.path, 5).unwrap().problems, []);
+    assert_eq!(verify(&rig.path, VerifyOptions::new()).unwrap().problems, []);
 }
 
-/// Finds an error that does not say which process to end.
+/// Finds an error that does not name the process to end.
 #[test]
 fn a_full_log_names_the_reader_that_holds_it() {
     let rig = Rig::new();
-    let options = Database::<Row>::options().max_log(64 << 10).checkpoint_at(16 << 10);
+    let options = Database::<Row>::create_options().max_log(64 << 10).checkpoint_at(16 << 10);
     let database = options.create(&rig.path).unwrap();
     append(&database, 0..100);
     let reader = rig.reader();
@@ -202,7 +255,7 @@ fn a_reader_follows_one_writer_after_the_other() {
     let mut snapshot = reader.begin_read().unwrap();
     for n in 0..10 {
         store.append(&row(n)).unwrap();
-        assert!(snapshot.is_newest(), "appended, and not flushed");
+        assert!(snapshot.is_newest(), "the reader sees an unflushed append");
         store.flush().unwrap();
         assert!(snapshot.refresh().unwrap());
         assert_eq!(values(&snapshot), (0..=n).collect::<Vec<_>>());
@@ -213,17 +266,17 @@ fn a_reader_follows_one_writer_after_the_other() {
         let database = Database::<Row>::open(&rig.path).unwrap();
         set(&database, 0, 100 + round);
         let commit = set(&database, 1, 200 + round);
-        assert!(reader.wait(commit - 1, Duration::from_secs(60)).unwrap());
+        assert!(reader.wait((commit - 1).into(), Duration::from_secs(60)).unwrap());
         let snapshot = reader.begin_read().unwrap();
         assert_eq!(
             (snapshot.get(0).unwrap().n, snapshot.get(1).unwrap().n),
             (100 + round, 200 + round)
         );
         database.close().unwrap();
-        assert!(rig.has_log(), "the old snapshot is still read");
+        assert!(rig.has_log(), "the writer removed a log that a snapshot reads");
         assert_eq!(values(&old), (0..10).collect::<Vec<_>>());
     }
-    // A handle that wants the log ended has to wait for the old snapshot.
+    // A handle without a log must wait for the old snapshot.
     let error = Store::<Row>::open(&rig.path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);
     assert!(error.to_string().contains("process"), "{error}");
@@ -233,9 +286,68 @@ fn a_reader_follows_one_writer_after_the_other() {
     store.flush().unwrap();
     let snapshot = reader.begin_read().unwrap();
     assert_eq!((snapshot.count(), snapshot.get(1).unwrap().n), (11, 202));
-    // In place nothing is changed beside a reader.
+    // A store changes no record in place beside a reader.
     assert_eq!(store.edit().unwrap_err().kind(), ErrorKind::Locked);
     assert_eq!(store.truncate(2).unwrap_err().kind(), ErrorKind::Locked);
+}
+
+/// Finds a reader that takes a copy for its own file, or does not follow links and new names.
+#[test]
+fn a_reader_knows_which_paths_lead_to_its_file() {
+    let rig = Rig::new();
+    let beside = |name: &str| rig.path.with_file_name(name);
+    append(&rig.create(), 0..3);
+    Store::<Row>::create(beside("other.rec")).unwrap().close().unwrap();
+    let reader = rig.reader();
+    assert!(reader.is_at(&rig.path).unwrap());
+    assert!(reader.is_at(rig.path.parent().unwrap().join(".").join("rows.rec")).unwrap());
+    assert!(!reader.is_at(beside("other.rec")).unwrap());
+    assert!(!reader.is_at(beside("none.rec")).unwrap());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        std::fs::hard_link(&rig.path, beside("hard.rec")).unwrap();
+        assert!(reader.is_at(beside("hard.rec")).unwrap());
+        symlink("rows.rec", beside("soft.rec")).unwrap();
+        symlink("none.rec", beside("dangling.rec")).unwrap();
+        symlink("circle.rec", beside("circle.rec")).unwrap();
+        assert!(reader.is_at(beside("soft.rec")).unwrap());
+        assert!(!reader.is_at(beside("dangling.rec")).unwrap());
+        let error = reader.is_at(beside("circle.rec")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        assert!(error.to_string().contains("circle.rec"), "{error}");
+        // Another process replaces the store; the reader stays with its file.
+        std::fs::rename(beside("other.rec"), &rig.path).unwrap();
+        assert!(!reader.is_at(&rig.path).unwrap() && !reader.is_at(beside("soft.rec")).unwrap());
+        assert!(reader.is_at(beside("hard.rec")).unwrap());
+    }
+    assert_eq!(values(&reader.begin_read().unwrap()), [0, 1, 2]);
+}
+
+/// Finds a handle that names another store, or another commit, than it shows.
+#[test]
+fn handles_say_which_store_and_which_commit_they_show() {
+    let rig = Rig::new();
+    let database = rig.create();
+    let reader = rig.reader();
+    let before = reader.begin_read().unwrap();
+    append(&database, 0..3);
+    set(&database, 0, 7);
+    let after = database.begin_read().unwrap();
+    let transaction = database.begin_write().unwrap();
+    assert_eq!(database.path().as_deref(), Some(&*rig.path));
+    assert_eq!(reader.path().as_deref(), Some(&*rig.path));
+    assert_eq!((database.schema(), reader.schema()), (after.schema(), before.schema()));
+    assert_eq!(after.schema().fields()[0].name(), "n");
+    for (shown, numbers) in [
+        (format!("{database:?}"), "commit: 2, count: 3"),
+        (format!("{reader:?}"), "commit: 2"),
+        (format!("{before:?}"), "commit: 0, count: 0"),
+        (format!("{after:?}"), "commit: 2, count: 3"),
+        (format!("{transaction:?}"), "count: 3"),
+    ] {
+        assert!(shown.contains("rows.rec") && shown.contains(numbers), "{numbers}: {shown}");
+    }
 }
 
 /// Finds a reader that sleeps through a commit.
@@ -244,60 +356,65 @@ fn a_wait_ends_with_the_next_commit_or_with_its_time() {
     let rig = Rig::new();
     let database = rig.create();
     let reader = rig.reader();
-    let commit = reader.commit();
-    assert!(!reader.wait(commit, Duration::from_millis(5)).unwrap());
+    let commit = reader.commit_id().get();
+    assert!(!reader.wait(commit.into(), Duration::from_millis(5)).unwrap());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let mut seen = commit;
             for _ in 0..100 {
-                assert!(reader.wait(seen, Duration::from_secs(60)).unwrap());
+                assert!(reader.wait(seen.into(), Duration::from_secs(60)).unwrap());
                 let now = reader.begin_read().unwrap();
-                assert!(now.commit() > seen);
-                seen = now.commit();
+                assert!(now.commit_id().get() > seen);
+                seen = now.commit_id().get();
                 if now.count() == 100 {
                     return;
                 }
             }
-            panic!("a hundred commits, and not all records");
+            panic!("the reader missed records of a hundred commits");
         });
         for n in 0..100 {
             let commit = append(&database, n..n + 1);
-            assert!(database.wait(commit - 1, Duration::ZERO).unwrap());
+            assert!(database.wait((commit - 1).into(), Duration::ZERO).unwrap());
         }
         waiting.join().unwrap();
     });
 }
 
-/// Finds a checkpoint that overwrites records that a read-only store lends.
+/// Finds a checkpoint that overwrites records that a read-only store lends, or stops before that
+/// store's commit.
 #[test]
-fn stores_that_only_lend_let_checkpoints_go_as_far_as_they_see() {
+fn read_only_stores_let_checkpoints_write_up_to_their_commit() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..100);
     let commit = set(&database, 7, 70);
     let whole = Store::<Row>::open_read_only(&rig.path).unwrap();
-    let windowed =
-        WindowedStore::<Row>::open_windowed_read_only(&rig.path, 1 << 20, 1 << 16).unwrap();
+    let windowed = WindowedStore::<Row>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(1 << 16)
+        .open_read_only(&rig.path)
+        .unwrap();
     let mut private = Store::<Row>::open_private(&rig.path).unwrap();
     private.edit().unwrap().set(8, &row(80)).unwrap();
     set(&database, 7, 71);
     set(&database, 8, 81);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), commit);
+    assert_eq!(checkpoint.commit_id().get(), commit);
     assert_eq!(whole.get(7), Some(&row(70)));
     assert_eq!(*windowed.get(7).unwrap().unwrap(), row(70));
     assert_eq!((private.get(7), private.get(8)), (Some(&row(70)), Some(&row(80))));
     drop((whole, windowed));
-    assert_eq!(database.checkpoint().unwrap().commit(), commit);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     drop(private);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit + 2);
-    assert_eq!(database.begin_read().get(8), Some(&row(81)));
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit + 2);
+    assert_eq!(database.begin_read().unwrap().get(8), Some(&row(81)));
 }
 
-/// By another name the file has another lock file, in which the writer sees no slots.
+/// Finds a checkpoint that overlooks a reader by another name, whose lock file the writer does not
+/// see.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_reader_under_another_name_is_not_overlooked() {
+fn a_reader_by_another_name_holds_checkpoints_back() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..10);
@@ -315,9 +432,10 @@ fn a_reader_under_another_name_is_not_overlooked() {
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
 }
 
-/// The lock file stays when another store takes a store's place; so may readers of the old one.
+/// A replaced store leaves its lock file and maybe its readers to the new one. Finds a checkpoint
+/// that those readers hold back.
 #[test]
-fn readers_of_a_store_that_was_replaced_are_in_nobodys_way() {
+fn readers_of_a_replaced_store_hold_no_checkpoint_back() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..10);
@@ -330,7 +448,7 @@ fn readers_of_a_store_that_was_replaced_are_in_nobodys_way() {
     database.close().unwrap();
     let replaced = flatrec::backup(&other, &rig.path, flatrec::CopyOptions::new().replace(true));
     if let (true, Err(error)) = (cfg!(windows), &replaced) {
-        // Not every file system, nor Wine, lets a file be replaced that is open.
+        // Wine and some file systems refuse to replace an open file.
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(error.to_string().contains("close it there, or"), "{error}");
         assert_eq!(values(&rig.reader().begin_read().unwrap()), (0..10).collect::<Vec<_>>());
@@ -343,28 +461,28 @@ fn readers_of_a_store_that_was_replaced_are_in_nobodys_way() {
     assert_eq!(database.readers().unwrap(), []);
     assert_eq!(values(&old), (0..10).collect::<Vec<_>>());
     let mut newest = reader.begin_read().unwrap();
-    assert!(newest.is_newest() && !newest.refresh().unwrap(), "no writer has the old file");
+    assert!(newest.is_newest() && !newest.refresh().unwrap(), "the old file has a newer commit");
     assert_eq!(values(&reader.begin_read().unwrap()), (0..10).collect::<Vec<_>>());
     assert_eq!(rig.reader().begin_read().unwrap().get(0), Some(&row(99)));
 }
 
 /// Finds a reader table that does not grow.
 #[test]
-fn there_is_room_for_hundreds_of_readers() {
+fn the_reader_table_holds_hundreds_of_readers() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..10);
     let readers: Vec<_> = (0..300).map(|_| rig.reader()).collect();
     let snapshots: Vec<_> = readers.iter().map(|reader| reader.begin_read().unwrap()).collect();
-    let commit = snapshots[0].commit();
+    let commit = snapshots[0].commit_id().get();
     set(&database, 3, 33);
     assert_eq!(database.readers().unwrap().len(), 300);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     assert!(snapshots.iter().all(|snapshot| snapshot.get(3) == Some(&row(3))));
     drop(snapshots);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit + 1);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit + 1);
     drop(readers);
-    // Their slots are used again.
+    // New readers use the free entries.
     let len_bytes = || std::fs::metadata(format!("{}-lock", rig.path.display())).unwrap().len();
     let before = len_bytes();
     let again: Vec<_> = (0..300).map(|_| rig.reader()).collect();
@@ -372,9 +490,9 @@ fn there_is_room_for_hundreds_of_readers() {
     assert_eq!(len_bytes(), before);
 }
 
-/// What the lock file says is believed no further than it makes sense.
+/// Finds a handle that fails, or shows wrong records, because the lock file holds nonsense.
 #[test]
-fn nonsense_in_the_lock_file_is_no_harm() {
+fn nonsense_in_the_lock_file_does_no_harm() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..10);
@@ -383,7 +501,7 @@ fn nonsense_in_the_lock_file_is_no_harm() {
     database.close().unwrap();
     let magic = std::fs::read(&lock).unwrap()[..72].to_vec();
     for fill in [0x00_u8, 0xff, 0x5a] {
-        // Behind what a lock file is known by: anything else is not taken for one.
+        // The nonsense follows the first bytes, by which handles recognise a lock file.
         let front = if fill == 0 { &[][..] } else { &magic };
         std::fs::write(&lock, [front, &vec![fill; 12_288 - front.len()]].concat()).unwrap();
         let reader = rig.reader();
@@ -392,19 +510,16 @@ fn nonsense_in_the_lock_file_is_no_harm() {
         assert_eq!(database.readers().unwrap().len(), 1);
         let commit = set(&database, 4, u64::from(fill));
         assert_eq!(reader.begin_read().unwrap().get(4), Some(&row(fill.into())));
-        assert_eq!(database.checkpoint().unwrap().commit(), commit);
+        assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     }
 }
 
-/// Copies are what is lent in place: in the array and in the log, of what lives and what does not.
+/// Finds a copy that differs from the lent record, in the array or the log, live or deleted.
 #[test]
-fn copies_of_records_are_what_a_snapshot_lends() {
+fn copies_of_records_equal_those_that_a_snapshot_lends() {
     for deletes in [false, true] {
         let rig = Rig::new();
-        let mut options = Database::<Row>::options();
-        if deletes {
-            options = options.deletes();
-        }
+        let options = Database::<Row>::create_options().deletes(deletes);
         let database = options.create(&rig.path).unwrap();
         append(&database, 0..20);
         database.checkpoint().unwrap();

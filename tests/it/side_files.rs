@@ -1,19 +1,19 @@
-//! The files beside a store: whose they are, where they lie, and what is never touched.
+//! The files beside a store: their owners, their places, and the files that no handle may touch.
 #![cfg(feature = "derive")]
 
 use std::fs;
 use std::path::Path;
 
-use flatrec::{CopyOptions, Database, ErrorKind, Store};
+use flatrec::{CopyOptions, Database, ErrorKind, Store, VerifyOptions, WindowedStore};
 
 use crate::support::numbered::{N, add, try_add};
 
 fn count(path: &Path) -> u64 {
-    Database::<N>::open(path).unwrap().begin_read().count()
+    Database::<N>::open(path).unwrap().begin_read().unwrap().count()
 }
 
-/// What a kill would leave of the files in `from`: a copy, since the locks of a store that is open
-/// live as long as this process.
+/// Copies the files in `from` as a kill would leave them, because the locks of an open store live
+/// as long as its process.
 fn copy_of(from: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -25,9 +25,9 @@ fn copy_of(from: &Path) -> tempfile::TempDir {
     copy
 }
 
-/// Finds a database that removes the log of another store, which has its name now.
+/// Finds a database that removes the log of another store which has its name now.
 #[test]
-fn a_store_that_is_moved_while_it_is_open_touches_nothing_of_the_next_one() {
+fn a_store_that_is_moved_while_open_touches_no_file_of_the_next_one() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let old = Database::<N>::create(at("n.rec")).unwrap();
@@ -39,7 +39,7 @@ fn a_store_that_is_moved_while_it_is_open_touches_nothing_of_the_next_one() {
     for n in 0..10 {
         add(&new, n);
     }
-    // Its log cannot be removed, and its records are where they belong nevertheless.
+    // The close cannot remove the log, but it writes the records to the moved file.
     let error = old.close().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert!(error.to_string().contains("moved or replaced"), "{error}");
@@ -49,10 +49,10 @@ fn a_store_that_is_moved_while_it_is_open_touches_nothing_of_the_next_one() {
     assert_eq!(count(&at("n.rec")), 10);
 }
 
-/// Finds a close that removes the log of another store, whose directory has the name now.
-#[cfg(unix)] // Windows renames no directory in which a file is open
+/// Finds a close that removes the log of another store whose directory has the name now.
+#[cfg(unix)] // Windows refuses to rename a directory with an open file
 #[test]
-fn stores_in_directories_that_are_swapped_keep_their_logs() {
+fn stores_in_swapped_directories_keep_their_logs() {
     let home = tempfile::tempdir().unwrap();
     let at = |name: &str| home.path().join(name);
     fs::create_dir(at("data")).unwrap();
@@ -69,10 +69,10 @@ fn stores_in_directories_that_are_swapped_keep_their_logs() {
     assert_eq!(count(&at("old/n.rec")), 1);
 }
 
-/// Finds a log that is made where the data file no longer lies.
-#[cfg(unix)] // as above
+/// Finds a writer that makes a log where the data file no longer lies.
+#[cfg(unix)] // as in the test above
 #[test]
-fn a_commit_of_a_store_that_was_moved_is_refused_until_it_is_back() {
+fn a_moved_store_refuses_commits_until_it_is_back() {
     let home = tempfile::tempdir().unwrap();
     let at = |name: &str| home.path().join(name);
     fs::create_dir(at("data")).unwrap();
@@ -91,14 +91,19 @@ fn a_commit_of_a_store_that_was_moved_is_refused_until_it_is_back() {
     assert_eq!(count(&at("data/n.rec")), 1);
 }
 
-/// Finds a log that is made beside the link, where no other process looks for it.
-#[cfg(unix)] // symbolic links take a privilege on Windows, and Wine has none
+/// Finds a writer that makes a log beside the link, where other processes do not look for it.
+#[cfg(unix)] // on Windows symbolic links need a privilege, and Wine has no links
 #[test]
-fn the_log_of_a_store_opened_by_a_link_lies_beside_the_store() {
+fn the_log_of_a_store_opened_through_a_link_lies_beside_the_store() {
     let live = tempfile::tempdir().unwrap();
     let data = live.path().join("data");
     fs::create_dir(&data).unwrap();
-    Store::<N>::options().checksums().create(data.join("n.rec")).unwrap().close().unwrap();
+    Store::<N>::create_options()
+        .checksums(true)
+        .create(data.join("n.rec"))
+        .unwrap()
+        .close()
+        .unwrap();
     let link = live.path().join("link.rec");
     std::os::unix::fs::symlink(data.join("n.rec"), &link).unwrap();
     let database = Database::<N>::open(&link).unwrap();
@@ -106,18 +111,22 @@ fn the_log_of_a_store_opened_by_a_link_lies_beside_the_store() {
     let dead = copy_of(&data);
     assert_eq!(count(&dead.path().join("n.rec")), 1);
     database.close().unwrap();
-    assert_eq!(fs::read_dir(live.path()).unwrap().count(), 3, "data, the link, and its lock");
-    let checked = flatrec::verify(data.join("n.rec"), 10).unwrap();
+    assert_eq!(
+        fs::read_dir(live.path()).unwrap().count(),
+        3,
+        "there must be the data file, the link, and its lock file"
+    );
+    let checked = flatrec::verify(data.join("n.rec"), VerifyOptions::new()).unwrap();
     assert!(matches!(checked.checksums, flatrec::Checksums::Present { blocks: 1 }));
 }
 
 /// Finds a maker that takes a user's file for its own leftover.
 #[test]
-fn creating_a_store_removes_no_file_that_is_not_its_own() {
+fn a_maker_removes_only_its_own_files() {
     for (other, made) in [("thesis-unfinished", false), ("thesis-unfinished-sum", true)] {
         let directory = tempfile::tempdir().unwrap();
         let other = directory.path().join(other);
-        // Longer than a header without records, and blank where it would begin.
+        // The second file is longer than a header and begins with zeros.
         for text in [b"three years of work".to_vec(), [vec![0; 100_000], b"work".to_vec()].concat()]
         {
             fs::write(&other, &text).unwrap();
@@ -130,7 +139,7 @@ fn creating_a_store_removes_no_file_that_is_not_its_own() {
             } else {
                 fs::remove_file(&path).unwrap();
             }
-            let summed = Store::<N>::options().checksums().create(&path).unwrap_err();
+            let summed = Store::<N>::create_options().checksums(true).create(&path).unwrap_err();
             assert_eq!(summed.kind(), ErrorKind::AlreadyExists, "{summed}");
             assert_eq!(fs::read(&other).unwrap(), text);
             assert!(!path.exists());
@@ -140,7 +149,7 @@ fn creating_a_store_removes_no_file_that_is_not_its_own() {
 
 /// Finds a rebuild that takes a user's file for its own leftover.
 #[test]
-fn making_checksums_anew_removes_no_file_that_is_not_its_own() {
+fn a_rebuild_of_checksums_removes_only_its_own_files() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
     Store::<N>::create(&path).unwrap().close().unwrap();
@@ -155,9 +164,9 @@ fn making_checksums_anew_removes_no_file_that_is_not_its_own() {
 }
 
 /// A writer that dies while it makes a segment leaves an empty file or zeros. The next writer
-/// removes such a file, because nothing is lost. A file that only begins with zeros is a user's.
+/// removes such a file, because it holds no commit. A file that only begins with zeros is a user's.
 #[test]
-fn of_unknown_files_with_segment_names_only_blank_ones_are_removed() {
+fn a_writer_removes_only_blank_files_with_names_of_segments() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::write(at("n.rec-wal-7"), [vec![0; 300_000], b"work".to_vec()].concat()).unwrap();
@@ -172,8 +181,8 @@ fn of_unknown_files_with_segment_names_only_blank_ones_are_removed() {
     assert!(!left("n.rec-wal-9") && !left("n.rec-wal-10"));
 }
 
-/// Finds an open that waits forever for the other end of a pipe.
-#[cfg(unix)] // elsewhere pipes have no names among the files
+/// Finds a handle that waits for ever for the other end of a pipe.
+#[cfg(unix)] // on Windows pipes have no names in directories
 #[test]
 fn a_pipe_in_the_lock_files_place_is_an_error() {
     let (done, wait) = std::sync::mpsc::channel();
@@ -188,7 +197,8 @@ fn a_pipe_in_the_lock_files_place_is_an_error() {
         let written = Store::<N>::open(&path).map(drop);
         done.send([read, written]).unwrap();
     });
-    let opened = wait.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits for ever");
+    let opened =
+        wait.recv_timeout(std::time::Duration::from_secs(30)).expect("the handle waits for ever");
     for opened in opened {
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
@@ -196,7 +206,7 @@ fn a_pipe_in_the_lock_files_place_is_an_error() {
 
 /// Finds a log of the old store that stays beside the new one.
 #[test]
-fn a_store_that_is_replaced_takes_its_log_along() {
+fn a_replaced_store_leaves_no_log() {
     let live = tempfile::tempdir().unwrap();
     let database = Database::<N>::create(live.path().join("n.rec")).unwrap();
     add(&database, 1);
@@ -212,27 +222,34 @@ fn a_store_that_is_replaced_takes_its_log_along() {
     assert_eq!(count(&path), 0);
 }
 
-/// Every way of opening that looks for the lock file of a store at `path`, or of a mapping there.
+/// Calls everything that looks for the lock file of a store or mapping at `path`.
 fn open_every_way(path: &Path) -> Vec<(&'static str, flatrec::Result<()>)> {
     use flatrec::map::Mapping;
     let copy = path.with_extension("copy");
     vec![
         ("create", Store::<N>::create(path).map(drop)),
-        ("create over", Store::<N>::options().create_aside(path, true).map(drop)),
+        ("create over", Store::<N>::create_options().create_aside(path, true).map(drop)),
         ("open", Store::<N>::open(path).map(drop)),
         ("read", Store::<N>::open_read_only(path).map(drop)),
         ("copy on write", Store::<N>::open_private(path).map(drop)),
-        ("windows", Store::<N>::open_windowed(path, 1 << 20, 1 << 16).map(drop)),
+        (
+            "windows",
+            WindowedStore::<N>::options()
+                .max_mapped_bytes(1 << 20)
+                .window_bytes(1 << 16)
+                .open(path)
+                .map(drop),
+        ),
         ("database", Database::<N>::open(path).map(drop)),
         ("reader", Database::<N>::open_read_only(path).map(drop)),
-        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("verify", flatrec::verify(path, VerifyOptions::new()).map(drop)),
         ("rebuild", flatrec::rebuild_checksums(path).map(drop)),
         ("backup", flatrec::backup(path, copy, CopyOptions::new()).map(drop)),
         ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
     ]
 }
 
-/// What is in a directory, by name.
+/// The files in a directory, by name.
 fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let read = |entry: fs::DirEntry| (entry.file_name(), fs::read(entry.path()).unwrap());
     let mut files: Vec<_> =
@@ -249,10 +266,10 @@ fn used_lock_file() -> Vec<u8> {
     fs::read(directory.path().join("n.rec-lock")).unwrap()
 }
 
-/// `notes-lock` was 400 lines of notes: `flatrec load in.csv notes`, and even `flatrec info notes`,
-/// wrote the words of a lock file into them, and a store of that name lost both its headers.
+/// A user's `notes-lock` had 400 lines of notes. `flatrec load in.csv notes`, and even `flatrec
+/// info notes`, wrote shared words into it, and a store of that name lost both headers.
 #[test]
-fn a_file_with_the_name_of_a_lock_file_and_other_content_stays() {
+fn a_user_s_file_under_the_name_of_a_lock_file_stays() {
     let lock = used_lock_file();
     let pages = |front: &[u8], len: usize, back: &[u8]| {
         let mut bytes = vec![0; len];
@@ -272,7 +289,7 @@ fn a_file_with_the_name_of_a_lock_file_and_other_content_stays() {
         ("zeros and work", pages(&[], 4096, b"work")),
         ("a blank page and work", pages(&[], 8192, &[b'w'; 4096])),
         ("more zeros and work", pages(&[], 12_288, &[b'w'; 64])),
-        ("a lock file that was cut", lock[..5000].to_vec()),
+        ("a truncated lock file", lock[..5000].to_vec()),
         ("a lock file and more", [&lock[..], b"work"].concat()),
         ("a lock file that is too long", pages(&lock, 8 << 20, &[])),
         ("more zeros than a lock file has", vec![0; 8 << 20]),
@@ -288,7 +305,7 @@ fn a_file_with_the_name_of_a_lock_file_and_other_content_stays() {
             let before = contents(directory.path());
             for (way, opened) in open_every_way(&path) {
                 let error = opened.expect_err(&format!("{way}: {what}"));
-                // Without a store only those look at the lock file that would make one.
+                // Without a store, only calls that would make one look at the lock file.
                 let taken = there || ["create", "create over", "mapping"].contains(&way);
                 let kind = if taken { ErrorKind::AlreadyExists } else { ErrorKind::NotFound };
                 assert_eq!(error.kind(), kind, "{way}: {what}: {error}");
@@ -297,16 +314,19 @@ fn a_file_with_the_name_of_a_lock_file_and_other_content_stays() {
                     assert!(refused.contains("notes-lock"), "{way}: {what}: {refused}");
                     assert!(refused.contains("rename one of the two"), "{way}: {what}: {refused}");
                 }
-                assert!(contents(directory.path()) == before, "{way}: {what}: changed");
+                assert!(
+                    contents(directory.path()) == before,
+                    "{way}: {what}: a call changed a file"
+                );
             }
         }
     }
 }
 
-/// Lock files as programs leave them: made by a maker that died, of readers alone, cut short while
-/// they were made, copied with holes.
+/// Finds a handle that refuses a lock file of flatrec: of a maker that died, of readers only,
+/// incomplete, or copied with holes.
 #[test]
-fn lock_files_in_every_state_are_taken() {
+fn lock_files_in_every_state_are_used() {
     let by_a_reader_alone = {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("n.rec");
@@ -314,10 +334,10 @@ fn lock_files_in_every_state_are_taken() {
         fs::remove_file(directory.path().join("n.rec-lock")).unwrap();
         let reader = Database::<N>::open_read_only(&path).unwrap();
         let _snapshot = reader.begin_read().unwrap();
-        // Beside one that reads still, and so has not tidied up.
+        // The reader is still open, so it has not cleared its entry.
         fs::read(directory.path().join("n.rec-lock")).unwrap()
     };
-    assert!(by_a_reader_alone.iter().any(|&byte| byte != 0), "it says nothing");
+    assert!(by_a_reader_alone.iter().any(|&byte| byte != 0), "the lock file of a reader is blank");
     let states = [vec![], vec![0; 5000], vec![0; 8192], used_lock_file(), by_a_reader_alone];
     for (state, bytes) in states.iter().enumerate() {
         let directory = tempfile::tempdir().unwrap();
@@ -334,22 +354,23 @@ fn lock_files_in_every_state_are_taken() {
             drop(reader);
             database.close().unwrap();
             let left = fs::read(&lock).unwrap();
-            assert_eq!(left.len() % 4096, 0, "{state}: it would be refused");
+            assert_eq!(left.len() % 4096, 0, "{state}: the next handle would refuse it");
         }
         assert_eq!(count(&path), 2);
     }
 }
 
-/// A user's store may be called as a file beside another one would be.
+/// Finds a handle that changes or removes a user's store because it has the name of another store's
+/// side file.
 #[test]
-fn stores_that_are_called_like_side_files_are_left_as_they_are() {
+fn stores_with_names_of_side_files_stay_unchanged() {
     for name in ["n-lock", "n-sum", "n-wal-1", "n-sum-unfinished", "n-unfinished"] {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let mut other = Store::<N>::create(at(name)).unwrap();
         other.append(&N { n: 7 }).unwrap();
         other.close().unwrap();
-        // As a copy that came without its lock file, and as it is.
+        // The user's store as it is, and as a copy without its lock file.
         for alone in [false, true] {
             if alone {
                 fs::remove_file(at(&format!("{name}-lock"))).unwrap();
@@ -364,10 +385,10 @@ fn stores_that_are_called_like_side_files_are_left_as_they_are() {
             });
             let is_refused = matches!(name, "n-lock" | "n-unfinished");
             assert_eq!(made.is_err(), is_refused, "{name}: {made:?}");
-            let summed = Store::<N>::options().checksums().create_aside(at("n"), true);
+            let summed = Store::<N>::create_options().checksums(true).create_aside(at("n"), true);
             let _ = summed.and_then(Store::close);
             let _ = flatrec::rebuild_checksums(at("n"));
-            let _ = flatrec::verify(at("n"), 10);
+            let _ = flatrec::verify(at("n"), VerifyOptions::new());
             assert!(fs::read(at(name)).unwrap() == before, "{name}, alone: {alone}");
             for entry in contents(directory.path()) {
                 let left = entry.0.to_str().unwrap();
@@ -381,36 +402,37 @@ fn stores_that_are_called_like_side_files_are_left_as_they_are() {
     }
 }
 
-/// A store without records looks like an unfinished one; its own lock file shows that it is
-/// finished.
+/// An empty store looks like an unfinished one, except for its own lock file. Finds a maker that
+/// removes it.
 #[test]
-fn an_empty_store_that_is_called_like_an_unfinished_one_is_kept() {
+fn an_empty_store_under_the_name_of_an_unfinished_one_stays() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     Store::<N>::create(at("n-unfinished")).unwrap().close().unwrap();
-    // Of an `n` that was removed.
+    // The lock file of a removed `n`.
     fs::write(at("n-lock"), "").unwrap();
     let before = contents(directory.path());
     let error = Store::<N>::create(at("n")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     assert!(error.to_string().contains("n-unfinished"), "{error}");
     assert!(contents(directory.path()) == before);
-    // Without it nothing tells the two apart.
+    // Without the lock file the two look the same.
     fs::remove_file(at("n-unfinished-lock")).unwrap();
     Store::<N>::create(at("n")).unwrap().close().unwrap();
     assert!(!at("n-unfinished").exists());
 }
 
-/// Without a lock file beside it no maker can have left an unfinished file, whatever it is.
+/// A maker leaves an unfinished file only beside a lock file. Finds a maker that removes another
+/// file of that name.
 #[test]
-fn an_unfinished_file_that_no_maker_has_left_is_not_removed() {
+fn an_unfinished_file_without_a_lock_file_stays() {
     use flatrec::map::Mapping;
     for text in [&b"three years of work"[..], b""] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("thesis");
         let aside = directory.path().join("thesis-unfinished");
         fs::write(&aside, text).unwrap();
-        // A mapping is made under a name of its own.
+        // A mapping has another name while it is made.
         Mapping::open_or_create(&path, 100, |_| Ok(())).unwrap();
         assert_eq!(fs::read(&aside).unwrap(), text);
         fs::remove_file(&path).unwrap();
@@ -421,9 +443,10 @@ fn an_unfinished_file_that_no_maker_has_left_is_not_removed() {
     }
 }
 
-/// An empty file may be a user's, too: only a lock file that the failed maker made goes with it.
+/// An empty file may be a user's. Finds a failed maker that removes a lock file which it did not
+/// make.
 #[test]
-fn a_maker_that_fails_removes_no_empty_file_that_was_there() {
+fn a_failed_maker_removes_no_existing_empty_file() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::write(at("n-lock"), "").unwrap();
@@ -432,13 +455,13 @@ fn a_maker_that_fails_removes_no_empty_file_that_was_there() {
     assert!(at("n-lock").exists());
 }
 
-/// The checksums of a store that was made aside took the place of whatever had come to lie there.
+/// The checksum file of an unpublished store replaced any file that another program had put there.
 #[test]
-fn checksums_take_no_other_files_place_when_a_store_appears() {
+fn a_store_that_appears_replaces_no_other_file_by_its_checksums() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
     let sums = directory.path().join("n.rec-sum");
-    let made = Store::<N>::options().checksums().create_aside(&path, false).unwrap();
+    let made = Store::<N>::create_options().checksums(true).create_aside(&path, false).unwrap();
     fs::write(&sums, "three years of work").unwrap();
     let error = made.close().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
@@ -446,9 +469,9 @@ fn checksums_take_no_other_files_place_when_a_store_appears() {
     assert!(!path.exists());
 }
 
-/// Of a file of zeros that was longer than 64 MiB only the beginning was looked at.
+/// A writer removed a file that began with 64 MiB of zeros, because it did not read on.
 #[test]
-fn a_long_file_that_is_called_like_a_segment_is_kept() {
+fn a_long_file_under_the_name_of_a_segment_stays() {
     use std::io::{Seek, SeekFrom, Write};
     let directory = tempfile::tempdir().unwrap();
     let other = directory.path().join("n.rec-wal-7");
@@ -462,8 +485,8 @@ fn a_long_file_that_is_called_like_a_segment_is_kept() {
     assert!(other.exists());
 }
 
-/// Finds a writer that changes the permissions of a file it did not make.
-#[cfg(unix)] // elsewhere permissions are the directory's
+/// Finds a writer that changes the permissions of a file of another program.
+#[cfg(unix)] // on Windows files take the directory's permissions
 #[test]
 fn the_permissions_of_other_files_stay() {
     use std::os::unix::fs::PermissionsExt;

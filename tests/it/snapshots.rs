@@ -1,6 +1,6 @@
-//! What a snapshot shows of its records, every way it can be asked: one by one, from both ends, in
-//! chunks, in batches. Against a map of what the records should be, with and without deletes, with
-//! none, some and all of the records in the log, and beside a writer.
+//! Compares everything that a snapshot shows with a map of the records: one by one, from both ends,
+//! in chunks and in batches, with and without deletes, with none, some and all of the records in
+//! the log, and beside a writer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -8,14 +8,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use flatrec::{
-    Chunk, DataType, Database, Durability, DynDatabase, Field, Options, PodRecord, Row, Schema,
-    Snapshot, Store, WriteTransaction,
+    Chunk, CreateOptions, DataType, Database, Durability, DynDatabase, Field, PodRecord, Row,
+    Schema, Snapshot, Store, WriteTransaction,
 };
 use proptest::prelude::*;
 
 use crate::support::random::Random;
 
-/// Three words that follow from a number.
+/// A record of three words that follow from a number.
 type Words = PodRecord<[u64; 3]>;
 
 const RECORD_BYTES: usize = 24;
@@ -24,13 +24,13 @@ fn words(n: u64) -> Words {
     PodRecord([n, n.rotate_left(7), !n])
 }
 
-/// Rows that are made of a number.
+/// Rows that follow from a number.
 trait Numbered: Row {
     fn number(&self) -> u64;
     fn with<V>(n: u64, use_row: impl FnOnce(&Self) -> V) -> V;
-    /// The numbers of a chunk's rows, if it is one slice.
+    /// The numbers of a chunk's rows, if the chunk is one slice.
     fn slice(chunk: &Chunk<'_, Self>) -> Option<Vec<u64>>;
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self>;
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self>;
 }
 
 impl Numbered for Words {
@@ -49,7 +49,7 @@ impl Numbered for Words {
         found
     }
 
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self> {
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self> {
         options.create(path).unwrap()
     }
 }
@@ -70,7 +70,7 @@ impl Numbered for [u8] {
         Some(chunk.as_bytes()?.chunks(RECORD_BYTES).map(Numbered::number).collect())
     }
 
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self> {
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self> {
         let fields = ["a", "b", "c"].map(|name| Field::new(name, DataType::UInt64));
         options.create(path, &Schema::packed(fields).unwrap()).unwrap()
     }
@@ -82,7 +82,7 @@ struct Model {
     deletes: bool,
     count: u64,
     live: BTreeMap<u64, u64>,
-    /// Those that are in the log and not in the array.
+    /// The records in the log that the array does not hold.
     in_log: BTreeSet<u64>,
 }
 
@@ -120,7 +120,7 @@ impl Model {
         self.live.range(start..ids.end).map(|(&id, &n)| (id, n))
     }
 
-    /// Looks at the snapshot in every way.
+    /// Checks the snapshot in every way.
     fn check<R: Numbered + ?Sized>(&self, snapshot: &Snapshot<R>, random: &mut Random) {
         assert_eq!((snapshot.count(), snapshot.live_count()), (self.count, self.live.len() as u64));
         let all = snapshot.iter().map(|(id, row)| (id, row.number()));
@@ -138,8 +138,8 @@ impl Model {
     fn check_range<R: Numbered + ?Sized>(&self, snapshot: &Snapshot<R>, ids: Range<u64>) {
         let found = || snapshot.range(ids.clone()).map(|(id, row)| (id, row.number()));
         assert!(found().eq(self.range(ids.clone())), "{ids:?}");
-        assert!(found().rev().eq(self.range(ids.clone()).rev()), "{ids:?} from behind");
-        // `collect` of a chain goes by `fold`, not by `next`.
+        assert!(found().rev().eq(self.range(ids.clone()).rev()), "{ids:?} from the end");
+        // `collect` of a chain calls `fold`, not `next`.
         let folded: Vec<_> = found().chain([]).collect();
         assert!(folded.into_iter().eq(self.range(ids.clone())));
         let expected = self.range(ids.clone()).count();
@@ -148,7 +148,7 @@ impl Model {
         assert!(self.deletes || (least, most) == (expected, Some(expected)));
     }
 
-    /// `next`, `next_back`, `nth`, `nth_back` and clones, in any order.
+    /// Calls `next`, `next_back`, `nth` and `nth_back` on clones in random order.
     fn check_both_ends<R: Numbered + ?Sized>(
         &self,
         snapshot: &Snapshot<R>,
@@ -169,7 +169,10 @@ impl Model {
                 (if skipped == 0 { found.next_back() } else { found.nth_back(skipped) }, other)
             };
             let one = one.map(|(id, row)| (id, row.number()));
-            assert_eq!(one, other, "{skipped} skipped in what is left of {ids:?}");
+            assert_eq!(
+                one, other,
+                "the iterators differ after {skipped} skipped records of {ids:?}"
+            );
             assert!(self.deletes || found.size_hint().0 == expected.len());
             if random.below(8) == 0 {
                 found = found.clone();
@@ -234,7 +237,7 @@ impl Model {
 
     fn check_batch<R: Numbered + ?Sized>(&self, snapshot: &Snapshot<R>, random: &mut Random) {
         let len = [0, 1, 63, 64, 500][random.below(5) as usize];
-        // Some twice, some past the end.
+        // Some numbers twice, some past the end.
         let mut ids: Vec<u64> = (0..len).map(|_| random.below(self.count * 9 / 8 + 1)).collect();
         ids.extend(ids.first().copied());
         if random.below(4) == 0 {
@@ -250,7 +253,7 @@ impl Model {
 }
 
 trait Ranges {
-    /// A range of all lengths, which may be empty, reversed, or end past `count`.
+    /// A random range, which may be empty, reversed, or end past `count`.
     fn range(&mut self, count: u64) -> Range<u64>;
 }
 
@@ -268,13 +271,10 @@ impl Ranges for Random {
     }
 }
 
-/// Commits of random changes to parts of the records, checkpoints between some of them.
+/// Commits random changes to parts of the records, with checkpoints between some of them.
 fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u64) {
     let directory = tempfile::tempdir().unwrap();
-    let mut options = Database::<R>::options().checkpoint_at(u64::MAX);
-    if deletes {
-        options = options.deletes();
-    }
+    let options = Database::<R>::create_options().checkpoint_at(u64::MAX).deletes(deletes);
     let database = R::create(&directory.path().join("numbers.rec"), options);
     let random = &mut Random::new(seed);
     let mut model = Model { deletes, ..Model::default() };
@@ -295,14 +295,14 @@ fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u
             (0..model.count).for_each(|id| model.set(&mut transaction, id, id ^ round));
         }
         transaction.commit(Durability::Eventual).unwrap();
-        model.check(&database.begin_read(), random);
+        model.check(&database.begin_read().unwrap(), random);
         if random.below(2) == 0 {
-            held.push((database.begin_read(), model.clone()));
+            held.push((database.begin_read().unwrap(), model.clone()));
         } else if random.below(2) == 0 {
             held.drain(..).for_each(|(snapshot, model)| model.check(&snapshot, random));
             assert_eq!(database.checkpoint().unwrap().held_back(), None);
             model.in_log.clear();
-            model.check(&database.begin_read(), random);
+            model.check(&database.begin_read().unwrap(), random);
         }
     }
     held.into_iter().for_each(|(snapshot, model)| model.check(&snapshot, random));
@@ -311,9 +311,9 @@ fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Finds a way through a snapshot that shows other records than the model.
+    /// Finds a way to read a snapshot that shows other records than the model.
     #[test]
-    fn what_a_snapshot_shows_is_what_was_committed(
+    fn a_snapshot_shows_the_committed_records(
         deletes in any::<bool>(),
         records in prop_oneof![1u64..40, 1u64..3000],
         part in prop_oneof![Just(0u64), Just(1), 2u64..20, Just(100)],
@@ -335,12 +335,12 @@ fn filled(path: &Path, records: u64) -> Database<Words> {
     database
 }
 
-/// Finds a walk that maps or divides by an empty range.
+/// Finds an iterator that maps an empty range or divides by its length.
 #[test]
-fn an_empty_store_has_nothing_to_walk_through() {
+fn an_empty_store_gives_empty_iterators() {
     let directory = tempfile::tempdir().unwrap();
     let database = filled(&directory.path().join("numbers.rec"), 0);
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!(snapshot.iter().next().is_none() && snapshot.iter().next_back().is_none());
     assert!(snapshot.range(3..9).nth(1).is_none());
     assert_eq!(snapshot.chunks(0..9, 4).len(), 0);
@@ -351,18 +351,18 @@ fn an_empty_store_has_nothing_to_walk_through() {
     assert!(snapshot.get_many(&[]).is_empty());
 }
 
-/// Finds a walk in chunks of zero records, which would never end.
+/// Finds an iterator over chunks of zero records, which would never end.
 #[test]
 #[should_panic(expected = "a chunk must have at least one record")]
-fn chunks_of_no_records_are_a_mistake() {
+fn chunks_of_zero_records_panic() {
     let directory = tempfile::tempdir().unwrap();
     let database = filled(&directory.path().join("numbers.rec"), 3);
-    let _chunks = database.begin_read().chunks(0..3, 0);
+    let _chunks = database.begin_read().unwrap().chunks(0..3, 0);
 }
 
-/// A few records in the log leave all other chunks slices.
+/// Finds a chunk that is not a slice although none of its records is in the log.
 #[test]
-fn a_record_in_the_log_takes_the_slice_from_its_own_chunk_only() {
+fn a_record_in_the_log_affects_the_slice_of_its_chunk_only() {
     let directory = tempfile::tempdir().unwrap();
     let database = filled(&directory.path().join("numbers.rec"), 10_000);
     for id in [0, 2999, 5000, 9999] {
@@ -370,25 +370,26 @@ fn a_record_in_the_log_takes_the_slice_from_its_own_chunk_only() {
         transaction.set(id, &words(id + 1)).unwrap();
         transaction.commit(Durability::Immediate).unwrap();
     }
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     let slices: Vec<bool> =
         snapshot.chunks(0..10_000, 1000).map(|chunk| chunk.as_slice().is_some()).collect();
     assert_eq!(slices, [false, true, false, true, true, false, true, true, true, false]);
     let chunk = snapshot.chunks(3000..5000, 9999).next().unwrap();
     assert_eq!(chunk.as_slice().map(<[Words]>::len), Some(2000));
-    // In the array itself, not a copy.
+    // The slice lies in the array and is not a copy.
     let rows = chunk.as_slice().unwrap();
     assert!(std::ptr::eq(&raw const rows[7], snapshot.get(3007).unwrap()));
     assert_eq!(snapshot.get_many(&[2999, 3000]), [Some(&words(3000)), Some(&words(3000))]);
 }
 
-/// Records of 9 bytes lie 10 apart where they can be deleted, aligned to nothing.
+/// Finds a row that includes the status byte. Records of 9 bytes with deletes lie 10 bytes apart
+/// and have no alignment.
 #[test]
-fn records_of_bytes_are_shown_without_their_status() {
+fn rows_of_bytes_exclude_the_status_byte() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bytes.rec");
     let schema = Schema::packed([Field::new("b", DataType::Binary(9))]).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..200 {
         transaction.append(&[n, 1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
@@ -396,7 +397,7 @@ fn records_of_bytes_are_shown_without_their_status() {
     transaction.delete(77).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
     for _ in 0..2 {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         let expected =
             (0..200).filter(|&n| n != 77).map(|n| (u64::from(n), [n, 1, 2, 3, 4, 5, 6, 7, 8]));
         assert!(snapshot.iter().map(|(id, row)| (id, row.try_into().unwrap())).eq(expected));
@@ -407,7 +408,7 @@ fn records_of_bytes_are_shown_without_their_status() {
     }
 }
 
-/// Sets a flag when it goes, in a panic too, so that other threads come to an end.
+/// Sets a flag when it is dropped, also in a panic, so that the other threads end.
 struct SetAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for SetAtEnd<'_> {
@@ -416,10 +417,9 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-/// Snapshots that are looked at while a writer commits, and has the log brought to the array under
-/// them, show what they showed at first.
+/// Finds a snapshot that changes while a writer commits and brings its log to the array.
 #[test]
-fn what_a_snapshot_shows_stays_beside_a_writer() {
+fn a_snapshot_does_not_change_beside_a_writer() {
     const RECORDS: u64 = 5000;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("numbers.rec");
@@ -432,7 +432,7 @@ fn what_a_snapshot_shows_stays_beside_a_writer() {
             let random = &mut Random::new(5);
             for commit in 1.. {
                 let mut transaction = database.begin_write().unwrap();
-                // All records of a commit's residue class tell its number.
+                // A commit changes all records of one residue class to its number.
                 let step = 1 + random.below(40);
                 for id in (random.below(step)..RECORDS).step_by(step as usize) {
                     transaction.set(id, &words(commit)).unwrap();
@@ -451,7 +451,7 @@ fn what_a_snapshot_shows_stays_beside_a_writer() {
         let random = &mut Random::new(9);
         let mut snapshots = 0;
         while snapshots < 300 || checkpoints.load(Relaxed) < 3 {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             let one_by_one = (0..RECORDS).map(|id| (id, snapshot.get(id).unwrap().number()));
             let live: BTreeMap<u64, u64> = one_by_one.collect();
             let count = RECORDS;
@@ -467,7 +467,7 @@ fn what_a_snapshot_shows_stays_beside_a_writer() {
                 assert!(found.eq(model.range(chunk.ids())));
             }
             snapshots += 1;
-            assert!(!writer.is_finished(), "the writer has panicked");
+            assert!(!writer.is_finished(), "the writer panicked");
         }
     });
     database.close().unwrap();

@@ -1,8 +1,8 @@
-//! Stores at their public surface: what is kept, what is refused, and how it is said.
+//! Stores through their public calls: what they keep, what they refuse, and how they say so.
 
 use flatrec::{
-    Bool, DataType, DynStore, ErrorKind, Field, Nullable, Options, PodRecord, Record, Schema,
-    SlotInfo, Store, Utf8, Value, WindowedStore, WriteBack, verify,
+    Bool, CreateOptions, DataType, DynStore, ErrorKind, Field, Nullable, PodRecord, Problem,
+    Record, Schema, SlotInfo, Store, Utf8, Value, VerifyOptions, WindowedStore, WriteBack, verify,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -29,9 +29,9 @@ struct Classic {
 
 const WAYS: [WriteBack; 3] = [WriteBack::Auto, WriteBack::Positioned, WriteBack::Mapped];
 
-fn ways() -> impl Iterator<Item = Options<Store<Sample>>> {
+fn ways() -> impl Iterator<Item = CreateOptions<Store<Sample>>> {
     let possible = |way: &WriteBack| cfg!(unix) || *way != WriteBack::Positioned;
-    WAYS.into_iter().filter(possible).map(|way| Store::options().write_back(way))
+    WAYS.into_iter().filter(possible).map(|way| Store::create_options().write_back(way))
 }
 
 struct Dir(tempfile::TempDir);
@@ -52,7 +52,7 @@ impl Dir {
 
 /// Finds padding between records, which the format does not have.
 #[test]
-fn the_classic_record_is_125_bytes_and_a_million_of_them_have_no_gaps() {
+fn records_of_125_bytes_lie_without_gaps() {
     assert_eq!(size_of::<Classic>(), 125);
     let dir = Dir::new();
     let mut store = Store::<Classic>::create(dir.path("c")).unwrap();
@@ -66,7 +66,7 @@ fn the_classic_record_is_125_bytes_and_a_million_of_them_have_no_gaps() {
     store.append_slice(&vec![record; 1000]).unwrap();
     store.close().unwrap();
     let len = std::fs::metadata(dir.path("c")).unwrap().len();
-    assert_eq!(len, 65_536 + 125_000, "trimmed to header and records");
+    assert_eq!(len, 65_536 + 125_000, "the closed file is longer than header and records");
     assert_eq!(dir.names(), ["c", "c-lock"]);
     let store = Store::<Classic>::open_read_only(dir.path("c")).unwrap();
     assert_eq!({ store.get(999).unwrap().id }, 7);
@@ -74,13 +74,13 @@ fn the_classic_record_is_125_bytes_and_a_million_of_them_have_no_gaps() {
     assert!(store.get(1000).is_none());
 }
 
-/// Finds a record that the append buffer or the file shows otherwise.
+/// Finds a record that the append buffer or the file shows wrongly.
 #[test]
-fn what_is_appended_is_read_back_at_once_and_after_reopening() {
+fn appended_records_are_readable_at_once_and_after_reopening() {
     for options in ways() {
         let dir = Dir::new();
         let path = dir.path("s");
-        let mut store = options.clone().create(&path).unwrap();
+        let mut store = options.create(&path).unwrap();
         assert!(store.is_empty() && store.get(0).is_none());
         for id in 0..10_000 {
             assert_eq!(store.append(&sample(id)).unwrap(), id);
@@ -93,7 +93,7 @@ fn what_is_appended_is_read_back_at_once_and_after_reopening() {
         assert!(store.range(59_990..99_999).rev().copied().eq((59_990..60_100).rev().map(sample)));
         assert_eq!(store.iter().size_hint(), (60_100, Some(60_100)));
         assert_eq!(store.iter().nth(60_099), Some(&sample(60_099)));
-        // From the file into what is pending, by the other ways an iterator goes.
+        // Iterates from the file into the append buffer by other methods.
         let mut walk = store.range(59_998..60_100);
         assert_eq!(walk.nth(3), Some(&sample(60_001)));
         assert_eq!(walk.next_back(), Some(&sample(60_099)));
@@ -102,7 +102,7 @@ fn what_is_appended_is_read_back_at_once_and_after_reopening() {
         assert!(folded.into_iter().eq((0..60_100).map(sample)));
         store.close().unwrap();
 
-        let store = options.clone().open(&path).unwrap();
+        let store = Store::<Sample>::open(&path).unwrap();
         assert_eq!(store.count(), 60_100);
         assert!(store.iter().copied().eq((0..60_100).map(sample)));
         assert_eq!(store.slice(5..8).unwrap(), [sample(5), sample(6), sample(7)]);
@@ -111,15 +111,15 @@ fn what_is_appended_is_read_back_at_once_and_after_reopening() {
     }
 }
 
-/// Finds a reader whose count follows the writer.
+/// Finds a reader whose count changes with the writer.
 #[test]
-fn a_reader_beside_a_writer_sees_the_records_of_its_opening() {
+fn a_read_only_store_keeps_the_count_of_its_opening() {
     for options in ways() {
         let dir = Dir::new();
         let path = dir.path("s");
         let mut writer = options.create(&path).unwrap();
         writer.append_all((0..1000).map(sample)).unwrap();
-        assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().count(), 0, "not flushed");
+        assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().count(), 0);
         writer.flush().unwrap();
         let reader = Store::<Sample>::open_read_only(&path).unwrap();
         let first = reader.get(0).unwrap();
@@ -128,7 +128,7 @@ fn a_reader_beside_a_writer_sees_the_records_of_its_opening() {
         assert_eq!(reader.count(), 1000);
         assert_eq!(*first, sample(0));
         assert!(reader.iter().copied().eq((0..1000).map(sample)));
-        writer.close().unwrap(); // trims above the reader's records
+        writer.close().unwrap(); // trims the file behind the reader's records
         assert!(reader.iter().copied().eq((0..1000).map(sample)));
         assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().count(), 200_000);
     }
@@ -136,7 +136,7 @@ fn a_reader_beside_a_writer_sees_the_records_of_its_opening() {
 
 /// Finds two writers of one store.
 #[test]
-fn handles_that_may_not_meet_are_told_so() {
+fn handles_that_exclude_each_other_are_refused() {
     let dir = Dir::new();
     let path = dir.path("s");
     let mut writer = Store::<Sample>::create(&path).unwrap();
@@ -160,7 +160,7 @@ fn handles_that_may_not_meet_are_told_so() {
 }
 
 /// Finds a second writer by another name.
-#[cfg(unix)] // a lock on the data would refuse others' reads on Windows
+#[cfg(unix)] // on Windows a lock on the data file would block reads
 #[test]
 fn a_hard_link_does_not_hide_a_writer() {
     let dir = Dir::new();
@@ -174,7 +174,7 @@ fn a_hard_link_does_not_hide_a_writer() {
 
 /// Finds an edit that is lost when the store is opened again.
 #[test]
-fn edits_change_records_in_place_and_are_durable_when_they_say_so() {
+fn edits_change_records_in_place_and_are_durable_when_finished() {
     for options in ways() {
         let dir = Dir::new();
         let path = dir.path("s");
@@ -201,19 +201,19 @@ fn edits_change_records_in_place_and_are_durable_when_they_say_so() {
             _ if id % 3 == 0 => *record == Sample { kind: 1000, ..sample(id) },
             _ => *record == sample(id),
         };
-        assert!((0..).zip(store.iter()).all(|(id, record)| right(id, record)), "seen at once");
+        assert!((0..).zip(store.iter()).all(|(id, record)| right(id, record)), "edited");
         store.append(&sample(1)).unwrap();
         assert_eq!(store.get(50_000), Some(&sample(1)));
         store.close().unwrap();
         let store = Store::<Sample>::open_read_only(&path).unwrap();
         assert!((0..50_000).zip(store.iter()).all(|(id, record)| right(id, record)));
-        assert_eq!(verify(&path, 10).unwrap().problems_found, 0);
+        assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
     }
 }
 
 /// Finds a private store that changes the file.
 #[test]
-fn private_stores_change_what_they_see_and_nothing_else() {
+fn private_stores_change_only_their_own_view() {
     let dir = Dir::new();
     let path = dir.path("s");
     let mut store = Store::<Sample>::create(&path).unwrap();
@@ -228,15 +228,15 @@ fn private_stores_change_what_they_see_and_nothing_else() {
     assert_eq!(store.get(10).unwrap().id, 10);
     assert_eq!(private.append(&sample(0)).unwrap_err().kind(), ErrorKind::ReadOnly);
     assert_eq!(private.truncate(0).unwrap_err().kind(), ErrorKind::ReadOnly);
-    store.append(&sample(1000)).unwrap(); // a private store does not hinder appends
+    store.append(&sample(1000)).unwrap(); // a private store does not block appends
     private.close().unwrap();
     let after = std::fs::read(&path).unwrap();
     assert!(before[65_536..65_536 + 16_000] == after[65_536..65_536 + 16_000]);
 }
 
-/// Finds records that come back after a truncation and a longer append.
+/// Finds truncated records that come back after a longer append.
 #[test]
-fn truncation_forgets_the_tail_for_good() {
+fn truncated_records_never_come_back() {
     for options in ways() {
         let dir = Dir::new();
         let path = dir.path("s");
@@ -244,13 +244,13 @@ fn truncation_forgets_the_tail_for_good() {
         store.append_all((0..1000).map(sample)).unwrap();
         store.flush().unwrap();
         store.append_all((1000..1100).map(sample)).unwrap();
-        store.truncate(1050).unwrap(); // above what is durable
+        store.truncate(1050).unwrap(); // above the durable records
         assert_eq!(store.count(), 1050);
         store.truncate(10).unwrap();
         assert_eq!(store.count(), 10);
         assert!(store.get(10).is_none());
         store.truncate(500).unwrap();
-        assert_eq!(store.count(), 10, "truncation never adds");
+        assert_eq!(store.count(), 10, "a truncation added records");
         store.append(&sample(77)).unwrap();
         assert_eq!(store.get(10), Some(&sample(77)));
         store.close().unwrap();
@@ -261,9 +261,9 @@ fn truncation_forgets_the_tail_for_good() {
     }
 }
 
-/// Finds a type that opens a file it does not fit, or an error that names no field.
+/// Finds a type that opens a file of other fields, or an error that does not name the field.
 #[test]
-fn wrong_types_are_refused_field_by_field() {
+fn wrong_types_are_refused_with_each_field() {
     #[derive(Clone, Copy, Record)]
     #[repr(C)]
     struct Other {
@@ -284,9 +284,9 @@ fn wrong_types_are_refused_field_by_field() {
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
 }
 
-/// Finds a schema by hand that is not written, or not compared.
+/// Finds a given schema that is not written, or not compared.
 #[test]
-fn pod_records_take_a_schema_by_hand() {
+fn pod_records_accept_a_given_schema() {
     let dir = Dir::new();
     let schema = Schema::new(
         vec![Field::new("x", DataType::Float32), Field::new("y", DataType::Float32).at(4)],
@@ -296,27 +296,28 @@ fn pod_records_take_a_schema_by_hand() {
     .unwrap();
     type Pair = PodRecord<[[u8; 4]; 2]>;
     let pair: Pair = PodRecord([1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()]);
-    let options = || Store::<Pair>::options().schema(schema.clone());
-    let mut store = options().create(dir.path("p")).unwrap();
+    let options = Store::<Pair>::create_options().schema(schema.clone());
+    let mut store = options.create(dir.path("p")).unwrap();
     store.append(&pair).unwrap();
     store.close().unwrap();
-    assert_eq!(options().open(dir.path("p")).unwrap().get(0), Some(&pair));
+    let options = Store::<Pair>::options().schema(schema);
+    assert_eq!(options.open(dir.path("p")).unwrap().get(0), Some(&pair));
     Store::<Pair>::open(dir.path("p")).unwrap();
     let dynamic = DynStore::open_read_only(dir.path("p")).unwrap();
     let y = dynamic.schema().field("y").unwrap();
     assert_eq!(y.read(dynamic.get(0).unwrap()).unwrap(), Value::Float32(2.0));
     let wrong = Schema::packed([Field::new("x", DataType::Float32)]).unwrap();
-    let options = Store::<Pair>::options().schema(wrong);
+    let options = Store::<Pair>::create_options().schema(wrong);
     assert_eq!(options.create(dir.path("q")).unwrap_err().kind(), ErrorKind::InvalidSchema);
 }
 
-/// Finds damage that is called foreign, and a foreign file that is called damaged.
+/// Finds damage that an error calls a foreign file, or a foreign file that it calls damaged.
 #[test]
-fn files_that_are_no_stores_are_told_from_broken_ones() {
+fn foreign_files_and_damaged_stores_have_different_errors() {
     let dir = Dir::new();
     let open = |name: &str| DynStore::open(dir.path(name)).unwrap_err();
     assert_eq!(open("none").kind(), ErrorKind::NotFound);
-    assert_eq!(dir.names(), [""; 0], "failing to open makes no lock file");
+    assert_eq!(dir.names(), [""; 0], "a failed call left a file");
     for (name, bytes) in [("empty", &b""[..]), ("text", &[b'x'; 100_000][..])] {
         std::fs::write(dir.path(name), bytes).unwrap();
         assert_eq!(open(name).kind(), ErrorKind::NotAStore, "{}", open(name));
@@ -334,25 +335,25 @@ fn files_that_are_no_stores_are_told_from_broken_ones() {
     assert!(error.to_string().contains("500"), "{error}");
 
     let mut flipped = whole.clone();
-    flipped[80] ^= 1; // one slot
+    flipped[80] ^= 1; // damages one slot
     std::fs::write(dir.path("one"), &flipped).unwrap();
     let store = DynStore::open_read_only(dir.path("one")).unwrap();
-    assert_eq!(store.count(), 1000, "the other slot speaks");
+    assert_eq!(store.count(), 1000, "the store does not use the other slot");
     assert!(matches!(store.info().unwrap().slots[0], SlotInfo::Bad(_)));
-    assert_eq!(verify(dir.path("one"), 10).unwrap().problems_found, 1);
-    flipped[4096 + 80] ^= 1; // both
+    assert_eq!(verify(dir.path("one"), VerifyOptions::new()).unwrap().problems_found, 1);
+    flipped[4096 + 80] ^= 1; // damages both
     std::fs::write(dir.path("both"), &flipped).unwrap();
     assert_eq!(open("both").kind(), ErrorKind::Corrupt);
     let mut schema = whole;
     schema[8192 + 3] ^= 1;
     std::fs::write(dir.path("schema"), &schema).unwrap();
     assert_eq!(open("schema").kind(), ErrorKind::Corrupt);
-    assert_eq!(verify(dir.path("schema"), 10).unwrap().problems_found, 1);
+    assert_eq!(verify(dir.path("schema"), VerifyOptions::new()).unwrap().problems_found, 1);
 }
 
 /// Finds a maker that overwrites a file, or leaves files where it failed.
 #[test]
-fn creating_never_overwrites_and_failing_leaves_nothing() {
+fn a_maker_never_overwrites_and_leaves_nothing_when_it_fails() {
     let dir = Dir::new();
     let path = dir.path("s");
     std::fs::write(&path, b"precious").unwrap();
@@ -366,38 +367,38 @@ fn creating_never_overwrites_and_failing_leaves_nothing() {
 
 /// Finds a store that other processes see before it is whole.
 #[test]
-fn stores_made_aside_appear_when_they_are_closed() {
+fn an_unpublished_store_appears_when_it_is_closed() {
     let dir = Dir::new();
     let path = dir.path("s");
-    let mut store = Store::<Sample>::options().create_aside(&path, false).unwrap();
+    let mut store = Store::<Sample>::create_options().create_aside(&path, false).unwrap();
     store.append(&sample(1)).unwrap();
     assert!(!path.exists());
     let error = Store::<Sample>::create(&path).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Locked, "one maker at a time: {error}");
+    assert_eq!(error.kind(), ErrorKind::Locked, "a second maker must wait: {error}");
     drop(store);
-    assert_eq!(dir.names(), [""; 0], "not closed, so not finished");
-    let mut store = Store::<Sample>::options().create_aside(&path, false).unwrap();
+    assert_eq!(dir.names(), [""; 0], "a store that was not closed left a file");
+    let mut store = Store::<Sample>::create_options().create_aside(&path, false).unwrap();
     store.append(&sample(1)).unwrap();
     store.close().unwrap();
     assert_eq!(dir.names(), ["s", "s-lock"]);
-    let error = Store::<Sample>::options().create_aside(&path, false).unwrap_err();
+    let error = Store::<Sample>::create_options().create_aside(&path, false).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     let reader = Store::<Sample>::open_read_only(&path).unwrap();
-    let mut store = Store::<Sample>::options().create_aside(&path, true).unwrap();
+    let mut store = Store::<Sample>::create_options().create_aside(&path, true).unwrap();
     store.append_all((5..7).map(sample)).unwrap();
     if cfg!(windows) {
-        drop(reader); // an open file cannot be replaced there
+        drop(reader); // Windows cannot replace an open file
         store.close().unwrap();
     } else {
         store.close().unwrap();
-        assert_eq!(reader.get(0), Some(&sample(1)), "a reader keeps the old file");
+        assert_eq!(reader.get(0), Some(&sample(1)), "the reader lost the old file");
     }
     assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().count(), 2);
 }
 
-/// Finds side files of a store without a name.
+/// Finds a side file of a store without a name.
 #[test]
-fn temporary_and_handed_over_files_have_no_side_files() {
+fn temporary_and_given_files_have_no_side_files() {
     let mut store = Store::<Sample>::temporary().unwrap();
     store.append_all((0..100_000).map(sample)).unwrap();
     store.flush().unwrap();
@@ -417,7 +418,7 @@ fn temporary_and_handed_over_files_have_no_side_files() {
     let mut store = store.unwrap();
     if cfg!(unix) {
         #[allow(unsafe_code)]
-        // SAFETY: it is refused.
+        // SAFETY: the call refuses the file.
         let second =
             unsafe { Store::<Sample>::options().from_file(open(), Some(&path), read_write) };
         assert_eq!(second.unwrap_err().kind(), ErrorKind::Locked);
@@ -434,7 +435,7 @@ fn temporary_and_handed_over_files_have_no_side_files() {
     assert_eq!(store.unwrap().count(), 1);
 }
 
-/// Finds a windowed store that maps more than it was allowed.
+/// Finds a windowed store that maps more than its budget.
 #[test]
 fn windowed_stores_stay_within_their_budget() {
     for way in WAYS.into_iter().filter(|way| cfg!(unix) || *way != WriteBack::Positioned) {
@@ -443,8 +444,8 @@ fn windowed_stores_stay_within_their_budget() {
         let mut store = Store::<Sample>::create(&path).unwrap();
         store.append_all((0..200_000).map(sample)).unwrap();
         store.close().unwrap();
-        let options = Store::<Sample>::options().write_back(way);
-        let mut store = options.open_windowed(&path, 512 << 10, 64 << 10).unwrap();
+        let options = WindowedStore::<Sample>::options().write_back(way).window_bytes(64 << 10);
+        let mut store = options.max_mapped_bytes(512 << 10).open(&path).unwrap();
         for id in (0..200_000).step_by(97).chain((0..200_000).rev().step_by(1009)) {
             assert_eq!(*store.get(id).unwrap().unwrap(), sample(id));
             assert!(store.view_counters().mapped_bytes <= 512 << 10);
@@ -463,7 +464,7 @@ fn windowed_stores_stay_within_their_budget() {
         assert!(store.window(200_000).unwrap().is_none());
         drop(last);
         store.release_views();
-        assert_eq!(store.view_counters().views, 1, "the pinned one stays");
+        assert_eq!(store.view_counters().views, 1, "the store unmapped the pinned window");
         assert_eq!(*held, sample(7));
         drop(held);
         assert!(store.get(200_000).unwrap().is_none());
@@ -489,7 +490,7 @@ fn windowed_stores_stay_within_their_budget() {
     }
 }
 
-/// Finds a thread that waits forever for its own pins.
+/// Finds a thread that waits for ever for its own pins.
 #[test]
 fn pins_that_fill_the_budget_are_an_error() {
     let dir = Dir::new();
@@ -497,7 +498,8 @@ fn pins_that_fill_the_budget_are_an_error() {
     let mut store = Store::<Sample>::create(&path).unwrap();
     store.append_all((0..100_000).map(sample)).unwrap();
     store.close().unwrap();
-    let open = || WindowedStore::<Sample>::open_windowed_read_only(&path, 256 << 10, 64 << 10);
+    let windows = WindowedStore::<Sample>::options().window_bytes(64 << 10);
+    let open = || windows.clone().max_mapped_bytes(256 << 10).open_read_only(&path);
     let store = open().unwrap();
     let mut pinned = Vec::new();
     let error = loop {
@@ -510,12 +512,12 @@ fn pins_that_fill_the_budget_are_an_error() {
     assert!(pinned.len() >= 2);
     assert!((0..).step_by(4096).zip(&pinned).all(|(id, record)| **record == sample(id)));
     drop(pinned.pop());
-    store.get(99_999).unwrap().unwrap();
-    let error = WindowedStore::<Sample>::open_windowed(&path, 1000, 64 << 10).unwrap_err();
+    assert_eq!(*store.get(99_999).unwrap().unwrap(), sample(99_999));
+    let error = windows.clone().max_mapped_bytes(1000).open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
 
-/// Finds a call that writes through a store that may only read.
+/// Finds a call that writes through a read-only store.
 #[test]
 fn read_only_stores_refuse_to_write() {
     let dir = Dir::new();
@@ -533,7 +535,7 @@ fn read_only_stores_refuse_to_write() {
     ] {
         assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
     }
-    store.flush().unwrap(); // nothing to flush
+    store.flush().unwrap(); // a read-only store has nothing to flush
     store.close().unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
@@ -560,7 +562,7 @@ fn dynamic_stores_check_lengths_and_fields() {
     assert_eq!(store.iter().map(<[u8]>::len).collect::<Vec<_>>(), [6, 6]);
 }
 
-/// Finds a drop that loses appended records or leaves the store unclean.
+/// Finds a drop that loses appended records, or leaves the store without a clean close.
 #[test]
 fn dropping_a_store_closes_it() {
     let dir = Dir::new();
@@ -572,9 +574,9 @@ fn dropping_a_store_closes_it() {
     assert_eq!(Store::<Sample>::open(&path).unwrap().count(), 10);
 }
 
-/// Finds an impossible value that `verify` does not report.
+/// Finds an invalid value that `verify` does not report.
 #[test]
-fn verify_lists_values_that_cannot_be() {
+fn verify_lists_invalid_values() {
     let dir = Dir::new();
     let schema = Schema::packed([
         Field::new("flag", DataType::Bool),
@@ -587,13 +589,10 @@ fn verify_lists_values_that_cannot_be() {
     store.append(b"\x02Ada\x01\x05").unwrap();
     store.append(b"\x01\xff\xfe\0\x03\x05").unwrap();
     store.close().unwrap();
-    let report = verify(dir.path("v"), 10).unwrap();
-    let found: Vec<_> = report
-        .problems
-        .iter()
-        .map(|doubt| (doubt.record.unwrap(), doubt.field.as_deref().unwrap()))
-        .collect();
-    assert_eq!(found, [(1, "flag"), (2, "name"), (2, "age")]);
-    assert_eq!(verify(dir.path("v"), 1).unwrap().problems.len(), 1);
-    assert_eq!(verify(dir.path("v"), 1).unwrap().problems_found, 3);
+    let report = verify(dir.path("v"), VerifyOptions::new()).unwrap();
+    let place = |problem: &Problem| (problem.record.unwrap(), problem.field.clone().unwrap());
+    let found: Vec<_> = report.problems.iter().map(place).collect();
+    assert_eq!(found, [(1, "flag"), (2, "name"), (2, "age")].map(|(id, name)| (id, name.into())));
+    let first = verify(dir.path("v"), VerifyOptions::new().max_problems(1)).unwrap();
+    assert_eq!((first.problems.len(), first.problems_found), (1, 3));
 }

@@ -69,7 +69,7 @@ fn an_iterator_sees_the_changes_of_its_transaction_in_every_place() {
     assert_eq!((both.nth(300_000), both.next()), (None, None));
     drop(both);
     transaction.commit(Durability::Immediate).unwrap();
-    assert!(database.begin_read().iter().map(|(id, record)| (id, record.0)).eq(all));
+    assert!(database.begin_read().unwrap().iter().map(|(id, record)| (id, record.0)).eq(all));
 }
 
 /// Finds a bound that is off by one, overflows or panics.
@@ -112,7 +112,7 @@ fn bytes() -> Schema {
 #[test]
 fn deleted_records_are_skipped_from_both_ends() {
     let directory = tempfile::tempdir().unwrap();
-    let options = DynDatabase::options().deletes();
+    let options = DynDatabase::create_options().deletes(true);
     let database = options.create(directory.path().join("numbers.rec"), &bytes()).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_all((0..100u64).map(u64::to_le_bytes)).unwrap();
@@ -139,7 +139,7 @@ fn deleted_records_are_skipped_from_both_ends() {
     assert_eq!(transaction.retain(|_, _| false).unwrap(), left.len() as u64);
     assert!(transaction.is_empty() && transaction.count() == 100);
     transaction.commit(Durability::Immediate).unwrap();
-    assert!(database.begin_read().is_empty());
+    assert!(database.begin_read().unwrap().is_empty());
 }
 
 /// Finds damage that reads as a deleted record.
@@ -147,7 +147,7 @@ fn deleted_records_are_skipped_from_both_ends() {
 fn a_damaged_status_byte_is_an_error_only_where_there_can_be_one() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("numbers.rec");
-    let mut store = Store::<[u8]>::options().deletes().create(&path, &bytes()).unwrap();
+    let mut store = Store::<[u8]>::create_options().deletes(true).create(&path, &bytes()).unwrap();
     store.append_all((0..10u64).map(u64::to_le_bytes)).unwrap();
     let stride = store.info().unwrap().stride;
     store.close().unwrap();

@@ -1,11 +1,11 @@
-//! Databases: transactions, snapshots, checkpoints, and what the next opener finds.
+//! Databases: transactions, snapshots, checkpoints, and what the next handle finds.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use flatrec::{
     DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema,
-    Store, Survives, WindowedStore,
+    Store, Survives, VerifyOptions, WindowedStore,
 };
 
 use crate::support::random::Random;
@@ -27,7 +27,7 @@ fn place() -> Place {
     Place { _directory: directory, path }
 }
 
-/// A database of so many records, each with its own number, committed and checkpointed.
+/// Makes a database of records with their own numbers, committed and checkpointed.
 fn filled(path: &Path, records: u64) -> Database<Numbers> {
     let database = Database::<Numbers>::create(path).unwrap();
     append(&database, 0..records);
@@ -49,7 +49,7 @@ fn set(database: &Database<Numbers>, id: u64, to: u64) {
     transaction.commit(Durability::Immediate).unwrap();
 }
 
-/// The files beside the store that belong to its log.
+/// The segments of the store's log.
 fn log_files(path: &Path) -> Vec<String> {
     let names = std::fs::read_dir(path.parent().unwrap()).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -58,7 +58,7 @@ fn log_files(path: &Path) -> Vec<String> {
     names
 }
 
-/// The handle is forgotten as a killed process's is: its locks go, and nothing is tidied.
+/// Drops the handle as if its process were killed: its locks end, and the store is not closed.
 fn kill(database: Database<Numbers>, path: &Path) {
     let copy = path.with_extension("killed");
     std::fs::create_dir(&copy).unwrap();
@@ -78,7 +78,7 @@ fn kill(database: Database<Numbers>, path: &Path) {
 
 /// Finds a rollback that leaves a change, or a commit that loses one.
 #[test]
-fn a_transaction_happens_whole_or_not_at_all() {
+fn a_transaction_happens_completely_or_not_at_all() {
     let place = place();
     let database = filled(&place.path, 10);
     let mut transaction = database.begin_write().unwrap();
@@ -90,21 +90,21 @@ fn a_transaction_happens_whole_or_not_at_all() {
     assert_eq!((transaction.get(10), transaction.count()), (Some(&number(10)), 11));
     assert!(transaction.get(11).is_none() && transaction.get_mut(11).unwrap().is_none());
     assert_eq!(transaction.set(11, &number(0)).unwrap_err().kind(), ErrorKind::OutOfRange);
-    assert_eq!(database.begin_read().get(3), Some(&number(3)));
+    assert_eq!(database.begin_read().unwrap().get(3), Some(&number(3)));
     transaction.rollback();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!((0..10).all(|n| snapshot.get(n) == Some(&number(n))));
     assert_eq!((snapshot.count(), snapshot.get(10)), (10, None));
 }
 
 /// Finds a commit or a checkpoint that changes what an older snapshot shows.
 #[test]
-fn a_snapshot_stays_what_it_is() {
+fn a_snapshot_does_not_change() {
     let place = place();
     let database = filled(&place.path, 1000);
     let mut snapshots = Vec::new();
     for round in 1..40 {
-        snapshots.push((round, database.begin_read()));
+        snapshots.push((round, database.begin_read().unwrap()));
         let mut transaction = database.begin_write().unwrap();
         for id in (0..1000).step_by(round as usize) {
             transaction.set(id, &number(id + round)).unwrap();
@@ -134,7 +134,7 @@ fn a_snapshot_stays_what_it_is() {
     drop(snapshots);
     database.checkpoint().unwrap();
     check(&last);
-    drop(database); // the log stays for the snapshot's sake
+    drop(database); // the log stays for the snapshot
     check(&last);
     assert!(!log_files(&place.path).is_empty());
     drop(last);
@@ -144,9 +144,9 @@ fn a_snapshot_stays_what_it_is() {
     assert!(log_files(&place.path).is_empty());
 }
 
-/// Finds a commit that only the process remembers.
+/// Finds a commit that only its process knows.
 #[test]
-fn what_a_killed_process_committed_is_there() {
+fn commits_of_a_killed_process_are_recovered() {
     let place = place();
     let database = filled(&place.path, 100);
     for n in 0..100 {
@@ -162,7 +162,7 @@ fn what_a_killed_process_committed_is_there() {
         assert!((0..300).all(|n| get(n) == Some(number(expected(n)))));
         assert_eq!(get(300), None);
     };
-    // Readers see it through the log, and leave the log where it is.
+    // Readers see the commits in the log and leave the log.
     let store = Store::<Numbers>::open_read_only(&place.path).unwrap();
     check(&|n| store.get(n).copied());
     assert_eq!(store.iter().count(), 300);
@@ -174,8 +174,11 @@ fn what_a_killed_process_committed_is_there() {
     edit.get_mut(0).unwrap().0[0] = 1;
     edit.finish().unwrap();
     drop(private);
-    let windowed =
-        WindowedStore::<Numbers>::open_windowed_read_only(&place.path, 1 << 20, 1 << 16).unwrap();
+    let windowed = WindowedStore::<Numbers>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(1 << 16)
+        .open_read_only(&place.path)
+        .unwrap();
     check(&|n| windowed.get(n).unwrap().map(|record| *record));
     assert!(
         windowed
@@ -186,9 +189,9 @@ fn what_a_killed_process_committed_is_there() {
     );
     drop(windowed);
     assert!(!log_files(&place.path).is_empty());
-    // A database takes it up, and a store brings it to the array.
+    // A database continues the log, and a store brings it to the array.
     let database = Database::<Numbers>::open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     check(&|n| snapshot.get(n).copied());
     drop(snapshot);
     kill(database, &place.path);
@@ -214,12 +217,12 @@ fn a_clean_close_leaves_a_flat_file_without_a_log() {
     assert_eq!(store.get(3), Some(&number(33)));
 }
 
-/// Finds a long append that the log holds in full, and one that a kill loses.
+/// Finds a long append that the log holds in full, or that a kill loses.
 #[test]
-fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
+fn long_appends_go_to_the_array_and_short_ones_to_the_log() {
     let place = place();
     let database = filled(&place.path, 10);
-    let before = database.begin_read();
+    let before = database.begin_read().unwrap();
     let mut transaction = database.begin_write().unwrap();
     let many: Vec<Numbers> = (10..200_000).map(number).collect();
     assert_eq!(transaction.append_slice(&many).unwrap(), 10..200_000);
@@ -234,10 +237,10 @@ fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
         .sum();
     assert!(log < 1 << 20, "{log} bytes of log");
     assert_eq!((before.count(), before.get(10)), (10, None));
-    drop(before); // it would keep the locks
+    drop(before); // the handle would keep its locks
     kill(database, &place.path);
     let database = Database::<Numbers>::open(&place.path).unwrap();
-    let after = database.begin_read();
+    let after = database.begin_read().unwrap();
     assert_eq!(after.count(), 200_000);
     for n in 10..200_000 {
         let expected = match n {
@@ -249,7 +252,7 @@ fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
     }
 }
 
-/// Finds a lost update of two threads.
+/// Finds an update that two threads lose.
 #[test]
 fn threads_commit_together_and_lose_nothing() {
     let place = place();
@@ -266,21 +269,21 @@ fn threads_commit_together_and_lose_nothing() {
                     let durability =
                         if id % 3 == 0 { Durability::Eventual } else { Durability::Immediate };
                     let receipt = transaction.commit(durability).unwrap();
-                    assert!(receipt.commit() > last);
-                    last = receipt.commit();
-                    // One's own commit is seen by one's next snapshot.
-                    assert!(database.begin_read().commit() >= last);
+                    assert!(receipt.commit_id().get() > last);
+                    last = receipt.commit_id().get();
+                    // The next snapshot of a thread shows its commit.
+                    assert!(database.begin_read().unwrap().commit_id().get() >= last);
                 }
             });
         }
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!((0..8).all(|id| snapshot.get(id).unwrap().0[1] == id * id + 50));
 }
 
 /// Finds a checkpoint that overwrites records that another process reads.
 #[test]
-fn readers_elsewhere_hold_checkpoints_back_and_nothing_else() {
+fn open_readers_hold_back_checkpoints_and_not_commits() {
     let place = place();
     let database = filled(&place.path, 10);
     let reader = Store::<Numbers>::open_read_only(&place.path).unwrap();
@@ -306,7 +309,7 @@ fn a_full_log_names_the_reader() {
     filled(&place.path, 100).close().unwrap();
     let options = Database::<Numbers>::options().checkpoint_at(8 << 10).max_log(32 << 10);
     let database = options.open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     let mut commits = 0;
     let error = loop {
         let mut transaction = database.begin_write().unwrap();
@@ -322,18 +325,18 @@ fn a_full_log_names_the_reader() {
     assert_eq!(snapshot.get(5), Some(&number(5)));
     drop(snapshot);
     set(&database, 5, 7000);
-    assert_eq!(database.begin_read().get(5), Some(&number(7000)));
+    assert_eq!(database.begin_read().unwrap().get(5), Some(&number(7000)));
 }
 
 fn schema() -> Schema {
     Schema::packed([Field::new("r", DataType::Binary(13))]).unwrap()
 }
 
-/// Finds a deleted record that a snapshot shows, or a place that is never used again.
+/// Finds a deleted record that a snapshot shows, or a place that no insert uses again.
 #[test]
-fn deleted_records_are_gone_and_their_places_used_again() {
+fn deleted_records_disappear_and_inserts_reuse_their_places() {
     let place = place();
-    let options = DynDatabase::options().deletes();
+    let options = DynDatabase::create_options().deletes(true);
     let database = options.create(&place.path, &schema()).unwrap();
     let record = |n: u64| format!("record {n:06}").into_bytes();
     let mut model: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
@@ -365,19 +368,19 @@ fn deleted_records_are_gone_and_their_places_used_again() {
         if round % 17 == 0 {
             database.checkpoint().unwrap();
         }
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         assert_eq!((snapshot.count(), snapshot.live_count()), (next, model.len() as u64));
         assert!(snapshot.iter().eq(model.iter().map(|(&id, record)| (id, &record[..]))));
     }
     database.close().unwrap();
     let database = DynDatabase::open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!(snapshot.iter().eq(model.iter().map(|(&id, record)| (id, &record[..]))));
 }
 
-/// Finds a delete in a store without status bytes, or a record of the wrong length.
+/// Finds a delete that a store without status bytes accepts, or a record of the wrong length.
 #[test]
-fn stores_without_deletes_refuse_them_and_wrong_bytes_are_refused() {
+fn deletes_without_status_bytes_and_wrong_lengths_are_refused() {
     let place = place();
     let database = DynDatabase::create(&place.path, &schema()).unwrap();
     let mut transaction = database.begin_write().unwrap();
@@ -397,10 +400,10 @@ fn stores_without_deletes_refuse_them_and_wrong_bytes_are_refused() {
 #[test]
 fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     let place = place();
-    let options = Database::<Numbers>::options().checksums();
+    let options = Database::<Numbers>::create_options().checksums(true);
     let database = options.create(&place.path).unwrap();
     append(&database, 0..10_000); // four blocks of 64 KiB
-    let verified = || flatrec::verify(&place.path, 10).unwrap();
+    let verified = || flatrec::verify(&place.path, VerifyOptions::new()).unwrap();
     let report = verified();
     assert_eq!((report.records, report.commits_in_log), (10_000, 1), "{:?}", report.problems);
     assert!(report.problems.is_empty(), "{:?}", report.problems);
@@ -409,7 +412,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     set(&database, 9000, 9);
     assert!(verified().problems.is_empty());
     database.checkpoint().unwrap();
-    append(&database, 10_000..100_000); // in place
+    append(&database, 10_000..100_000); // a long append
     assert!(verified().problems.is_empty());
     kill(database, &place.path);
     assert!(verified().problems.is_empty());
@@ -421,7 +424,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     assert!(report.problems.is_empty(), "{:?}", report.problems);
     assert_eq!(report.checksums, flatrec::Checksums::Present { blocks: 37 });
 
-    // Damage in the second block, which no handle has compared yet.
+    // Damages the second block, which no handle has compared yet.
     let mut bytes = std::fs::read(&place.path).unwrap();
     bytes[65_536 + 100_000] ^= 1;
     std::fs::write(&place.path, bytes).unwrap();
@@ -430,7 +433,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     let checkpoint = database.checkpoint().unwrap();
     assert_eq!(checkpoint.damaged()[0].records, 2730..5462);
     set(&database, 4000, 4);
-    assert_eq!(database.begin_read().get(3000), Some(&number(3)));
+    assert_eq!(database.begin_read().unwrap().get(3000), Some(&number(3)));
     database.close().unwrap();
     let report = verified();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);

@@ -1,8 +1,8 @@
-//! docs/WIN32.md stays true of the code: whatever it calls flatrec's own exists and is public.
+//! docs/WIN32.md agrees with the code: every name that it calls flatrec's own exists and is public.
 //!
-//! Its Rust is compiled and run with the documentation's examples. This test reads the tables and
-//! the notes under them. Each name between backticks in a last column, and each `Type::member`
-//! anywhere, must be in the sources, or in [`NOT_OURS`].
+//! The documentation's examples compile and run its Rust. This test reads the tables and the notes
+//! under them. Each name between backticks in a last column, and each `Type::member` anywhere, must
+//! be in the sources or in [`NOT_OURS`].
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,11 +10,11 @@ use std::path::Path;
 
 const DOCUMENT: &str = include_str!("../../docs/WIN32.md");
 
-/// Names of others in a last column, and paths of others anywhere.
+/// Names of others in last columns, and paths of others anywhere.
 const NOT_OURS: &[&str] =
     &["Command::stdin", "File::set_modified", "File::try_clone", "SeCreateGlobalPrivilege", "Vec"];
 
-/// What a programmer for Win32 looks for.
+/// The calls that a Win32 programmer looks for.
 const SOUGHT: &[&str] = &[
     "CreateFile",
     "CreateFileMapping",
@@ -60,14 +60,14 @@ const SOUGHT: &[&str] = &[
     "ReplaceFile",
 ];
 
-/// The cells of a table's line, where a pipe behind a backslash is text.
+/// The cells of a line of a table, in which a pipe behind a backslash is text.
 fn cells(line: &str) -> Vec<String> {
     let line = line.replace("\\|", "\u{1}");
     let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
     inner.split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect()
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -87,7 +87,7 @@ fn prose() -> String {
     prose
 }
 
-/// Every row of every table, but for the heads.
+/// Every row of every table, without the head rows.
 fn rows() -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut columns = None;
@@ -168,10 +168,10 @@ fn exists(sources: &[String], public: &str, name: &str) -> bool {
     }
 }
 
-/// What the file gives to users of the crate: the text of its `pub use` statements.
+/// The public names of the file: the text of its `pub use` statements.
 fn exports(file: &Path) -> String {
     let source = fs::read_to_string(file).unwrap();
-    // Those of a public module in the file are indented.
+    // The statements of a public module in the file are indented.
     let source = source.replace("\n    pub use ", "\npub use ");
     let statements = source.split("\npub use ").skip(1);
     statements.map(|rest| rest.split(';').next().unwrap()).collect::<Vec<_>>().join("\n")
@@ -179,7 +179,7 @@ fn exports(file: &Path) -> String {
 
 /// Finds a name in the Win32 document that the library no longer has.
 #[test]
-fn what_the_document_calls_ours_exists() {
+fn every_name_that_the_document_calls_ours_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut all = Vec::new();
     sources(&root, &mut all);
@@ -195,21 +195,21 @@ fn what_the_document_calls_ours_exists() {
     let not_ours = BTreeSet::from_iter(NOT_OURS.iter().copied());
     let missing: Vec<_> =
         names.difference(&not_ours).filter(|name| !exists(&all, &public, name)).collect();
-    assert!(missing.is_empty(), "not in the sources, or not public: {missing:?}");
+    assert!(missing.is_empty(), "the sources do not have these as public names: {missing:?}");
     let unread: Vec<_> = not_ours.difference(&names).collect();
-    assert!(unread.is_empty(), "not in the document: {unread:?}");
+    assert!(unread.is_empty(), "the document does not have: {unread:?}");
 }
 
 /// Finds a Win32 call that the document leaves out.
 #[test]
-fn what_people_look_for_is_in_a_table_once_at_least() {
+fn every_sought_call_is_in_a_table() {
     let rows = rows();
     for sought in SOUGHT {
         let is_there = rows.iter().any(|row| {
             let theirs = &row[..row.len() - 1];
             theirs.iter().flat_map(|cell| quoted(cell)).any(|text| has_word(text, sought))
         });
-        assert!(is_there, "{sought} is in no row");
+        assert!(is_there, "the tables do not have {sought}");
     }
 }
 
@@ -218,6 +218,9 @@ fn what_people_look_for_is_in_a_table_once_at_least() {
 fn every_row_has_an_answer() {
     for row in rows() {
         let answer = row.last().unwrap();
-        assert!(!answer.is_empty() && answer != "None", "without a reason: {row:?}");
+        assert!(
+            !answer.is_empty() && answer != "None",
+            "the row has no answer and no reason: {row:?}"
+        );
     }
 }

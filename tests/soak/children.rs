@@ -1,4 +1,4 @@
-//! Child processes that report what they do, line by line, and that are killed with their parent.
+//! Child processes that report their work line by line. They end with their parent.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ExitStatus, Stdio};
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::process;
 
-/// What a child is to do, in its environment.
+/// The variable that tells a child its job.
 pub(crate) const JOB: &str = "FLATREC_SOAK_CHILD";
-/// A child that runs longer than this after its order to end hangs.
+/// A child that runs longer than this after the order to end hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running child. Dropping it kills it and waits for its end.
@@ -21,7 +21,7 @@ pub(crate) struct Process {
     heard: Arc<Heard>,
 }
 
-/// What a child has said so far.
+/// The lines that the child has reported.
 #[derive(Default)]
 struct Heard {
     lines: AtomicU64,
@@ -29,7 +29,7 @@ struct Heard {
 }
 
 impl Process {
-    /// Starts a child with a job. Another thread calls `listen` with each line that it reports.
+    /// Starts a child with a job. A thread calls `listen` with each reported line.
     pub(crate) fn start(job: &str, mut listen: impl FnMut(&str) + Send + 'static) -> Self {
         let mut child = process::running("child")
             .env(JOB, job)
@@ -59,40 +59,40 @@ impl Process {
         self.child.id()
     }
 
-    /// Says a line to the child.
+    /// Sends a line to the child.
     pub(crate) fn say(&mut self, line: &str) {
-        let input = self.child.stdin.as_mut().expect("it was not told to end");
+        let input = self.child.stdin.as_mut().expect("the child was told to end already");
         writeln!(input, "{line}").unwrap();
     }
 
-    /// Waits until the child has said this.
+    /// Waits until the child has reported this line.
     ///
     /// # Panics
-    /// If it ends before.
+    /// If the child ends first.
     pub(crate) fn wait_for(&mut self, line: &str) {
         let started = Instant::now();
         while *self.heard.last.lock().unwrap() != line {
             if self.has_ended() || started.elapsed() > PATIENCE {
-                self.fail(&format!("it did not say {line:?}"));
+                self.fail(&format!("it did not report {line:?}"));
             }
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the child ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Whether it has said anything yet.
+    /// Whether the child has reported anything.
     pub(crate) fn has_spoken(&self) -> bool {
         self.heard.lines.load(SeqCst) > 0
     }
 
-    /// Kills the child, and hears what it has said till then.
+    /// Kills the child, and reads its remaining reports.
     ///
     /// # Panics
-    /// If it has failed before; with what it has said of that.
+    /// If the child failed before. The message has its output.
     pub(crate) fn kill(mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {
             self.fail(&format!("it ended by itself, {status}"));
@@ -100,16 +100,17 @@ impl Process {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
         self.hear_out();
-        // It may have failed just before. Windows gives those that are killed a code.
+        // The child may have failed just before the kill. On Windows a killed process has an exit
+        // code.
         if !matches!(status.code(), None | Some(KILLED)) {
             self.fail(&format!("it failed, {status}"));
         }
     }
 
-    /// Tells the child to end, and waits until it has.
+    /// Tells the child to end, and waits for it.
     ///
     /// # Panics
-    /// If the child fails, or does not end.
+    /// If the child fails or does not end.
     pub(crate) fn end(mut self) {
         drop(self.child.stdin.take());
         let started = Instant::now();
@@ -130,8 +131,8 @@ impl Process {
 
     fn hear_out(&mut self) {
         if let Some(listener) = self.listener.take() {
-            // What the listener finds wrong is said by itself.
-            listener.join().expect("what a child said was wrong");
+            // The listener panics with its own message.
+            listener.join().expect("the listener refused a report");
         }
     }
 
@@ -143,13 +144,13 @@ impl Process {
             let _ = stderr.read_to_string(&mut said);
         }
         let last = self.heard.last.lock().unwrap().clone();
-        panic!("child {}: {why}; it said {last:?} last, and: {said}", self.child.id());
+        panic!("child {}: {why}; its last report is {last:?}; its errors: {said}", self.child.id());
     }
 }
 
-/// The code of a process that was killed, where it has one.
+/// The exit code of a killed process, on systems where it has one.
 const KILLED: i32 = 1;
-/// How a test executable ends when a test has failed.
+/// The exit code of a test program of which a test failed.
 pub(crate) const TEST_FAILED: i32 = 101;
 
 impl Drop for Process {
@@ -162,11 +163,10 @@ impl Drop for Process {
     }
 }
 
-/// In a child: a line to the parent, in one write, so that what was said before a kill is said
-/// whole.
+/// Reports a line to the parent in one call, so that a kill cannot split it. For children.
 pub(crate) fn say(line: &str) {
-    // In front, what the test harness may have begun to say.
+    // The first line break ends a line that the test harness may have begun.
     let line = format!("\n! {line}\n");
     let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes()).and_then(|()| out.flush()).expect("the parent listens");
+    out.write_all(line.as_bytes()).and_then(|()| out.flush()).expect("the parent closed the pipe");
 }

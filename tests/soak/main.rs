@@ -1,10 +1,10 @@
-//! A long run of everything that happens between one writer and its readers: a writer that commits,
-//! checkpoints, grows, closes, opens and is killed; readers in threads and in processes of their
-//! own, which hold snapshots for long and for short, follow, wait, and are killed. What each of
-//! them must see is in `rows.rs`.
+//! A long run of everything that happens between one writer and its readers. The writer commits,
+//! checkpoints, grows the store, closes, opens and is killed. The readers are threads and
+//! processes; they hold snapshots for long and short times, follow, wait, and are killed. `rows.rs`
+//! says what each of them must see.
 //!
-//! It runs for `FLATREC_SECONDS`, or four. `FLATREC_SEED` repeats the random choices, but not the
-//! timing, which depends on the scheduler.
+//! It runs for `FLATREC_SECONDS`, by default four. `FLATREC_SEED` repeats the random choices, but
+//! not the timing, which depends on the scheduler.
 
 mod children;
 mod reading;
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Durability, Reader, verify};
+use flatrec::{Database, Durability, ReadOnlyDatabase, VerifyOptions, verify};
 
 use children::Process;
 use reading::Reading;
@@ -32,12 +32,12 @@ use writing::Writing;
 const READER_THREADS: usize = 4;
 const READER_PROCESSES: usize = 4;
 
-/// How long the test takes.
+/// The duration of the test.
 fn run_time() -> Duration {
     settings::seconds(4)
 }
 
-/// What readers and writers have done, by their reports.
+/// How often readers and writers have reported each kind of work.
 #[derive(Default)]
 struct Totals(Mutex<BTreeMap<String, u64>>);
 
@@ -52,13 +52,13 @@ impl Totals {
     }
 }
 
-/// What is known of the store by all that has been said.
+/// What the reports say of the store.
 #[derive(Default)]
 struct Knowledge {
     totals: Totals,
-    /// The newest acknowledged commit: every reader that begins now sees it.
+    /// The newest acknowledged commit. A reader that begins a snapshot now must see it.
     made: AtomicU64,
-    /// The newest commit that a reader or writer has seen: every writer that opens the store finds
+    /// The newest commit that a reader or writer has seen. A writer that opens the store must find
     /// it.
     seen: AtomicU64,
 }
@@ -67,7 +67,7 @@ impl Knowledge {
     /// Records the report of a child process.
     fn hear(&self, line: &str) {
         if let Some((what, commit)) = line.split_once(' ') {
-            let commit = commit.parse().expect("a commit's number");
+            let commit = commit.parse().expect("a report ends with a commit's number");
             self.seen.fetch_max(commit, SeqCst);
             if what != "seen" {
                 self.made.fetch_max(commit, SeqCst);
@@ -77,7 +77,7 @@ impl Knowledge {
     }
 }
 
-/// Ends the round for all when one of them fails.
+/// Ends the round when a thread fails.
 struct Alarm<'a>(&'a AtomicBool);
 
 impl Drop for Alarm<'_> {
@@ -88,13 +88,13 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// One store, and its readers and writers for a while.
+/// One store with its readers and its writer.
 struct Round {
     path: PathBuf,
     deletes: bool,
-    /// Whether the writer is a process of its own, to be killed.
+    /// Whether the writer is another process, which the round kills.
     writer_apart: bool,
-    /// How long a snapshot is held at most.
+    /// The longest time for which a reader holds a snapshot.
     longest: Duration,
     over: AtomicBool,
     known: Arc<Knowledge>,
@@ -102,16 +102,10 @@ struct Round {
 }
 
 impl Round {
-    /// Makes the store; the lowest bits of `kind` say what kind of it.
+    /// Makes the store. The lowest bits of `kind` select deletes, checksums and the writer's place.
     fn new(path: PathBuf, kind: u64, known: &Arc<Knowledge>, random: &mut Random) -> Self {
         let deletes = kind & 1 != 0;
-        let mut options = Database::<Row>::options();
-        if deletes {
-            options = options.deletes();
-        }
-        if kind & 2 != 0 {
-            options = options.checksums();
-        }
+        let options = Database::<Row>::create_options().deletes(deletes).checksums(kind & 2 != 0);
         let database = options.create(&path).unwrap();
         let mut transaction = database.begin_write().unwrap();
         Change::new(&mut transaction, random).make(deletes);
@@ -151,10 +145,10 @@ impl Round {
         Process::start(&job.to_text(), move |line| known.hear(line))
     }
 
-    /// Lets all processes work for so long.
+    /// Lets all threads and processes work for this time.
     ///
     /// # Panics
-    /// If any of them finds something wrong.
+    /// If one of them fails.
     fn run(&self, time: Duration, random: &mut Random) {
         let common = Database::<Row>::open_read_only(&self.path).unwrap();
         let common = (&common, &AtomicU64::new(0));
@@ -171,19 +165,22 @@ impl Round {
             self.reign(time, random);
             self.over.store(true, SeqCst);
         });
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
         let database = Database::<Row>::open(&self.path).unwrap();
-        let last = look(&database.begin_read());
+        let last = look(&database.begin_read().unwrap());
         database.close().unwrap();
         let floor = self.known.seen.load(SeqCst);
-        assert!(last.commit >= floor, "commit {floor} was seen, and {last:?} is left");
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert!(
+            last.commit >= floor,
+            "a process saw commit {floor}, but the store ends with {last:?}"
+        );
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
     }
 
-    /// Starts processes, and kills them.
+    /// Starts processes and kills them.
     fn reign(&self, time: Duration, random: &mut Random) {
         let until = Instant::now() + time;
-        // In some rounds every process is short-lived.
+        // In some rounds every process has a short life.
         let pace_us = [8_000, 25_000, 80_000][random.below(3) as usize];
         let mut readers: Vec<Process> =
             (0..READER_PROCESSES).map(|_| self.start("reader", random)).collect();
@@ -192,7 +189,7 @@ impl Round {
             std::thread::sleep(Duration::from_micros(random.below(pace_us)));
             let reader = random.below(READER_PROCESSES as u64) as usize;
             match random.below(6) {
-                // Seldom before it has come to do anything.
+                // Few processes are killed before their first report.
                 0..2 if readers[reader].has_spoken() || random.below(8) == 0 => {
                     readers.swap_remove(reader).kill();
                     readers.push(self.start("reader", random));
@@ -228,7 +225,7 @@ impl Round {
         writing.run();
     }
 
-    fn read(&self, random: Random, common: (&Reader<Row>, &AtomicU64)) {
+    fn read(&self, random: Random, common: (&ReadOnlyDatabase<Row>, &AtomicU64)) {
         let _alarm = Alarm(&self.over);
         let reading = Reading {
             path: self.path.clone(),
@@ -249,7 +246,7 @@ impl Round {
 struct Job {
     name: String,
     seed: u64,
-    /// A commit that was there before it was started.
+    /// A commit that existed before the child was started.
     floor: u64,
     longest: Duration,
     deletes: bool,
@@ -277,9 +274,9 @@ impl Job {
     }
 }
 
-/// Does a child's job; run by the tests below in processes of their own.
+/// Does the job that the environment names.
 #[test]
-#[ignore = "a part of the other tests"]
+#[ignore = "the child of the other tests"]
 fn child() {
     let Ok(job) = std::env::var(children::JOB) else { return };
     let job = Job::parse(&job);
@@ -288,14 +285,14 @@ fn child() {
         return stopped::hold(&job.path);
     }
     std::thread::scope(|scope| {
-        // The parent says that it is over by closing the pipe, if only by dying.
+        // The parent ends the child's work by closing the pipe or by dying.
         scope.spawn(|| {
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
             over.store(true, SeqCst);
         });
         let work = std::panic::catch_unwind(|| job.work(&|| over.load(SeqCst)));
         if work.is_err() {
-            // The other thread may never end.
+            // The thread that reads the pipe may never end.
             std::process::exit(children::TEST_FAILED);
         }
     });
@@ -321,11 +318,12 @@ impl Job {
     }
 }
 
+/// Finds a reader that mixes two commits, or a commit that a reader saw and that is lost.
 #[test]
-fn readers_and_a_writer_of_many_processes_see_one_state_each() {
+fn every_snapshot_in_every_process_is_one_commit() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let seed = settings::seed(now);
-    println!("FLATREC_SEED={seed} (moments differ all the same)");
+    println!("FLATREC_SEED={seed} (the timing differs anyway)");
     let mut random = Random::new(seed);
     let time = (run_time() / 4).min(Duration::from_secs(5));
     let known = Arc::new(Knowledge::default());
@@ -336,9 +334,9 @@ fn readers_and_a_writer_of_many_processes_see_one_state_each() {
         let path = directory.path().join("store");
         println!("a round of kind {kind:03b}");
         Round::new(path, kind, &known, &mut random).run(time, &mut random);
-        // All eight kinds in turn, mostly with the writer in another place than before.
+        // Takes all eight kinds in turn, and most times changes the writer's place.
         kind = (kind + 5) % 8;
     }
-    println!("what was said, how often: {:#?}", known.totals.0.lock().unwrap());
-    assert!(known.totals.of("seen") > 0 && known.totals.of("committed") > 0);
+    let is_busy = known.totals.of("seen") > 0 && known.totals.of("committed") > 0;
+    assert!(is_busy, "reports of each kind: {:#?}", known.totals.0.lock().unwrap());
 }

@@ -1,43 +1,43 @@
-//! Readers beside the writer: threads of the test, and processes of their own.
+//! Readers beside the writer, as threads of the test and as processes.
 
 use std::path::PathBuf;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Reader, Snapshot};
+use flatrec::{Database, ReadOnlyDatabase, Snapshot};
 
 use super::rows::{Look, Row, look};
 use crate::support::random::Random;
 
-/// A reader at work, until `is_over`.
+/// A reader that works until `is_over`.
 pub(crate) struct Reading<'r> {
     pub(crate) path: PathBuf,
     pub(crate) random: Random,
-    /// The newest acknowledged commit: every reader that begins now sees it.
+    /// The newest acknowledged commit. A reader that begins a snapshot now must see it.
     pub(crate) made: &'r AtomicU64,
     pub(crate) is_over: &'r (dyn Fn() -> bool + Sync),
-    /// Told of each snapshot, once it has been looked at.
+    /// Takes a report of each snapshot after the reader has checked it.
     pub(crate) tell: &'r (dyn Fn(&str) + Sync),
-    /// Where the writer's handle is, in rounds where it lives in this process.
+    /// The writer's handle, in rounds where the writer lives in this process.
     pub(crate) writer: Option<&'r RwLock<Option<Database<Row>>>>,
-    /// A reader that all threads share, and the newest commit that it has shown any of them.
-    pub(crate) common: Option<(&'r Reader<Row>, &'r AtomicU64)>,
-    /// How long a snapshot is held at most.
+    /// A reader that all threads share, and the newest commit that it has shown.
+    pub(crate) common: Option<(&'r ReadOnlyDatabase<Row>, &'r AtomicU64)>,
+    /// The longest time for which the reader holds a snapshot.
     pub(crate) longest: Duration,
-    /// The newest commit that the reader has seen that is open.
+    /// The newest commit that the open reader has seen.
     pub(crate) last: u64,
 }
 
 impl Reading<'_> {
-    /// Reads in one way after the other.
+    /// Reads in random ways.
     ///
     /// # Panics
-    /// If anything is seen that must not be.
+    /// If a snapshot shows what it must not.
     pub(crate) fn run(mut self) {
         let mut reader = self.open();
         while !(self.is_over)() {
-            // Readers that never rest would leave the writer no time to change anything.
+            // Readers that never rest leave the writer no time for changes.
             self.rest(20);
             match self.random.below(64) {
                 0..4 => {
@@ -57,24 +57,24 @@ impl Reading<'_> {
         }
     }
 
-    fn open(&mut self) -> Reader<Row> {
-        // What one reader has seen of a writer that died another may see a little later, when the
-        // next writer has found it: never the same reader.
+    fn open(&mut self) -> ReadOnlyDatabase<Row> {
+        // After a crash one reader may see a commit that another sees only when the next writer has
+        // found it. The same reader never goes back.
         self.last = 0;
-        Database::open_read_only(&self.path).expect("a reader opens beside any writer")
+        Database::open_read_only(&self.path).expect("a reader must open beside any writer")
     }
 
     fn rest(&mut self, millis: u64) {
         std::thread::sleep(Duration::from_micros(self.random.below(millis * 1000)));
     }
 
-    fn begin(&mut self, reader: &Reader<Row>) -> Snapshot<Row> {
-        let told = reader.commit().max(self.last);
+    fn begin(&mut self, reader: &ReadOnlyDatabase<Row>) -> Snapshot<Row> {
+        let told = reader.commit_id().get().max(self.last);
         let made = self.made.load(SeqCst);
-        let snapshot = reader.begin_read().expect("a reader reads beside any writer");
-        let commit = snapshot.commit();
-        assert!(commit >= told, "commit {told} was seen before, and {commit} is read");
-        assert!(commit >= made, "commit {made} was made before, and {commit} is read");
+        let snapshot = reader.begin_read().expect("a reader must read beside any writer");
+        let commit = snapshot.commit_id().get();
+        assert!(commit >= told, "the reader saw commit {told}, but the snapshot is at {commit}");
+        assert!(commit >= made, "the writer made commit {made}, but the snapshot is at {commit}");
         self.last = commit;
         snapshot
     }
@@ -85,15 +85,15 @@ impl Reading<'_> {
         look
     }
 
-    /// Looks again at what should not have changed.
+    /// Checks that the snapshot still shows the same.
     fn look_again(&self, snapshot: &Snapshot<Row>, before: Look) {
-        assert_eq!(look(snapshot), before, "a snapshot has changed");
+        assert_eq!(look(snapshot), before, "a snapshot changed");
         (self.tell)("again");
     }
 
-    /// Holds some snapshots of different commits for a while, and looks at them again and again.
-    fn hold(&mut self, reader: &Reader<Row>) {
-        // Mostly for short, so that checkpoints get somewhere at times.
+    /// Holds snapshots of different commits for a while, and checks them repeatedly.
+    fn hold(&mut self, reader: &ReadOnlyDatabase<Row>) {
+        // Most times are short, so that some checkpoints write.
         let part = self.random.below(1000) as f64 / 1000.0;
         let until = Instant::now() + self.longest.mul_f64(part * part * part);
         let mut held = Vec::new();
@@ -115,20 +115,20 @@ impl Reading<'_> {
         }
     }
 
-    fn wait(&mut self, reader: &Reader<Row>) {
-        let after = reader.commit();
+    fn wait(&mut self, reader: &ReadOnlyDatabase<Row>) {
+        let after = reader.commit_id().get();
         let at_most = Duration::from_millis(self.random.below(50));
-        if reader.wait(after, at_most).expect("waiting") {
+        if reader.wait(after.into(), at_most).expect("a reader must wait beside any writer") {
             let snapshot = self.begin(reader);
-            let commit = snapshot.commit();
-            assert!(commit > after, "waited for more than commit {after}, and {commit} is read");
+            let commit = snapshot.commit_id().get();
+            assert!(commit > after, "the wait for a commit after {after} ended at {commit}");
             self.look(&snapshot);
             (self.tell)("waited");
         }
     }
 
-    /// Lets one snapshot move on.
-    fn follow(&mut self, reader: &Reader<Row>) {
+    /// Refreshes one snapshot.
+    fn follow(&mut self, reader: &ReadOnlyDatabase<Row>) {
         let mut snapshot = self.begin(reader);
         let mut before = self.look(&snapshot);
         for _ in 0..self.random.below(8) {
@@ -137,37 +137,50 @@ impl Reading<'_> {
                 self.look_again(&snapshot, before);
             }
             let made = self.made.load(SeqCst);
-            let moved = snapshot.refresh().expect("a snapshot moves on beside any writer");
-            assert!(is_newest || moved, "commit {} was not the newest, and is", before.commit);
+            let moved = snapshot.refresh().expect("a snapshot must refresh beside any writer");
+            assert!(
+                is_newest || moved,
+                "the snapshot of commit {} was not the newest, but did not refresh",
+                before.commit
+            );
             let after = self.look(&snapshot);
-            assert!(after.commit >= made, "commit {made} was made before, and {after:?} is read");
-            assert!(after.commit >= before.commit, "from {before:?} back to {after:?}");
-            assert!(after.number >= before.number, "from {before:?} back to {after:?}");
-            assert!(after.count >= before.count, "from {before:?} back to {after:?}");
+            assert!(
+                after.commit >= made,
+                "the writer made commit {made}, but the snapshot is at {after:?}"
+            );
+            assert!(
+                after.commit >= before.commit,
+                "the snapshot went from {before:?} to {after:?}"
+            );
+            assert!(
+                after.number >= before.number,
+                "the snapshot went from {before:?} to {after:?}"
+            );
+            assert!(after.count >= before.count, "the snapshot went from {before:?} to {after:?}");
             (self.tell)("refreshed");
             before = after;
             self.last = after.commit;
         }
     }
 
-    /// Takes a snapshot of the writer's own handle, and holds it for a little.
+    /// Takes a snapshot from the writer's handle, and holds it for a short time.
     fn read_beside_the_writer(&mut self) {
         let Some(writer) = self.writer else { return };
         let made = self.made.load(SeqCst);
         let snapshot = writer.read().unwrap().as_ref().map(Database::begin_read);
-        let Some(snapshot) = snapshot else { return };
-        let commit = snapshot.commit();
-        assert!(commit >= made, "commit {made} was made before, and the writer shows {commit}");
+        let Some(snapshot) = snapshot.map(Result::unwrap) else { return };
+        let commit = snapshot.commit_id().get();
+        assert!(commit >= made, "the writer made commit {made}, but its handle shows {commit}");
         self.look_often(&snapshot);
     }
 
-    /// Takes a snapshot of the reader that others use at the same time.
+    /// Takes a snapshot from the shared reader.
     fn read_with_others(&mut self) {
         let Some((reader, last)) = self.common else { return };
-        let told = reader.commit().max(last.load(SeqCst)).max(self.made.load(SeqCst));
-        let snapshot = reader.begin_read().expect("a reader reads beside any writer");
-        let commit = snapshot.commit();
-        assert!(commit >= told, "commit {told} was seen before, and {commit} is read");
+        let told = reader.commit_id().get().max(last.load(SeqCst)).max(self.made.load(SeqCst));
+        let snapshot = reader.begin_read().expect("a reader must read beside any writer");
+        let commit = snapshot.commit_id().get();
+        assert!(commit >= told, "the reader saw commit {told}, but the snapshot is at {commit}");
         last.fetch_max(commit, SeqCst);
         self.look_often(&snapshot);
     }

@@ -1,25 +1,24 @@
-//! The records of the soak test, and what must hold of any one state of its store.
+//! The records of the soak test, and what must hold of every commit.
 //!
-//! Every record ends with a checksum over its number and its content, which is a filler mostly: one
-//! word again and again, drawn anew each time, so that looking at it is quick. Record 0 is the
-//! head: it has the number of the transaction that changed the store last, the sum of all other
-//! records' checksums, and how many there are. So a record of any other commit than the snapshot's
-//! shows, whatever way it came there.
+//! Every record ends with a checksum over its number and its content. Most of the content is one
+//! random word repeated, which is quick to check. Record 0, the head, holds the number of the last
+//! transaction, the sum of all other checksums, and the number of records. So a record of another
+//! commit than the snapshot's is found, wherever it lies.
 //!
-//! A `Store` can append and change nothing: what it has appended is what lies past the records that
-//! the head knows of, in whole batches, until the next transaction takes it into the head.
+//! A `Store` appends and does not change the head. Its records lie in whole batches past those that
+//! the head counts, until the next transaction counts them.
 
 use flatrec::{PodRecord, Snapshot, WriteTransaction};
 
 use crate::support::random::Random;
 
 const WORDS: usize = 16;
-/// What the head says, by word.
+/// The words of the head.
 const NUMBER: usize = 0;
 const SUM: usize = 1;
 const KNOWN: usize = 2;
 const LIVE: usize = 3;
-/// Of all records, what lies between this and the checksum is the filler.
+/// The filler of a record lies between this word and the checksum.
 const FILLER: usize = 4;
 const CHECK: usize = WORDS - 1;
 
@@ -27,16 +26,16 @@ pub(crate) type Row = PodRecord<[u64; WORDS]>;
 
 /// The number of records that a `Store` appends in one commit.
 pub(crate) const BATCH: u64 = 13;
-/// More than a transaction logs: these records go to their places at once.
+/// The records of a long append, which the writer puts into the array before the commit.
 const BULK: u64 = (1 << 20) / size_of::<Row>() as u64 + 50;
-/// The greatest number of records: reading all of them must stay quick.
+/// The greatest number of records. Reading all of them must be quick.
 const RECORDS_MAX: u64 = if cfg!(debug_assertions) { 20_000 } else { 120_000 };
 
 fn stir(sum: u64, word: u64) -> u64 {
     (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
-/// The checksum of record `id`; `None` if its filler is of two minds.
+/// The checksum of record `id`, or `None` if its filler has different words.
 fn check_of(id: u64, row: &Row) -> Option<u64> {
     let start = id ^ 0x0123_4567_89ab_cdef;
     let check = row.0[..=FILLER].iter().fold(start, |sum, &word| stir(sum, word));
@@ -44,7 +43,7 @@ fn check_of(id: u64, row: &Row) -> Option<u64> {
 }
 
 fn sealed(id: u64, mut row: Row) -> Row {
-    row.0[CHECK] = check_of(id, &row).expect("a filler of one word");
+    row.0[CHECK] = check_of(id, &row).expect("the filler is one word");
     row
 }
 
@@ -55,24 +54,24 @@ fn made(id: u64, number: u64, random: &mut Random) -> Row {
     sealed(id, row)
 }
 
-/// What one state has turned out to be.
+/// What a snapshot has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
     pub(crate) commit: u64,
-    /// The number of its last transaction.
+    /// The number of the last transaction.
     pub(crate) number: u64,
     pub(crate) count: u64,
-    /// Over every byte of every record.
+    /// A sum over every byte of every record.
     fingerprint: u64,
 }
 
-/// Looks at every record of a snapshot: whether it is whole, and whether all are of one commit.
+/// Checks that every record of a snapshot is whole, and that all are of one commit.
 ///
 /// # Panics
-/// If not.
+/// If they are not.
 pub(crate) fn look(snapshot: &Snapshot<Row>) -> Look {
-    let commit = snapshot.commit();
-    let head = *snapshot.get(0).expect("the head");
+    let commit = snapshot.commit_id().get();
+    let head = *snapshot.get(0).expect("a store has a head");
     let known = head.0[KNOWN];
     let (mut live, mut sum, mut fingerprint, mut strays) = (0_u64, 0_u64, 0_u64, 0_u64);
     for (id, row) in snapshot.iter() {
@@ -90,15 +89,15 @@ pub(crate) fn look(snapshot: &Snapshot<Row>) -> Look {
     let count = snapshot.count();
     let said = (head.0[SUM], head.0[LIVE]);
     let found = (sum, live - strays);
-    assert_eq!(said, found, "commit {commit} is mixed with another: {count} records, {head:?}");
+    assert_eq!(said, found, "commit {commit} is mixed with another one: {count} records, {head:?}");
     assert_eq!(snapshot.live_count(), live, "commit {commit}");
     assert_eq!(count, known + strays, "commit {commit}");
-    assert_eq!(strays % BATCH, 0, "commit {commit} has a part of what a store has appended");
+    assert_eq!(strays % BATCH, 0, "commit {commit} has a part of a store's batch");
     assert!(snapshot.get(count).is_none());
     Look { commit, number: head.0[NUMBER], count, fingerprint }
 }
 
-/// A transaction under way, and the head that it is going to write.
+/// An open transaction, and the head that it will write.
 pub(crate) struct Change<'t, 'd> {
     transaction: &'t mut WriteTransaction<'d, Row>,
     random: &'t mut Random,
@@ -121,7 +120,7 @@ impl<'t, 'd> Change<'t, 'd> {
             (change.head.0[KNOWN], change.head.0[LIVE]) = (1, 1);
         }
         for id in change.head.0[KNOWN]..change.transaction.count() {
-            let row = *change.transaction.get(id).expect("what a store has appended lives");
+            let row = *change.transaction.get(id).expect("a store's records are live");
             change.count_in(&row);
         }
         change
@@ -141,7 +140,7 @@ impl<'t, 'd> Change<'t, 'd> {
         made(id, self.head.0[NUMBER], self.random)
     }
 
-    /// Changes the store somehow, and says so in its head.
+    /// Makes random changes, and writes the head.
     pub(crate) fn make(mut self, deletes: bool) {
         let has_room = self.transaction.count() < RECORDS_MAX;
         match self.random.below(50) {
@@ -181,14 +180,15 @@ impl<'t, 'd> Change<'t, 'd> {
         self.count_out(&before);
         let row = self.row(id);
         self.count_in(&row);
-        // Both ways to change a record.
+        // Uses both calls that change a record.
         match self.random.below(2) {
             0 => self.transaction.set(id, &row).unwrap(),
             _ => *self.transaction.get_mut(id).unwrap().unwrap() = row,
         }
     }
 
-    /// Deletes a record, and mostly inserts another, which may take its place or one further back.
+    /// Deletes a record. Most times it inserts another, which reuses this place or another free
+    /// one.
     fn move_elsewhere(&mut self, id: u64) {
         if let Some(before) = self.transaction.get(id).copied() {
             self.count_out(&before);
@@ -203,7 +203,7 @@ impl<'t, 'd> Change<'t, 'd> {
     }
 }
 
-/// What a `Store` of `count` records appends.
+/// The batch that a `Store` of `count` records appends.
 pub(crate) fn batch(count: u64, random: &mut Random) -> Vec<Row> {
     (count..count + BATCH).map(|id| made(id, 0, random)).collect()
 }

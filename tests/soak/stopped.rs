@@ -1,5 +1,4 @@
-//! A reader that is stopped while it holds a snapshot, beside a writer whose log may only grow so
-//! far.
+//! A reader that is stopped while it holds a snapshot, beside a writer with a limited log.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::support::settings;
 
 const MAX_LOG: u64 = 512 << 10;
 
-/// In a child: holds a snapshot from one line of its parent's to the next.
+/// Holds a snapshot from one line of the parent to the next. For a child.
 pub(crate) fn hold(path: &Path) {
     let reader = Database::<Row>::open_read_only(path).unwrap();
     loop {
@@ -25,7 +24,7 @@ pub(crate) fn hold(path: &Path) {
         if std::io::stdin().read_line(&mut line).unwrap() == 0 {
             return;
         }
-        assert_eq!(look(&snapshot), first, "a snapshot has changed");
+        assert_eq!(look(&snapshot), first, "a snapshot changed");
         drop(snapshot);
         say("free");
         let mut line = String::new();
@@ -43,7 +42,8 @@ fn start(path: &Path) -> Process {
     process
 }
 
-/// Stops a process, or lets it go on. Windows cannot; there it does nothing till it is spoken to.
+/// Stops a process or lets it continue. Windows cannot stop one: there the process waits for its
+/// parent's next line.
 #[cfg_attr(not(unix), allow(unused_variables, reason = "it does nothing"))]
 fn stop(process: &Process, stopped: bool) {
     #[cfg(unix)]
@@ -60,29 +60,30 @@ fn begin<'d>(database: &'d Database<Row>, random: &mut Random) -> WriteTransacti
     transaction
 }
 
-/// Commits until the log is full, and says what the error does.
+/// Commits until the log is full, and returns the text of the error.
 fn fill(database: &Database<Row>, random: &mut Random) -> String {
     for _ in 0..100_000 {
-        let before = database.begin_read().commit();
+        let before = database.begin_read().unwrap().commit_id().get();
         if let Err(error) = begin(database, random).commit(Durability::Eventual) {
             assert_eq!(error.kind(), ErrorKind::LogFull, "{error}");
-            let snapshot = database.begin_read();
-            assert_eq!(look(&snapshot).commit, before, "a commit that failed is seen");
+            let snapshot = database.begin_read().unwrap();
+            assert_eq!(look(&snapshot).commit, before, "a snapshot shows the failed commit");
             return error.to_string();
         }
     }
-    panic!("the log never gets full");
+    panic!("100,000 commits did not fill the log");
 }
 
+/// Finds a log that stays full after its reader has continued or died.
 #[test]
-fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
+fn a_stopped_reader_holds_the_log_until_it_continues_or_is_killed() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let seed = settings::seed(now);
     println!("FLATREC_SEED={seed}");
     let mut random = Random::new(seed);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
-    let options = Database::<Row>::options().checkpoint_at(32 << 10).max_log(MAX_LOG);
+    let options = Database::<Row>::create_options().checkpoint_at(32 << 10).max_log(MAX_LOG);
     let database = options.create(&path).unwrap();
     for _ in 0..20 {
         begin(&database, &mut random).commit(Durability::Eventual).unwrap();
@@ -92,7 +93,7 @@ fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
     stop(&reader, true);
     let error = fill(&database, &mut random);
     assert!(error.contains(&format!("process {} ", reader.id())), "{error}");
-    // A smaller commit may find room; but it stays so for as long as the reader does.
+    // A smaller commit may still fit, but the log stays full while the reader is stopped.
     fill(&database, &mut random);
     stop(&reader, false);
     reader.say("let go");
@@ -110,6 +111,6 @@ fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
     for _ in 0..200 {
         begin(&database, &mut random).commit(Durability::Eventual).unwrap();
     }
-    look(&database.begin_read());
+    look(&database.begin_read().unwrap());
     database.close().unwrap();
 }

@@ -1,5 +1,5 @@
-//! The one who writes, in the test's process or one of its own: opens, commits, closes, and opens
-//! again, by a `Store` now and then.
+//! The writer, in the test's process or another one. It opens, commits, closes, and opens again,
+//! sometimes through a `Store`.
 
 use std::path::PathBuf;
 use std::sync::RwLock;
@@ -11,29 +11,29 @@ use flatrec::{Database, Durability, ErrorKind, Store, Wait};
 use super::rows::{Change, Row, batch, look};
 use crate::support::random::Random;
 
-/// So long at most is another handle's end waited for.
+/// The longest wait for another handle to close.
 const LOCK_WAIT: Wait = Wait::AtMost(Duration::from_secs(60));
 
-/// A writer at work, until `is_over`.
+/// A writer that works until `is_over`.
 pub(crate) struct Writing<'w> {
     pub(crate) path: PathBuf,
     pub(crate) random: Random,
     pub(crate) deletes: bool,
-    /// The newest commit that a reader or writer has seen: every writer that opens the store finds
+    /// The newest commit that a reader or writer has seen. A writer that opens the store must find
     /// it.
     pub(crate) floor: &'w AtomicU64,
     pub(crate) is_over: &'w (dyn Fn() -> bool + Sync),
-    /// Told of what is done, once it is.
+    /// Takes a report of each finished call.
     pub(crate) tell: &'w (dyn Fn(&str) + Sync),
-    /// Where others find the handle.
+    /// The place where other threads find the handle.
     pub(crate) place: &'w RwLock<Option<Database<Row>>>,
 }
 
 impl Writing<'_> {
-    /// Lives one life after the other.
+    /// Opens and closes the store repeatedly.
     ///
     /// # Panics
-    /// If anything fails, or is not as it was left.
+    /// If a call fails, or the store is not as the last writer left it.
     pub(crate) fn run(mut self) {
         while !(self.is_over)() {
             if self.random.below(5) == 0 {
@@ -47,15 +47,17 @@ impl Writing<'_> {
         let floor = self.floor.load(SeqCst);
         let checkpoint_at = (16 << 10) << self.random.below(5);
         let options = Database::<Row>::options().checkpoint_at(checkpoint_at).wait(LOCK_WAIT);
-        let database = options.open(&self.path).expect("a writer opens beside any reader");
+        let database = options
+            .open(&self.path)
+            .expect("a writer must be able to open the store beside any reader");
         {
-            let snapshot = database.begin_read();
-            let commit = snapshot.commit();
-            assert!(commit >= floor, "commit {floor} was seen, and the store is at {commit}");
+            let snapshot = database.begin_read().unwrap();
+            let commit = snapshot.commit_id().get();
+            assert!(commit >= floor, "a process saw commit {floor}, but the store is at {commit}");
             look(&snapshot);
         }
         *self.place.write().unwrap() = Some(database);
-        // Some lives are short, so that there are many recoveries and closes.
+        // Half of the lives are short, so that the test has many recoveries and closes.
         let commits = if self.random.below(2) == 0 { 4 } else { 200 };
         let commits = self.random.below(commits);
         let seeds: Vec<u64> = (0..1 + self.random.below(2)).map(|_| self.random.next()).collect();
@@ -65,16 +67,17 @@ impl Writing<'_> {
                 scope.spawn(move || writing.commit(Random::new(seed), commits));
             }
         });
-        let database = self.place.write().unwrap().take().expect("only this thread takes it");
+        let database =
+            self.place.write().unwrap().take().expect("only this thread takes the handle");
         if self.random.below(3) > 0 {
-            database.close().expect("a writer closes beside any reader");
+            database.close().expect("a writer must be able to close beside any reader");
             (self.tell)("closed");
         }
     }
 
     fn commit(&self, mut random: Random, commits: u64) {
         let database = self.place.read().unwrap();
-        let database = database.as_ref().expect("it is there for a whole life");
+        let database = database.as_ref().expect("the handle stays until its threads end");
         for _ in 0..commits {
             if (self.is_over)() {
                 return;
@@ -88,10 +91,10 @@ impl Writing<'_> {
             let durability =
                 [Durability::Eventual, Durability::Immediate][random.below(2) as usize];
             let receipt = transaction.commit(durability).unwrap();
-            self.floor.fetch_max(receipt.commit(), SeqCst);
-            (self.tell)(&format!("committed {}", receipt.commit()));
+            self.floor.fetch_max(receipt.commit_id().get(), SeqCst);
+            (self.tell)(&format!("committed {}", receipt.commit_id()));
             if random.below(8) == 0 {
-                // Time for readers to move on, so that some checkpoints get further than others.
+                // Leaves readers time to refresh, so that some checkpoints get further than others.
                 std::thread::sleep(Duration::from_micros(random.below(20_000)));
                 let checkpoint = database.checkpoint().unwrap();
                 (self.tell)("checkpoint");
@@ -105,7 +108,7 @@ impl Writing<'_> {
         }
     }
 
-    /// Appends without a log; only where no snapshot keeps the last log from being ended.
+    /// Appends without a log, if no snapshot keeps the last log.
     fn append_by_a_store(&mut self) {
         let floor = self.floor.load(SeqCst);
         let options = Store::<Row>::options().wait(Wait::AtMost(Duration::from_millis(100)));
@@ -118,8 +121,8 @@ impl Writing<'_> {
             let rows = batch(store.count(), &mut self.random);
             store.append_slice(&rows).unwrap();
             store.flush().unwrap();
-            let commit = store.info().unwrap().commit;
-            assert!(commit > floor, "commit {floor} was seen, and a store has made {commit}");
+            let commit = store.info().unwrap().commit_id.get();
+            assert!(commit > floor, "a process saw commit {floor}, but a store made {commit}");
             (self.tell)(&format!("appended {commit}"));
         }
         store.close().unwrap();

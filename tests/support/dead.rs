@@ -1,4 +1,4 @@
-//! Makes dead records in a closed store by patching its bytes, after docs/FORMAT.md alone.
+//! Deletes records of a closed store by patching its bytes, by docs/FORMAT.md only.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ pub(crate) fn delete(path: &Path, ids: &[u64]) {
     let slot = newest_slot(&bytes);
     let (record_size, stride) = (u32_at(&bytes, slot + 48), u32_at(&bytes, slot + 52));
     let data_offset = u64_at(&bytes, slot + 56);
-    assert_eq!(bytes[slot + 24] & 1, 1, "a store with deletes");
+    assert_eq!(bytes[slot + 24] & 1, 1, "the store was made without deletes");
     let mut live_count = u64_at(&bytes, slot + 80);
     let mut free_head = u64_at(&bytes, slot + 88);
     for &id in ids {
         let start = usize::try_from(data_offset + id * u64::from(stride)).unwrap();
         let status = start + record_size as usize;
-        assert_eq!(bytes[status], 1, "record {id} lives");
+        assert_eq!(bytes[status], 1, "record {id} is not live");
         bytes[start..status].fill(0);
         bytes[start..start + 8].copy_from_slice(&free_head.to_le_bytes());
         bytes[status] = 2;
@@ -24,7 +24,7 @@ pub(crate) fn delete(path: &Path, ids: &[u64]) {
     set_header(path, live_count, free_head);
 }
 
-/// Writes these numbers into both header slots of the store at `path`.
+/// Writes a live count and a free head into both header slots of the store at `path`.
 pub(crate) fn set_header(path: &Path, live_count: u64, free_head: u64) {
     let mut bytes = std::fs::read(path).unwrap();
     for slot in [0, 4096] {

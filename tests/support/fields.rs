@@ -21,7 +21,7 @@ pub(crate) const PLAIN_TYPES: [DataType; 12] = [
     DataType::Date32,
 ];
 
-/// A schema with three bytes between any two of the fields, and some at the end.
+/// A schema of these fields with gaps of three bytes between them, and a gap at the end.
 pub(crate) fn with_gaps(fields: impl IntoIterator<Item = Field>) -> Schema {
     let mut offset = 0;
     let placed = fields.into_iter().map(|field| {

@@ -1,5 +1,5 @@
-//! A backing that asks a test before each call: the one disk of the tests that write down what is
-//! asked of a file, or let it fail.
+//! A backing that asks a test before each call. Tests use it to record the calls of a file and to
+//! make calls fail.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use flatrec::Result;
 use flatrec::map::{Access, Backing, Grown, OpenSide, Properties, View};
 
-/// A call that is about to be made.
+/// A call before it is made.
 #[derive(Clone, Copy)]
 pub(crate) enum Call<'c> {
     Len,
@@ -54,7 +54,7 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the call changes the file, or what of it is durable.
+    /// Whether the call changes the file or what of it is durable.
     pub(crate) fn changes(&self) -> bool {
         match self {
             Self::Len | Self::Allocated | Self::Read { .. } | Self::NextData | Self::View => false,
@@ -69,20 +69,20 @@ impl Call<'_> {
     }
 }
 
-/// What becomes of a call that the test does not fail.
+/// What happens to a call that the test lets succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     /// The file answers.
     Forward,
-    /// The test has made the call itself, or says that it was made. Growth that is done reserves
-    /// nothing. What a call must answer cannot be done.
+    /// The test made the call itself, or skips it. Skipped growth reserves nothing. A call with a
+    /// result cannot be skipped.
     Done,
 }
 
-/// What is asked before each call: a closure, or the state of a test.
+/// The object that is asked before each call: a closure, or the state of a test.
 pub(crate) trait Hook: Send + Sync + 'static {
-    /// Says what becomes of a call of `file`, whose name ends with `suffix`: nothing for the data
-    /// file.
+    /// Decides on a call of `file`, whose name ends with `suffix`. The suffix of the data file is
+    /// empty.
     fn ask(&self, file: &Arc<dyn Backing>, suffix: &str, call: Call<'_>) -> Result<Then>;
 }
 
@@ -95,8 +95,7 @@ where
     }
 }
 
-/// A file whose hook is asked before each call, as it is before each of the files beside it. Stands
-/// for its hook, too.
+/// A file that asks its hook before each call, as do the files beside it. It derefs to its hook.
 pub(crate) struct Hooked<H> {
     file: Arc<dyn Backing>,
     suffix: String,
@@ -109,27 +108,27 @@ impl<H: Hook> Hooked<H> {
         Self::sharing(file, Arc::new(hook))
     }
 
-    /// Over a file of a test that opens several, one after the other.
+    /// Wraps a file for a test that opens several files, one after the other.
     pub(crate) fn sharing(file: Arc<dyn Backing>, hook: Arc<H>) -> Self {
         let properties = file.properties().clone();
         Self { file, suffix: String::new(), properties, hook }
     }
 
-    /// With properties that are not those of the file.
+    /// Changes the properties that the wrapper shows.
     pub(crate) fn with_properties(self, change: impl FnOnce(&mut Properties)) -> Self {
         let mut hooked = self;
         change(&mut hooked.properties);
         hooked
     }
 
-    /// Asks the hook; `true` if the file answers.
+    /// Asks the hook, and returns `true` if the file must make the call.
     fn forwards(&self, call: Call<'_>) -> Result<bool> {
         Ok(self.hook.ask(&self.file, &self.suffix, call)? == Then::Forward)
     }
 
-    /// Asks the hook before a call that has an answer, which only the file knows.
+    /// Asks the hook before a call with a result, which only the file can give.
     fn asked(&self, call: Call<'_>) -> Result<&dyn Backing> {
-        assert!(self.forwards(call)?, "the hook has no answer to {}", call.name());
+        assert!(self.forwards(call)?, "the hook cannot skip {}: it has a result", call.name());
         Ok(&*self.file)
     }
 }

@@ -1,8 +1,8 @@
-//! What the system says of the maps of this process.
+//! What the system says about the maps of this process.
 
 use std::path::Path;
 
-/// How much of a file this process maps, by the system's account; `None` where it gives none.
+/// The mapped bytes of a file in this process, as the system counts them, or `None` if it does not.
 #[cfg(target_os = "linux")]
 pub(crate) fn mapped_bytes(path: &Path) -> Option<u64> {
     let name = std::fs::canonicalize(path).unwrap();

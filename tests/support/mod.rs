@@ -1,6 +1,6 @@
-//! What several test programs share. Each program names what it needs of it.
+//! Code that several test programs share. Each program uses a part of it.
 
-#![allow(dead_code, reason = "no program needs all of it")]
+#![allow(dead_code, reason = "each program uses a part")]
 
 pub(crate) mod dead;
 #[cfg(feature = "derive")]

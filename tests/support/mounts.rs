@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use super::shell::shell;
 use super::skip::skip;
 
-/// File systems that are mounted below a directory, until this is dropped.
+/// File systems mounted below a directory. Dropping this unmounts them.
 pub(crate) struct Mounts {
     home: tempfile::TempDir,
     points: &'static [&'static str],
 }
 
 impl Mounts {
-    /// `None`, with the reason printed, where that cannot be done.
+    /// Returns `None` and skips the test if a mount fails.
     pub(crate) fn make(line: &str, points: &'static [&'static str]) -> Option<Self> {
         let mounts = Self { home: tempfile::tempdir().unwrap(), points };
         for point in points {
@@ -21,7 +21,7 @@ impl Mounts {
         mounts.shell(line).then_some(mounts)
     }
 
-    /// Runs a line of shell; `false`, with the reason printed, where that cannot be done.
+    /// Runs a line of shell. Returns `false` and skips the test if it fails.
     pub(crate) fn shell(&self, line: &str) -> bool {
         match shell(self.home.path(), line) {
             Some(Ok(())) => return true,
@@ -38,7 +38,7 @@ impl Mounts {
 
 impl Drop for Mounts {
     fn drop(&mut self) {
-        // The last one first: it may lie over the others.
+        // The last one first, because it may lie over the others.
         for point in self.points.iter().rev() {
             let _ = shell(self.home.path(), &format!("umount -l {point} 2>/dev/null"));
         }

@@ -1,4 +1,4 @@
-//! Databases of numbers, for tests in which the records mean nothing.
+//! Databases of numbers, for tests that need any record.
 
 use flatrec::{Database, Durability, Record, Result};
 
@@ -13,7 +13,7 @@ pub(crate) fn add(database: &Database<N>, n: u64) {
     try_add(database, n).unwrap();
 }
 
-/// Commits a record, if that is possible.
+/// Commits a record, or returns the error.
 pub(crate) fn try_add(database: &Database<N>, n: u64) -> Result<()> {
     let mut transaction = database.begin_write()?;
     transaction.append(&N { n })?;

@@ -1,9 +1,8 @@
-//! Files of a small store with deleted records and checksums, left by a killed process with a live
-//! log of two segments, or closed; changed as an input of bytes says, with checksums put right
-//! afterwards where the input asks for it, so that what lies behind them is reached. Written after
-//! docs/FORMAT.md alone.
+//! Files of a small store with deleted records and checksums: closed, or left by a killed process
+//! with a live log of two segments. An input of bytes changes them, and may ask for correct
+//! checksums, so that a reader reaches what lies behind them. Written by docs/FORMAT.md only.
 //!
-//! The files are the same in every process, so that an input always means the same.
+//! The files are the same in every process, so an input always means the same.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -11,7 +10,7 @@ use std::sync::OnceLock;
 use flatrec::zerocopy::{Immutable, IntoBytes};
 use flatrec::{Bool, Database, Durability, Nullable, Record, Store, Utf8};
 
-/// What lies behind the store's name in those of its files.
+/// The suffixes of the store's files.
 const SUFFIXES: [&str; 4] = ["", "-wal-1", "-wal-2", "-sum"];
 const DATA: usize = 0;
 const SEGMENTS: [usize; 2] = [1, 2];
@@ -23,16 +22,16 @@ const BLOCK_HEAD: usize = 128;
 const D: usize = 65_536;
 const SUMMED_BLOCK: usize = 65_536;
 
-/// More than one block of checksums holds.
+/// The number of records: they fill more than one block.
 pub(crate) const ROWS: u32 = 293;
 
-/// With the status byte behind it, and zeros up to the alignment.
+/// The length of a record with its status byte and the zeros up to the alignment.
 const STRIDE: usize = 224;
 
-/// What a file may grow by: enough to count more records, and not enough to take long.
+/// The bytes by which a file may grow: enough to count more records, and few enough to be quick.
 const GROWTH_MAX: usize = 70_000;
 
-/// An input of changes ends after this many.
+/// The largest number of changes of one input.
 const CHANGES_MAX: usize = 40;
 
 #[derive(Clone, Copy, Record, IntoBytes, Immutable)]
@@ -47,7 +46,7 @@ pub(crate) struct Row {
 }
 
 pub(crate) fn row(id: u32, version: u8) -> Row {
-    let note = Utf8::try_from("abc").expect("three bytes");
+    let note = Utf8::try_from("abc").expect("the text has three bytes");
     Row {
         id,
         flag: Bool::from(id % 2 == 0),
@@ -57,7 +56,7 @@ pub(crate) fn row(id: u32, version: u8) -> Row {
     }
 }
 
-/// Where a number lies: in which file, at which byte, and how many bytes it has.
+/// The place of a number: its file, its offset, and its length in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     file: usize,
@@ -71,13 +70,13 @@ impl Place {
         self.len == 8 || number <= u64::from(u32::MAX)
     }
 
-    /// Whether it is sequence, count, live count, free head or commit of a header slot.
+    /// Whether it is the sequence, count, live count, free head or commit of a header slot.
     pub(crate) fn counts_records_or_commits(self) -> bool {
         self.file == DATA && [64, 72, 80, 88, 128].contains(&(self.at % 4096))
     }
 }
 
-/// The store's files; `None` for one that is not there.
+/// The store's files, with `None` for a missing one.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Files([Option<Vec<u8>>; 4]);
 
@@ -87,21 +86,20 @@ impl Files {
         Self(SUFFIXES.map(|suffix| std::fs::read(beside(path, suffix)).ok()))
     }
 
-    /// Writes the files into a new directory `name` in `directory`; the store's path.
+    /// Writes the files into a new directory `name` in `directory`, and returns the store's path.
     pub(crate) fn put(&self, directory: &Path, name: &str) -> PathBuf {
         let directory = directory.join(name);
-        std::fs::create_dir(&directory).expect("a directory");
+        std::fs::create_dir(&directory).expect("create a directory");
         let path = directory.join("x.rec");
         for (suffix, bytes) in SUFFIXES.iter().zip(&self.0) {
             if let Some(bytes) = bytes {
-                std::fs::write(beside(&path, suffix), bytes).expect("a file");
+                std::fs::write(beside(&path, suffix), bytes).expect("write a file");
             }
         }
         path
     }
 
-    /// The files that the changes start from: those of a killed process, and those of a store that
-    /// was closed.
+    /// The files from which changes start: those of a killed process, and those of a closed store.
     pub(crate) fn good() -> &'static [Self; 2] {
         static GOOD: OnceLock<[Files; 2]> = OnceLock::new();
         GOOD.get_or_init(|| {
@@ -109,14 +107,14 @@ impl Files {
             let mut killed = make(directory.path());
             killed.forget_randomness();
             let path = killed.put(directory.path(), "closed");
-            Database::<Row>::open(&path).expect("its files").close().expect("the whole log");
+            Database::<Row>::open(&path).expect("good files").close().expect("a whole log");
             let closed = Self::read(&path);
             assert_eq!(closed.there(), [true, false, false, true]);
             [killed, closed]
         })
     }
 
-    /// These files with another number at one place, and every checksum made to hold.
+    /// Returns these files with another number at one place and correct checksums.
     #[allow(dead_code, reason = "for one of the two that use this file")]
     pub(crate) fn with_number(&self, place: Place, number: u64) -> Self {
         let mut files = self.clone();
@@ -126,7 +124,7 @@ impl Files {
         files
     }
 
-    /// Every number in these files, but for those of the schema and of the records.
+    /// Every number in these files, except those of the schema and of the records.
     #[allow(dead_code, reason = "for one of the two that use this file")]
     pub(crate) fn numbers(&self) -> Vec<Place> {
         let mut numbers = Vec::new();
@@ -142,11 +140,11 @@ impl Files {
             let Some(bytes) = &self.0[segment] else { continue };
             add(segment, 0, 8, &[32, 40, 48, 64, 72]);
             add(segment, 0, 4, &[8, 12, 56]);
-            let blocks = blocks(bytes);
-            for &block in blocks.first().into_iter().chain(blocks.last()) {
-                // The last is of the first record's number.
-                add(segment, block, 8, &[8, 32, 40, 48, 56, 64, 72, 80, 96, 128]);
-                add(segment, block, 4, &[88, 92]);
+            let frames = frames(bytes);
+            for &frame in frames.first().into_iter().chain(frames.last()) {
+                // The last place is the first record's number.
+                add(segment, frame, 8, &[8, 32, 40, 48, 56, 64, 72, 80, 96, 128]);
+                add(segment, frame, 4, &[88, 92]);
             }
         }
         add(SUMS, 0, 8, &[40]);
@@ -162,7 +160,7 @@ impl Files {
         self.0[file].as_deref_mut().unwrap_or_default()
     }
 
-    /// Replaces what was drawn at random by numbers that are always the same.
+    /// Replaces random numbers by fixed ones.
     fn forget_randomness(&mut self) {
         for slot in SLOTS {
             self.file(DATA)[slot + 32..slot + 48].fill(7);
@@ -175,7 +173,7 @@ impl Files {
             bytes[32..40].fill(salt);
             bytes[40..48].fill(if salt == 0x22 { 0x11 } else { 0 });
             bytes[64..72].fill(0x11);
-            for at in blocks(bytes) {
+            for at in frames(bytes) {
                 bytes[at + 16..at + 32].fill(7);
                 bytes[at + 32..at + 40].fill(salt);
                 bytes[at + 96..at + 104].fill(0x11);
@@ -184,7 +182,7 @@ impl Files {
         self.fix(Fix::ALL);
     }
 
-    /// Computes checksums anew.
+    /// Corrects the checksums.
     fn fix(&mut self, fix: Fix) {
         if fix.has(Fix::SLOTS) {
             fix_slots(self.file(DATA));
@@ -196,7 +194,7 @@ impl Files {
                 bytes[56..60].copy_from_slice(&last_crc);
             }
             if fix.has(Fix::BLOCKS) {
-                fix_blocks(bytes, &mut last_crc, fix.has(Fix::CHAIN));
+                fix_frames(bytes, &mut last_crc, fix.has(Fix::CHAIN));
             }
             if fix.has(Fix::SEGMENTS) {
                 fix_sector(bytes);
@@ -223,22 +221,22 @@ impl Files {
     }
 }
 
-/// Which checksums are computed anew.
+/// The checksums to correct.
 #[derive(Clone, Copy)]
 struct Fix(u8);
 
 impl Fix {
-    /// Of header slots, and of the schema in them.
+    /// Those of the header slots, and of the schema in them.
     const SLOTS: u8 = 1;
-    /// Of the headers of segments.
+    /// Those of the segment headers.
     const SEGMENTS: u8 = 2;
-    /// Of the log's blocks.
+    /// Those of the frames.
     const BLOCKS: u8 = 4;
-    /// What blocks and segments say of the checksum before them.
+    /// The checksums of earlier frames in frames and segment headers.
     const CHAIN: u8 = 8;
-    /// Of the header of the checksum file.
+    /// That of the checksum file's header.
     const SUMS: u8 = 16;
-    /// Of the records.
+    /// Those of the blocks of records.
     const ENTRIES: u8 = 32;
     const ALL: Self = Self(63);
 
@@ -253,17 +251,18 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Files as a process leaves them that is killed in the middle of its work.
+/// Makes the files of a process that is killed during its work.
 fn make(directory: &Path) -> Files {
     let path = directory.join("x.rec");
-    let options = Store::<Row>::options().deletes().checksums().metadata("of the user");
-    let mut store = options.create(&path).expect("a store");
+    let options =
+        Store::<Row>::create_options().deletes(true).checksums(true).metadata("of the user");
+    let mut store = options.create(&path).expect("create a store");
     let rows: Vec<Row> = (0..ROWS).map(|id| row(id, 0)).collect();
-    store.append_slice(&rows).expect("room for them");
-    store.close().expect("a store");
+    store.append_slice(&rows).expect("append records");
+    store.close().expect("close the store");
     let database = Database::<Row>::open(&path).expect("a database");
     let commit = |sets: &[u32], deletes: &[u64], inserts: u32, version| {
-        let mut transaction = database.begin_write().expect("a transaction");
+        let mut transaction = database.begin_write().expect("begin a transaction");
         for &id in sets {
             transaction.set(id.into(), &row(id, version)).expect("a record");
         }
@@ -279,15 +278,15 @@ fn make(directory: &Path) -> Files {
     database.checkpoint().expect("a checkpoint");
     commit(&[0, 1], &[100], 1, 2);
     commit(&[292], &[200, 201], 0, 3);
-    // The third of these does not fit into the first segment.
+    // The third of these commits does not fit into the first segment.
     let many: Vec<u32> = (101..193).collect();
     for version in 4..7 {
         commit(&many, &[], 0, version);
     }
-    commit(&[], &[], 7, 8); // as many as there is room for, and more
+    commit(&[], &[], 7, 8); // more records than there are free places
     commit(&[ROWS], &[5], 0, 9);
     let files = Files::read(&path);
-    assert_eq!(files.there(), [true; 4], "two segments, and checksums");
+    assert_eq!(files.there(), [true; 4], "a file is missing");
     assert!(!beside(&path, "-wal-3").exists());
     files
 }
@@ -320,14 +319,14 @@ fn fix_slots(bytes: &mut [u8]) {
     }
 }
 
-/// Where in a segment blocks begin.
-fn blocks(bytes: &[u8]) -> Vec<usize> {
+/// The offsets of the frames in a segment.
+fn frames(bytes: &[u8]) -> Vec<usize> {
     let sectors = (SECTOR..bytes.len()).step_by(SECTOR);
     sectors.filter(|&at| bytes[at..].starts_with(b"FWB1")).collect()
 }
 
-fn fix_blocks(bytes: &mut [u8], last_crc: &mut [u8; 4], chain: bool) {
-    for at in blocks(bytes) {
+fn fix_frames(bytes: &mut [u8], last_crc: &mut [u8; 4], chain: bool) {
+    for at in frames(bytes) {
         let Some(head) = bytes.get(at..at + BLOCK_HEAD) else { continue };
         let len = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
         let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -342,7 +341,7 @@ fn fix_blocks(bytes: &mut [u8], last_crc: &mut [u8; 4], chain: bool) {
     }
 }
 
-/// Numbers at which something may go over an edge.
+/// Numbers near a limit.
 const EDGES: [u64; 27] = [
     0,
     1,
@@ -373,7 +372,7 @@ const EDGES: [u64; 27] = [
     u64::MAX,
 ];
 
-/// An input, from which bytes are taken as long as there are any.
+/// An input, which gives bytes until it is empty.
 struct Input<'i>(&'i [u8]);
 
 impl<'i> Input<'i> {
@@ -393,14 +392,14 @@ impl<'i> Input<'i> {
         taken
     }
 
-    /// A place in a file: near the beginning of something that a good file has there.
+    /// A place in a file, near the beginning of a structure of a good file.
     fn place(&mut self, file: usize) -> Option<usize> {
         static STARTS: OnceLock<[Vec<usize>; 4]> = OnceLock::new();
         let starts = STARTS.get_or_init(|| {
             let [good, _] = Files::good();
             let segment = |file: usize| {
                 let bytes = good.0[file].as_deref().unwrap_or_default();
-                std::iter::once(0).chain(blocks(bytes)).collect()
+                std::iter::once(0).chain(frames(bytes)).collect()
             };
             let last = D + (ROWS as usize - 1) * STRIDE;
             let data = vec![0, 0, 4096, 4096, 8192, 8192 + 3 * 64, D, D + 100 * STRIDE, last];
@@ -408,13 +407,13 @@ impl<'i> Input<'i> {
         });
         let first = self.byte()?;
         let far = self.byte()?;
-        // Mostly within what has a meaning of its own.
+        // Most places are within one structure.
         let far = if first & 0x80 != 0 { far << 8 | self.byte()? } else { far % 144 };
         let starts = &starts[file];
         Some(starts[(first & 0x7F) % starts.len()] + far)
     }
 
-    /// Takes a change, and makes it.
+    /// Takes a change from the input, and makes it.
     fn change(&mut self, files: &mut Files) -> Option<()> {
         let what = self.byte()?;
         let (file, what) = (what & 3, what >> 2);
@@ -432,7 +431,7 @@ impl<'i> Input<'i> {
             3 | 4 => {
                 let edge = self.byte()?;
                 let number = EDGES[edge % EDGES.len()].to_le_bytes();
-                // Numbers lie on multiples of four.
+                // Every number lies at a multiple of four.
                 let len = if edge & 0x80 != 0 { 4 } else { 8 };
                 overwrite(files.file(file), at / 4 * 4, &number[..len]);
             }
@@ -471,7 +470,7 @@ fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
     target[..len].copy_from_slice(&with[..len]);
 }
 
-/// The good files with the changes of an input.
+/// Returns the good files with the changes of an input.
 pub(crate) fn changed(input: &[u8]) -> Files {
     let mut input = Input(input);
     let how = input.byte().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! The random numbers of the tests: the same on every machine, and those of a seed.
+//! The random numbers of the tests. A seed gives the same numbers on every machine.
 
-/// SplitMix64: any seed will do, neighbouring ones too. A test that fails prints the seed.
+/// SplitMix64, for which neighbouring seeds are independent. A test that fails prints the seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Random {
     seed: u64,
@@ -17,12 +17,12 @@ impl Random {
         mix(self.state)
     }
 
-    /// A number below `bound`, or 0 if that is 0. Small ones are a trifle more likely.
+    /// A number below `bound`, or 0 if `bound` is 0. Small numbers are slightly more likely.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
-    /// True once in `odds` times.
+    /// Returns `true` once in `odds` calls on average.
     pub(crate) fn one_in(&mut self, odds: u64) -> bool {
         self.below(odds) == 0
     }
@@ -31,12 +31,12 @@ impl Random {
 impl Drop for Random {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("the random numbers are those of seed {}", self.seed);
+            println!("the seed of the random numbers is {}", self.seed);
         }
     }
 }
 
-/// Scatters the bits of a number; no two numbers give the same.
+/// Scatters the bits of a number. Different numbers give different results.
 pub(crate) fn mix(number: u64) -> u64 {
     let mut bits = number;
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

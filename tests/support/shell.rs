@@ -1,13 +1,13 @@
-//! Lines of shell, for what Rust has no call for, such as mounting a small disk.
+//! Lines of shell, for work without a call in Rust, such as mounting a small disk.
 //!
-//! Windows has no such shell; but where Wine runs a Windows program it also starts those of the
-//! Unix underneath, which can do to a mapped file and to a disk what no Windows program can.
+//! Windows has no such shell. Wine can start programs of the Unix below it, which do to a mapped
+//! file and to a disk what no Windows program can.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Runs a line of shell in `directory`, and waits until it has ended; what it said if it failed.
-/// `None` where there is no shell. In the line no double quotes may stand.
+/// Runs a line of shell, without double quotes, in `directory`, and waits for its end. Returns what
+/// a failed line printed, or `None` without a shell.
 #[cfg(unix)]
 pub(crate) fn shell(directory: &Path, line: &str) -> Option<Result<(), String>> {
     let ran = Command::new("sh").args(["-c", line]).current_dir(directory).output().ok()?;
@@ -15,8 +15,8 @@ pub(crate) fn shell(directory: &Path, line: &str) -> Option<Result<(), String>> 
     Some(if ran.status.success() { Ok(()) } else { Err(said()) })
 }
 
-/// Runs a line of shell in `directory`, and waits until it has ended; what it said if it failed.
-/// `None` where there is no shell. In the line no double quotes may stand.
+/// Runs a line of shell, without double quotes, in `directory`, and waits for its end. Returns what
+/// a failed line printed, or `None` without a shell.
 #[cfg(windows)]
 pub(crate) fn shell(directory: &Path, line: &str) -> Option<Result<(), String>> {
     const SHELL: &str = r"Z:\bin\sh";
@@ -26,7 +26,7 @@ pub(crate) fn shell(directory: &Path, line: &str) -> Option<Result<(), String>> 
     let aside = tempfile::tempdir_in(directory).unwrap();
     let line = format!("(cd .. && {line}) >said 2>&1; echo $? >status; mv status ended");
     let started = Command::new(SHELL).args(["-c", &line]).current_dir(aside.path()).spawn();
-    // What a Windows program gets of it is no handle to wait for.
+    // A Windows program gets no handle that it could wait for.
     let _ = started.unwrap().wait();
     let ended = aside.path().join("ended");
     while !ended.exists() {

@@ -1,9 +1,9 @@
-//! Tests that cannot be run everywhere.
+//! Tests that some machines cannot run.
 
-/// Says why a test, or a part of it, does not run here. Where `FLATREC_NO_SKIPS` is set, as it is
-/// when the project is checked, the test fails instead.
+/// Reports why a test, or a part of it, cannot run on this machine. If `FLATREC_NO_SKIPS` is set,
+/// as in the project's check, the test fails instead.
 ///
-/// The line goes past the test's captured output, so that scripts/suite.sh can count it.
+/// The line bypasses the captured output of the test, so that scripts/suite.sh can count it.
 macro_rules! skip {
     ($($why:tt)+) => {{
         let why = format!($($why)+);

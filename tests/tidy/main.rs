@@ -1,4 +1,4 @@
-//! The house rules that a machine can check: who may use whom, and how long things may grow.
+//! The house rules that a machine can check: which modules may use which, and the largest lengths.
 //!
 //! - A module of `src/` uses only modules of lower rank, and names them from where they live:
 //!   `crate::x` and a `super::` that climbs as far are read alike.
@@ -9,8 +9,8 @@
 //! - Some calls have no place in a library ([`BANNED`]).
 //! - Sentences name their actors ([`words`]).
 //!
-//! All checks but the last read tokens: comments, strings and character literals do not matter to
-//! them. They do not expand macros.
+//! All checks but the last read tokens. They ignore comments, strings and character literals, and
+//! do not expand macros.
 
 mod paths;
 mod rings;
@@ -23,9 +23,9 @@ use std::path::Path;
 use paths::paths;
 use tokens::{Token, tokens};
 
-/// Modules of `src/`, lowest first. Those on one line may not use one another.
+/// Modules of `src/`, lowest first. Modules on one line may not use one another.
 const RANKS: &[&[&str]] = &[
-    &["error", "number"],
+    &["documents", "error", "number"],
     &["step"],
     &["os"],
     &["format"],
@@ -46,18 +46,18 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 const LINE_CHARS_MAX: usize = 100;
 
-/// Folders in which `unsafe` lives.
+/// Folders that may use `unsafe`.
 const UNSAFE_HOMES: &[&str] =
     &["src/os/", "src/io/", "src/shm/words.rs", "src/mapping/", "src/array/"];
 
-/// Other files of `src/` and `cli/src/` that may say `unsafe`, each with its reason.
+/// Other files of `src/` and `cli/src/` that may use `unsafe`, each with its reason.
 const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/sim/exclusive.rs", "opens stores over a simulated disk that is the history's alone"),
     ("src/sim/transactional.rs", "opens stores over a simulated disk that is the history's alone"),
     ("src/format/record.rs", "Record is an unsafe trait, and its casts are what it promises"),
     (
         "src/store/exclusive_file.rs",
-        "passes its opener's promise on, that no one else changes the file",
+        "passes on its opener's promise that only this handle changes the file",
     ),
     (
         "src/store/exclusive_file/resume.rs",
@@ -73,14 +73,14 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("cli/src/interrupt/signals.rs", "asks what becomes of a signal"),
 ];
 
-/// Calls without a place in `src/` and `cli/src/` outside tests, as tokens; the folders or files
-/// where they are welcome; and why not here.
+/// Calls that `src/` and `cli/src/` may not use outside tests, as tokens; the folders and files
+/// that may; and the reason.
 const BANNED: &[(&[&str], &[&str], &str)] = &[
     (&["todo", "!"], &[], "finish it"),
     (&["unimplemented", "!"], &[], "finish it, or return ErrorKind::Unsupported"),
     (&["dbg", "!"], &[], "remove it"),
-    // Waiting for a limited time on a lock, which no system offers; and for another process to say
-    // something, which not every system offers.
+    // The listed files wait for a lock for a limited time, which no system offers, or for another
+    // process's report, which not every system offers.
     (
         &["thread", ":", ":", "sleep"],
         &["src/shm/lock_file.rs", "src/os/mod.rs"],
@@ -93,8 +93,9 @@ const BANNED: &[(&[&str], &[&str], &str)] = &[
     (&["fs2", ":", ":"], &["src/os/"], "one folder changes when fs2 must be replaced"),
 ];
 
+/// Finds code that breaks a house rule.
 #[test]
-fn the_house_is_tidy() {
+fn the_code_keeps_the_house_rules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for folder in FOLDERS {
@@ -109,16 +110,17 @@ fn the_house_is_tidy() {
     for (path, reason) in UNSAFE_FILES {
         let folder = path.split_inclusive('/').next().unwrap_or(path);
         if !files.iter().any(|(file, _)| file.starts_with(folder)) {
-            continue; // The published crate comes without the command.
+            continue; // The published crate has no command.
         }
         let used = files.iter().any(|(file, source)| file == path && says_unsafe(source));
         if !used {
-            faults.push(format!("{path}: has no unsafe ({reason}): take it off the list"));
+            faults.push(format!("{path}: it uses no unsafe ({reason}): remove it from the list"));
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
+/// Finds a line of a document that is too long.
 #[test]
 fn documents_have_short_lines() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -134,7 +136,8 @@ fn documents_have_short_lines() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// Cargo finds the programs of `tests/` by itself, but not the modules of one.
+/// Finds a module of `tests/it` that its program does not run. Cargo finds the programs of `tests/`
+/// itself, but not their modules.
 #[test]
 fn the_integration_tests_name_each_of_their_modules() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
@@ -147,10 +150,10 @@ fn the_integration_tests_name_each_of_their_modules() {
     }
 }
 
-/// Adds the Rust files below `folder`, by their paths from `root`, with slashes on every system.
+/// Adds the Rust files below `folder` by their paths from `root`, with slashes on every system.
 fn collect(root: &Path, folder: &Path, into: &mut Vec<(String, String)>) {
     let Ok(entries) = fs::read_dir(folder) else {
-        return; // A folder that the crate does not have yet, or that a package leaves out.
+        return; // The crate or its package does not have this folder.
     };
     for entry in entries {
         let path = entry.unwrap().path();
@@ -165,7 +168,7 @@ fn collect(root: &Path, folder: &Path, into: &mut Vec<(String, String)>) {
     }
 }
 
-/// Everything that is wrong with a file.
+/// Returns the faults of a file.
 fn faults_of(path: &str, source: &str) -> Vec<String> {
     let tokens = tokens(source);
     let mut faults = lengths(source);
@@ -180,7 +183,7 @@ fn faults_of(path: &str, source: &str) -> Vec<String> {
     faults.iter().map(|(line, fault)| format!("{path}:{line}: {fault}")).collect()
 }
 
-/// A line, counted from 1, and what is wrong there.
+/// A line, counted from 1, and its fault.
 type Fault = (usize, String);
 
 fn lengths(source: &str) -> Vec<Fault> {
@@ -203,7 +206,7 @@ fn long_lines(text: &str) -> impl Iterator<Item = Fault> {
 fn long_functions(tokens: &[Token<'_>]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (index, pair) in tokens.windows(2).enumerate() {
-        // Without a name it is a pointer type.
+        // `fn` without a name is a pointer type.
         if pair[0].text != "fn" || !pair[1].is_word() {
             continue;
         }
@@ -220,7 +223,7 @@ fn upward_uses(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {
     let module = module_of(path);
     let own = module[0].as_str();
     if own == "lib" {
-        return Vec::new(); // The crate's root names everyone.
+        return Vec::new(); // The crate's root uses every module.
     }
     let Some(own_rank) = rank_of(own) else {
         return vec![(1, format!("module {own} has no rank: see RANKS"))];
@@ -285,7 +288,7 @@ fn banned_calls(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {
     faults
 }
 
-/// For each token, whether it belongs to an item under `#[cfg(test)]` or `#[test]`.
+/// Says for each token whether it belongs to an item under `#[cfg(test)]` or `#[test]`.
 fn test_code(tokens: &[Token<'_>]) -> Vec<bool> {
     const MARKS: &[&[&str]] = &[
         &["#", "[", "cfg", "(", "test", ")", "]"],
@@ -303,8 +306,8 @@ fn test_code(tokens: &[Token<'_>]) -> Vec<bool> {
     marked
 }
 
-/// Where the item that begins at `start` ends: at the brace that closes its first brace, or at a
-/// semicolon before any. Parentheses and brackets on the way are passed over.
+/// The end of the item that begins at `start`: the brace that closes its first brace, or a
+/// semicolon before any brace. Skips parentheses and brackets.
 fn end_of_item(tokens: &[Token<'_>], start: usize) -> Option<usize> {
     let mut braces = 0_usize;
     let mut others = 0_usize;
@@ -335,6 +338,7 @@ mod tests {
         faults.into_iter().map(|(line, _)| line).collect()
     }
 
+    /// Finds a comment, string or lifetime that the rules take for code.
     #[test]
     fn tokens_leave_out_what_is_not_code() {
         assert_eq!(texts("a // b\nc /* d /* e */ f */ g"), "a c g");
@@ -348,6 +352,7 @@ mod tests {
         assert_eq!(lines, [1, 3, 5]);
     }
 
+    /// Finds a form of `use` that the rule about ranks overlooks.
     #[test]
     fn upward_uses_are_found_however_they_are_written() {
         let check = |path: &str, source| lines(upward_uses(path, &tokens(source)));
@@ -368,6 +373,7 @@ mod tests {
         assert_eq!(check("src/attic/mod.rs", ""), [1], "no rank");
     }
 
+    /// Finds a path through `super` that the rule about ranks overlooks.
     #[test]
     fn upward_uses_are_found_through_super() {
         let check = |path: &str, source| lines(upward_uses(path, &tokens(source)));
@@ -379,6 +385,7 @@ mod tests {
         assert_eq!(check("src/os/unix.rs", &in_tests.replace("} use", "}\nuse")), [2]);
     }
 
+    /// Finds a limit that is off by one.
     #[test]
     fn lengths_are_counted_to_the_line_and_the_character() {
         let lines_of = |count: usize| "x\n".repeat(count);
@@ -389,6 +396,7 @@ mod tests {
         assert_eq!(lines(lengths(&long)), [2]);
     }
 
+    /// Finds a function that is counted too long or too short.
     #[test]
     fn functions_end_where_their_braces_close() {
         let function = |lines: usize| {
@@ -402,6 +410,7 @@ mod tests {
         assert!(long_functions(&tokens(&pointers)).is_empty());
     }
 
+    /// Finds an `unsafe` that the rule overlooks, or one in a comment that it reports.
     #[test]
     fn unsafe_has_a_home() {
         let source = "// unsafe\nfn f() { unsafe { g() } }";
@@ -412,6 +421,7 @@ mod tests {
         assert!(says_unsafe(source) && !says_unsafe("// unsafe"));
     }
 
+    /// Finds a banned call that the rule overlooks, or one in a test that it reports.
     #[test]
     fn banned_calls_are_found_outside_tests() {
         let check = |path: &str, source: &str| lines(banned_calls(path, &tokens(source)));
@@ -432,6 +442,7 @@ mod tests {
         assert!(check("src/db/tests/deep.rs", source).is_empty());
     }
 
+    /// Finds a fault that names the wrong place.
     #[test]
     fn a_fault_names_its_file_and_line() {
         let faults = faults_of("src/os/x.rs", "\nuse crate::db::X;\n");

@@ -1,12 +1,12 @@
-//! The paths of the crate that a file names, in `use` and elsewhere.
+//! The paths of the crate in a file, in `use` and elsewhere.
 
 use super::tokens::{Token, text_at};
 
 /// A path, segment by segment.
 pub(crate) type Path = Vec<String>;
 
-/// The paths in `module` that begin with `crate` or `super`, each from the crate's root, with the
-/// line on which what follows the `crate` or the last `super` stands.
+/// The paths in `module` that begin with `crate` or `super`, from the crate's root. Each comes with
+/// the line of what follows the `crate` or the last `super`.
 pub(crate) fn paths(module: &[String], tokens: &[Token<'_>]) -> Vec<(usize, Path)> {
     let inline = inline_module_depths(tokens);
     let mut paths = Vec::new();
@@ -34,7 +34,7 @@ pub(crate) fn paths(module: &[String], tokens: &[Token<'_>]) -> Vec<(usize, Path
     paths
 }
 
-/// Reads a path that begins at `at`, or a tree of them in braces; returns where it ends.
+/// Reads the path, or the tree of paths in braces, that begins at `at`. Returns its end.
 pub(crate) fn tree<'a>(
     tokens: &[Token<'a>],
     mut at: usize,
@@ -67,7 +67,7 @@ pub(crate) fn tree<'a>(
     }
 }
 
-/// For each token, how many `mod name { … }` it lies in.
+/// Counts for each token the `mod name { … }` around it.
 fn inline_module_depths(tokens: &[Token<'_>]) -> Vec<usize> {
     let mut opened_at = Vec::new();
     let mut braces = 0_usize;

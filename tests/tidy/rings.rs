@@ -1,9 +1,9 @@
-//! Rings of files: in a folder of `src/`, files that use one another, directly or by way of others.
+//! Rings of files: files of a folder of `src/` that use one another, directly or through others.
 //!
-//! A *unit* is a file of the folder together with the folder of its children, if it has one. The
-//! folder's own file (`mod.rs`, or `x.rs` beside `x/`) is the parent of all its units: it may use
-//! them and they may use it, and what it passes on from one of them belongs to that one. Code that
-//! is compiled for tests alone may use everything.
+//! A *unit* is a file of the folder with the folder of its children, if it has one. The folder's
+//! own file (`mod.rs`, or `x.rs` beside `x/`) is the parent of all units. It may use them and they
+//! may use it. A name that it passes on from a unit counts as that unit's. Code that only tests
+//! compile may use everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use super::paths::{Path, paths, tree};
 use super::tokens::{Token, text_at, tokens};
 use super::{module_of, test_code};
 
-/// What each unit of a folder uses of the others.
+/// The other units that each unit of a folder uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// A module in a file of its own, without what is compiled for tests alone.
+/// A module in a file of its own, without its code for tests.
 struct Module<'a> {
     path: Path,
     tokens: Vec<Token<'a>>,
@@ -22,7 +22,7 @@ struct Module<'a> {
     uses: Vec<Path>,
 }
 
-/// The folders that have rings, each with its longest one.
+/// The folders with rings, each with its longest ring.
 pub(crate) fn faults(files: &[(String, String)]) -> Vec<String> {
     let modules = modules(files);
     let folders: BTreeSet<&[String]> =
@@ -85,7 +85,7 @@ fn uses_between_units(folder: &[String], modules: &BTreeMap<Path, Module<'_>>) -
     uses
 }
 
-/// The names that a module takes from its children, and from which child each is.
+/// The names that a module takes from its children, each with its child.
 fn passed_on(tokens: &[Token<'_>]) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     for at in (0..tokens.len()).filter(|&at| tokens[at].text == "use") {
@@ -101,7 +101,7 @@ fn passed_on(tokens: &[Token<'_>]) -> BTreeMap<String, String> {
     names
 }
 
-/// The largest set of units each of which uses each other one, directly or by way of others.
+/// The largest set of units that all use one another, directly or through others.
 fn longest_ring(uses: &Uses) -> BTreeSet<String> {
     let reached = |from: &String| {
         let mut reached = BTreeSet::new();
@@ -131,6 +131,7 @@ mod tests {
         faults(&files.iter().map(owned).collect::<Vec<_>>())
     }
 
+    /// Finds a form of `use` that the rule about rings overlooks.
     #[test]
     fn a_ring_is_found_however_it_is_written() {
         let ways = [
@@ -147,6 +148,7 @@ mod tests {
         }
     }
 
+    /// Finds a ring that is reported although a parent or a test closes it.
     #[test]
     fn parents_and_tests_are_in_no_ring() {
         let files = [

@@ -1,18 +1,19 @@
-//! Phrases that hide the actor of a sentence or the claim: they are refused wherever people read.
+//! Phrases that hide the actor of a sentence or its claim. The test refuses them wherever people
+//! read.
 //!
-//! Read are the comments, the strings (errors, help texts, messages of assertions) and the names of
-//! functions in Rust files, and the whole text of documents and scripts. A phrase is found across
-//! lines of one comment.
+//! The test reads the comments, the strings (errors, help texts, messages of assertions) and the
+//! names of functions in Rust files, and the whole text of documents and scripts. It finds a phrase
+//! across lines of one comment.
 
 use std::fs;
 use std::path::Path;
 
 use super::tokens::{Kind, pieces};
 
-/// This file names the phrases.
+/// This file, which must name the phrases.
 const THIS_FILE: &str = "tests/tidy/words.rs";
 
-/// The phrases, as words, and what to write instead.
+/// The phrases as words, and the advice.
 const REFUSED: &[(&[&str], &str)] = &[
     (&["for", "who"], NAME_THE_ACTOR),
     (&["of", "who"], NAME_THE_ACTOR),
@@ -40,6 +41,7 @@ const LIST_THE_ERRORS: &str = "[`ErrorKind::Io`] if the operating system reports
 /// A word or a mark of punctuation, and its line.
 type Word<'a> = (usize, &'a str);
 
+/// Finds a sentence with a refused phrase.
 #[test]
 fn sentences_name_their_actors() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -128,8 +130,8 @@ fn words_of_rust(source: &str) -> Vec<Word<'_>> {
     words
 }
 
-/// The words and the punctuation of a text that begins on `line`. Quotation marks and emphasis are
-/// left out; an escape in a string separates words.
+/// The words and the punctuation of a text that begins on `line`, without quotation marks and
+/// emphasis. An escape in a string separates words.
 fn words_of(line: usize, text: &str) -> Vec<Word<'_>> {
     let mut words = Vec::new();
     let mut line = line;
@@ -159,6 +161,7 @@ mod tests {
         faults.iter().map(|fault| fault.split(": ").take(2).collect::<Vec<_>>().join(" ")).collect()
     }
 
+    /// Finds a phrase that a line break hides.
     #[test]
     fn phrases_are_found_across_lines_of_a_comment() {
         let source = "/// A lock for\n/// who comes first.\n\n// Of\nlet who = 1;\n";
@@ -166,6 +169,7 @@ mod tests {
         assert_eq!(lines("a.md", "Read by\nwho wants."), ["a.md:1 \"by who\""]);
     }
 
+    /// Finds a phrase that a string or a name hides.
     #[test]
     fn strings_and_names_of_functions_are_read() {
         let source = "fn set_waits_for_nobody() {\n panic!(\"that is \\\n none\\nWho did it\");\n}";
@@ -174,6 +178,8 @@ mod tests {
         assert!(lines("a.rs", "if it.is_none() { nobody() }").is_empty());
     }
 
+    /// Finds a phrase that a capital letter hides, or a longer word that the test takes for a
+    /// phrase.
     #[test]
     fn a_phrase_may_begin_a_sentence() {
         assert_eq!(lines("a.md", "Whoever comes."), ["a.md:1 \"Whoever\""]);
@@ -182,6 +188,7 @@ mod tests {
         assert!(lines("a.py", "if it is None: pass").is_empty());
     }
 
+    /// Finds an `# Errors` section without conditions.
     #[test]
     fn lists_of_errors_are_lists() {
         let source = "/// # Errors\n/// The system's.\n// The system's pages\nfn f() {}";

@@ -2,8 +2,9 @@
 
 use super::*;
 
+/// Finds a `set` that changes another byte, or reports another value.
 #[test]
-fn set_changes_fields_and_says_so() {
+fn set_changes_fields_and_reports_the_change() {
     let place = Place::new();
     people(&place);
     assert_eq!(
@@ -26,8 +27,9 @@ admin: false -> true
     );
 }
 
+/// Finds a `set` that confuses null with an empty text.
 #[test]
-fn nulls_and_empty_texts_are_told_apart() {
+fn nulls_and_empty_texts_stay_different() {
     let place = Place::new();
     people(&place);
     assert_eq!(place.ok(["set", "people.rec", "0", "age="]), "age: 36 -> null\n");
@@ -46,6 +48,8 @@ fn nulls_and_empty_texts_are_told_apart() {
     );
 }
 
+/// Finds a `set` that changes a record before it has checked every value, or whose error has no
+/// reason.
 #[test]
 fn a_refused_set_changes_nothing() {
     let place = Place::new();
@@ -78,9 +82,10 @@ fn a_refused_set_changes_nothing() {
     assert_eq!(bytes(&path)[65_536..], before[65_536..]);
 }
 
+/// Finds a `set` whose failed report looks like a failed change, so that a user repeats it.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_change_that_cannot_be_shown_is_reported_as_made() {
+fn a_change_whose_report_fails_is_still_reported_as_made() {
     let place = Place::new();
     people(&place);
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
@@ -94,6 +99,7 @@ fn a_change_that_cannot_be_shown_is_reported_as_made() {
     assert_eq!(age, "1\n");
 }
 
+/// Finds a `set` that waits unasked, or that blocks readers.
 #[test]
 fn set_does_not_wait_for_another_writer() {
     let place = Place::new();
@@ -109,6 +115,6 @@ fn set_does_not_wait_for_another_writer() {
         " (close the other program that has it open, or wait for it with --wait SECONDS)"
     ));
     assert!(place.error(["append", "people.rec", "x.csv"]).contains("locked"));
-    assert_eq!(place.ok(["scan", "people.rec", "--count"]), "3\n", "readers are let in");
+    assert_eq!(place.ok(["scan", "people.rec", "--count"]), "3\n", "a reader was refused");
     drop(writer);
 }

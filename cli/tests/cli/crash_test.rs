@@ -11,6 +11,7 @@ fn figure(output: &str, name: &str) -> u64 {
     line[name.len()..].trim().parse().expect(line)
 }
 
+/// Finds a `crash-test` that runs fewer histories, or uses a real disk.
 #[test]
 fn histories_are_run_and_counted() {
     let place = Place::new();
@@ -21,9 +22,10 @@ fn histories_are_run_and_counted() {
     for name in ["commits", "power cuts", "killed processes", "failed calls", "states checked"] {
         assert!(figure(&output, name) > 0, "{name}: {output}");
     }
-    assert_eq!(place.files(), [""; 0], "the disk is a simulated one");
+    assert_eq!(place.files(), [""; 0], "the command made a file");
 }
 
+/// Finds a history that its seed does not repeat.
 #[test]
 fn a_seed_repeats_its_history() {
     let place = Place::new();
@@ -31,16 +33,18 @@ fn a_seed_repeats_its_history() {
     assert_eq!(run(), run());
 }
 
+/// Finds a `crash-test` that passes its time limit.
 #[test]
 fn the_time_limit_ends_the_test() {
     let output = Place::new().ok(["crash-test", "--seconds", "0"]);
     assert_eq!(figure(&output, "histories"), 0);
 }
 
+/// Finds a Ctrl-C that loses the results so far.
 #[cfg(target_os = "linux")]
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user hides which signals the program handles")]
-fn an_interrupted_test_reports_what_was_done() {
+fn an_interrupted_test_reports_its_results_so_far() {
     let place = Place::new();
     let mut command = place.command(["crash-test", "--seed", "5", "--histories", "1000000000"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

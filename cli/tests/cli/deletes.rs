@@ -15,8 +15,9 @@ fn numbers(place: &Place) -> PathBuf {
     path
 }
 
+/// Finds a command that shows a deleted record, or renumbers the others.
 #[test]
-fn reading_commands_leave_deleted_records_out_and_keep_the_numbers() {
+fn reading_commands_skip_deleted_records_and_keep_the_numbers() {
     let place = Place::new();
     numbers(&place);
     let table = place.ok(["scan", "n.rec", "--range", "1..6"]);
@@ -42,6 +43,7 @@ fn reading_commands_leave_deleted_records_out_and_keep_the_numbers() {
     );
 }
 
+/// Finds an `append` that adds a part of its rows, or reuses places of deleted records.
 #[test]
 fn rows_are_added_after_the_last_record_all_or_none() {
     let place = Place::new();
@@ -61,8 +63,9 @@ fn rows_are_added_after_the_last_record_all_or_none() {
     assert!(text.contains("records with deletes must have 8 bytes"), "{text}");
 }
 
+/// Finds a command that hides the status bytes from a program that reads the file.
 #[test]
-fn info_and_schema_tell_of_deletes() {
+fn info_and_schema_mention_deletes() {
     let place = Place::new();
     numbers(&place);
     let text = place.ok(["info", "n.rec"]);
@@ -83,8 +86,9 @@ fn info_and_schema_tell_of_deletes() {
     assert!(!rust.contains("status"), "a Record has no status: {rust}");
 }
 
+/// Finds an export of a deleted record, or one that publishes a file after a damaged record.
 #[test]
-fn exports_hold_the_records_that_are_left() {
+fn exports_have_the_live_records_only() {
     let place = Place::new();
     let path = numbers(&place);
     let text = place.ok(["export", "n.rec", "out.csv"]);
@@ -118,8 +122,9 @@ fn exports_hold_the_records_that_are_left() {
     assert!(!files.iter().any(|name| name.contains("again") || name.contains("compact")));
 }
 
+/// Finds an error that counts live records instead of naming the record's number.
 #[test]
-fn a_bad_value_is_named_by_its_records_number() {
+fn an_invalid_value_is_reported_with_its_record_number() {
     let place = Place::new();
     let path = numbers(&place);
     let mut damaged = bytes(&path);
@@ -129,6 +134,7 @@ fn a_bad_value_is_named_by_its_records_number() {
     assert!(text.starts_with("read n.rec, record 5: corrupt"), "{text}");
 }
 
+/// Finds a `backup` that waits for the writer, or replaces a file unasked.
 #[test]
 fn backup_copies_a_store_during_writes() {
     let place = Place::new();
@@ -159,6 +165,7 @@ fn backup_copies_a_store_during_writes() {
     assert!(!place.files().iter().any(|name| name.contains("new")));
 }
 
+/// Finds a `compact` that reports wrong numbers, or that overwrites its own files with the map.
 #[test]
 fn compact_writes_the_new_numbers() {
     let place = Place::new();

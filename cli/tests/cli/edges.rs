@@ -72,7 +72,7 @@ fn ends_well(place: &Place, args: &[&str], store: &[u8]) -> Ran {
 /// A sequence of 2^63 - 1 made every writing command panic. A commit of that number made those
 /// panic that checkpoint, with acknowledged commits in the log.
 #[test]
-fn every_command_takes_numbers_at_their_edges() {
+fn every_command_accepts_or_refuses_numbers_at_their_limits() {
     let place = Place::new();
     let good = store(&place);
     let mut used_up = 0;
@@ -109,9 +109,9 @@ fn every_command_takes_numbers_at_their_edges() {
     assert!(used_up > 0, "no writing command was refused");
 }
 
-/// The remedy: a copy counts from 1 again.
+/// Finds an error without the remedy: a copy counts from 1 again.
 #[test]
-fn a_store_whose_numbers_are_used_up_goes_on_as_a_copy() {
+fn a_store_whose_numbers_are_used_up_continues_as_a_copy() {
     let place = Place::new();
     let good = store(&place);
     for (at, [a, b]) in [(64, [1, 0]), (128, [0, 0])] {

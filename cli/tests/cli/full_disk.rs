@@ -19,7 +19,8 @@ fn record(n: u64) -> [u8; 1000] {
 fn killed(path: &Path) {
     let elsewhere = Place::new();
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
-    let options = DynDatabase::options().deletes().checksums().checkpoint_at(1 << 40);
+    let options =
+        DynDatabase::create_options().deletes(true).checksums(true).checkpoint_at(1 << 40);
     let database = options.create(elsewhere.path("x"), &schema).unwrap();
     for before in (0..4).rev() {
         let mut transaction = database.begin_write().unwrap();

@@ -91,8 +91,8 @@ fn with_metadata(place: &Place, metadata_bytes: u32, sound: bool) {
     });
 }
 
-/// Once every command took 4.2 GB and half a minute, and died on machines with less memory. Not on
-/// 32 bits, where a view cannot show the bytes after them.
+/// Every command took 4.2 GB and half a minute, and died on machines with less memory. The test
+/// does not run on 32 bits, where a view cannot show the bytes after the metadata.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn metadata_of_4_gib_cost_no_memory() {
@@ -120,8 +120,9 @@ fn metadata_of_4_gib_cost_no_memory() {
     assert_eq!(store.info().unwrap().metadata_len_bytes, METADATA_BYTES);
 }
 
+/// Finds a command that ignores the checksum of the metadata.
 #[test]
-fn damaged_metadata_are_reported_by_every_command() {
+fn every_command_reports_damaged_metadata() {
     let place = Place::new();
     with_metadata(&place, METADATA_BYTES, false);
     for args in [&["info", "x.rec"][..], &["scan", "x.rec"], &["verify", "x.rec"]] {
@@ -188,7 +189,7 @@ fn schemas_of_4_gib_cost_no_memory() {
     assert!(ran.stderr.contains("unknown type code 0"), "{ran:?}");
 }
 
-/// Once a hole after the log was read at one GiB a second.
+/// Commands read a hole after the log at one GiB a second.
 #[test]
 fn a_hole_behind_the_log_is_passed() {
     let place = Place::new();
@@ -219,7 +220,7 @@ fn a_hole_behind_the_log_is_passed() {
     }
 }
 
-/// Once `info` asked about every page: 3.7 s for a hole of a TiB.
+/// `info` asked the system about every page, which took 3.7 s for a hole of a TiB.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn residency_of_a_large_file_is_a_sample() {
@@ -235,7 +236,7 @@ fn residency_of_a_large_file_is_a_sample() {
     assert!(said.contains("by a sample of 262144"), "{said}");
 }
 
-/// Once each run of lost records took ninety times its bytes in memory, and these bytes make every
+/// Each run of lost records took ninety times its bytes in memory, and these bytes make every
 /// record a run.
 #[test]
 fn a_run_of_every_record_is_counted_and_not_kept() {
@@ -244,7 +245,8 @@ fn a_run_of_every_record_is_counted_and_not_kept() {
     const RECORDS: usize = 400_000;
     let place = Place::new();
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let mut store = DynStore::options().deletes().create(place.path("x.rec"), &schema).unwrap();
+    let mut store =
+        DynStore::create_options().deletes(true).create(place.path("x.rec"), &schema).unwrap();
     store.append_packed(&vec![0; 8 * RECORDS]).unwrap();
     store.close().unwrap();
     // A status is 1 or 2. Records 0 and 1 are one run, and each other record is one.
@@ -302,7 +304,7 @@ fn copy_sparse(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-/// Once a log of 8 KiB on the disk, with records in a hole, took twice its length in memory.
+/// A log of 8 KiB on the disk, with records in a hole, took twice its length in memory.
 #[test]
 #[cfg(target_os = "linux")]
 fn records_in_a_hole_of_the_log_take_no_memory() {
@@ -348,8 +350,8 @@ fn records_in_a_hole_of_the_log_take_no_memory() {
     assert!(ran.stderr.contains("does not fit in the memory of this process"), "{ran:?}");
 }
 
-/// A store that the process has no address space for is an error of every command, which leaves
-/// everything as it was.
+/// Finds a command that dies, or changes a store, when the process has no address space for the
+/// store.
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn a_store_without_room_in_the_address_space_is_an_error_that_says_so() {
@@ -389,7 +391,7 @@ fn a_store_without_room_in_the_address_space_is_an_error_that_says_so() {
     assert_eq!(with_little_memory(&place, &["verify", "x.rec", "--limit", "1"]).status, Some(0));
 }
 
-/// A schema that never ends is refused after 64 MiB of it.
+/// Finds a command that reads an endless schema past 64 MiB.
 #[test]
 fn a_schema_without_end_is_refused() {
     let place = Place::new();

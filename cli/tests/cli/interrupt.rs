@@ -25,26 +25,21 @@ pub(crate) fn heed_interrupts(command: &mut std::process::Command) {
     unsafe { command.pre_exec(heed) };
 }
 
-/// Lets every other process run before the command: a test sees what the command is doing before
+/// Lets other processes run before the command, so that a test sees what the command does before
 /// that is over, on a busy machine too.
-#[cfg_attr(target_os = "linux", allow(unsafe_code, reason = "a call about the process's class"))]
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "a call about the process's priority, before the command is run")]
 pub(crate) fn give_way(command: &mut std::process::Command) {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::process::CommandExt as _;
-        let give_way = || {
-            // SAFETY: `sched_param` is made of integers.
-            let priority: libc::sched_param = unsafe { std::mem::zeroed() };
-            // SAFETY: the call reads `priority`, and may be made between fork and exec.
-            match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const priority) } {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        };
-        // SAFETY: the closure makes that one call and takes no memory.
-        unsafe { command.pre_exec(give_way) };
-    }
-    let _ = command;
+    use std::os::unix::process::CommandExt as _;
+    let give_way = || {
+        // SAFETY: the call takes three numbers, and may be made between fork and exec.
+        match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: the closure makes that one call and takes no memory.
+    unsafe { command.pre_exec(give_way) };
 }
 
 /// Stops the process, and returns when all of its threads stand still or it has ended.

@@ -15,6 +15,7 @@ fn schema_of(place: &Place, store: &str) -> String {
     place.ok(["schema", store])
 }
 
+/// Finds a `load` that infers wrong types, or reports wrong figures.
 #[test]
 fn load_infers_reports_and_loads() {
     let place = Place::new();
@@ -58,6 +59,7 @@ id,name,delay,on,at
     );
 }
 
+/// Finds a `load` that replaces a store unasked, or before the new one is whole.
 #[test]
 fn an_existing_store_is_kept_unless_forced() {
     let place = Place::new();
@@ -83,6 +85,7 @@ fn an_existing_store_is_kept_unless_forced() {
     );
 }
 
+/// Finds a command that truncates its own input, by any name of the file.
 #[test]
 fn an_input_is_never_its_own_output() {
     let place = Place::new();
@@ -93,7 +96,7 @@ fn an_input_is_never_its_own_output() {
             assert!(text.starts_with(&format!("{output} is the same file as in.csv")), "{text}");
         }
     }
-    #[cfg(unix)] // elsewhere one that is replaced leaves the other as it was
+    #[cfg(unix)] // on Windows replacing one name leaves the other
     {
         std::fs::hard_link(place.path("in.csv"), place.path("hard.rec")).unwrap();
         std::os::unix::fs::symlink("in.csv", place.path("soft.rec")).unwrap();
@@ -112,6 +115,7 @@ fn an_input_is_never_its_own_output() {
     assert_eq!(bytes(&place.path("people.csv")), before);
 }
 
+/// Finds a `load --force` that replaces a user's file.
 #[test]
 fn force_replaces_stores_only() {
     let place = Place::new();
@@ -126,11 +130,12 @@ fn force_replaces_stores_only() {
         assert!(text.starts_with(&format!("{output} is not a flatrec store")), "{text}");
         assert!(text.ends_with("(remove it yourself if you want that)"), "{text}");
     }
-    assert_eq!(place.files(), before, "nor is a lock file left");
+    assert_eq!(place.files(), before, "a refused load left a file");
     assert_eq!(place.read("notes.txt"), "not to be lost");
     place.ok(["load", "in.csv", "new.rec", "--force"]);
 }
 
+/// Finds an unfinished file that a failed `load` leaves.
 #[test]
 fn a_failed_load_leaves_nothing() {
     let place = Place::new();
@@ -151,6 +156,7 @@ fn a_failed_load_leaves_nothing() {
     assert_eq!(place.files(), ["bad.csv", "empty.csv"]);
 }
 
+/// Finds a bad row that is lost or ends the load despite `--rejects`.
 #[test]
 fn rows_that_do_not_fit_are_set_aside_if_asked() {
     let place = Place::new();
@@ -168,6 +174,7 @@ fn rows_that_do_not_fit_are_set_aside_if_asked() {
     assert!(lines[3].starts_with("5,a,"), "{rejects}");
 }
 
+/// Finds a `--rejects` that overwrites a file of the same command.
 #[test]
 fn rejects_never_overwrite_the_input_or_the_store() {
     let place = Place::new();
@@ -183,8 +190,9 @@ fn rejects_never_overwrite_the_input_or_the_store() {
     assert_eq!(place.read("in.csv"), CSV);
 }
 
+/// Finds an error that does not mention the option that helps.
 #[test]
-fn a_row_that_does_not_fit_comes_with_the_options_that_help() {
+fn an_error_of_a_row_names_the_options_that_help() {
     let place = Place::new();
     place.write("in.csv", "a,b\n1,2\nx,3\n");
     place.write("torn.csv", "a,b\n1,2\n3\n");
@@ -199,6 +207,7 @@ fn a_row_that_does_not_fit_comes_with_the_options_that_help() {
     assert!(text.ends_with(" (correct it, or set bad rows aside with --rejects FILE)"), "{text}");
 }
 
+/// Finds a file of rejects that appears before its store, or after a failed load.
 #[test]
 fn rejects_appear_when_the_load_has_succeeded() {
     let place = Place::new();
@@ -232,6 +241,7 @@ fn rejects_appear_when_the_load_has_succeeded() {
     assert!(place.read("more.csv").contains("\n3,a,"));
 }
 
+/// Finds a `--rejects` that overwrites a side file, by any name of the file.
 #[test]
 fn rejects_must_not_name_a_file_in_use() {
     let place = Place::new();
@@ -262,8 +272,9 @@ fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
+/// Finds an option of CSV that `load` or `append` ignores.
 #[test]
-fn null_texts_delimiters_and_missing_headers_are_understood() {
+fn options_of_null_texts_delimiters_and_headers_are_used() {
     let place = Place::new();
     place.write("in.txt", "1\tNA\n-\t2.5\n");
     place.ok([
@@ -292,8 +303,9 @@ fn null_texts_delimiters_and_missing_headers_are_understood() {
     }
 }
 
+/// Finds a stream that inference reads and the load then misses.
 #[test]
-fn standard_input_and_gzip_are_read() {
+fn standard_input_and_gzip_are_loaded_like_files() {
     let place = Place::new();
     place.write("in.csv", CSV);
     place.ok(["load", "in.csv", "file.rec"]);
@@ -326,8 +338,9 @@ fn standard_input_and_gzip_are_read() {
     assert_eq!(place.ok(["scan", "head.rec", "--count"]), "3\n");
 }
 
+/// Finds a `load` that changes the given types or offsets.
 #[test]
-fn a_schema_can_be_given() {
+fn a_given_schema_keeps_its_types_and_offsets() {
     let place = Place::new();
     place.write("in.csv", CSV);
     place.ok(["load", "in.csv", "first.rec"]);
@@ -352,6 +365,7 @@ fn a_schema_can_be_given() {
     assert!(place.usage(["load", "in.csv", "x.rec", "--sample", "0"]).contains("0 is not in 1.."));
 }
 
+/// Finds an `append` that adds the rows before a bad one.
 #[test]
 fn append_adds_all_rows_or_none() {
     let place = Place::new();
@@ -398,6 +412,7 @@ fn append_adds_all_rows_or_none() {
     assert!(conflict.contains("--force"), "{conflict}");
 }
 
+/// Finds an `export` in the wrong format, or one that replaces a file unasked.
 #[test]
 fn export_selects_the_format_by_the_ending_and_keeps_an_existing_file() {
     let place = Place::new();
@@ -429,9 +444,9 @@ fn export_selects_the_format_by_the_ending_and_keeps_an_existing_file() {
     );
 }
 
-/// The real table of data/ is the same after a load and an export.
+/// Finds a value of the real table in data/ that a load and an export change.
 #[test]
-fn the_flights_come_back_as_they_were() {
+fn the_flights_survive_a_load_and_an_export() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/flights-2013-01.csv");
     let place = Place::new();
     let out = place.ok([
@@ -453,19 +468,19 @@ fn the_flights_come_back_as_they_were() {
     };
     let original: Vec<String> = original.lines().map(blank_nulls).collect();
     let exported = place.read("flights.csv");
-    assert!(exported.lines().eq(original.iter().map(String::as_str)), "the text that was loaded");
+    assert!(exported.lines().eq(original.iter().map(String::as_str)), "the exported text differs");
     place.ok(["load", "flights.csv", "again.rec"]);
     let records = |store| bytes(&place.path(store))[65_536..].to_vec();
-    assert!(records("flights.rec") == records("again.rec"), "the same records");
+    assert!(records("flights.rec") == records("again.rec"), "the records differ");
     place.ok(["export", "again.rec", "again.csv"]);
-    assert!(place.read("flights.csv") == place.read("again.csv"), "the same text");
+    assert!(place.read("flights.csv") == place.read("again.csv"), "the second export differs");
 
     let count = |condition| place.ok(["scan", "flights.rec", "--count", "--where", condition]);
     assert_eq!(count("dep_delay > 60 OR NOT dep_delay > 60 OR dep_delay IS NULL"), "27004\n");
     assert_eq!(count("carrier = 'UA' AND origin = 'EWR' AND dest IN ('IAH', 'ORD')"), "599\n");
 }
 
-/// Ctrl-C during a load, when the unfinished store exists.
+/// Finds an unfinished store that a load leaves after Ctrl-C.
 #[test]
 fn an_interrupted_load_leaves_nothing() {
     if was_run_in_a_console_of_its_own("load::an_interrupted_load_leaves_nothing") {
@@ -486,7 +501,7 @@ fn an_interrupted_load_leaves_nothing() {
     let mut input = child.stdin.take().unwrap();
     input.write_all(CSV.as_bytes()).unwrap();
     while !place.path("out.rec-unfinished").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the load waits for more input");
+        assert!(child.try_wait().unwrap().is_none(), "the load ended without its input");
         std::thread::yield_now();
     }
     interrupt(&child);

@@ -1,5 +1,6 @@
 //! The `flatrec` command as a shell sees it: its output and its exit status.
 
+mod annotated;
 mod change;
 mod crash_test;
 #[path = "../../../tests/support/dead.rs"]

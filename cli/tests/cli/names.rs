@@ -83,8 +83,8 @@ fn with_output<'a>(command: &[&'a str], output: &'a str) -> Vec<&'a str> {
     command.iter().map(|word| if *word == "OUT" { output } else { *word }).collect()
 }
 
-/// `compact --map s.rec-wal-1 --force` once replaced the live log of `s.rec` by the map, without an
-/// error: the checks knew five names, but not those of segments.
+/// `compact --map s.rec-wal-1 --force` replaced the live log of `s.rec` by the map without an
+/// error, because the checks did not know the names of segments.
 #[test]
 fn no_output_takes_a_name_of_a_store_that_is_read_or_made() {
     let place = stores();
@@ -106,6 +106,7 @@ fn no_output_takes_a_name_of_a_store_that_is_read_or_made() {
     assert_eq!(all(&place), before);
 }
 
+/// Finds an output that overwrites a store's file through a link.
 #[cfg(unix)]
 #[test]
 fn no_output_takes_a_name_of_a_store_through_links() {
@@ -151,7 +152,7 @@ fn no_output_takes_a_name_of_a_store_through_links() {
     assert!(!place.path("s.rec-wal-2").exists());
 }
 
-/// A file that the shell has opened for the command.
+/// Finds an output that overwrites a store's file through a descriptor that the shell opened.
 #[cfg(target_os = "linux")]
 #[test]
 fn no_output_takes_a_name_of_a_store_through_a_descriptor() {
@@ -169,7 +170,7 @@ fn no_output_takes_a_name_of_a_store_through_a_descriptor() {
     assert_eq!(all(&place), before);
 }
 
-/// Another store's files are protected too, although the command line does not name that store.
+/// Finds an output that overwrites a file of a store that the command line does not name.
 #[test]
 fn no_output_takes_the_name_of_another_store_s_side_file() {
     let place = stores();
@@ -187,7 +188,7 @@ fn no_output_takes_the_name_of_another_store_s_side_file() {
     place.ok(["backup", "s.rec", "u.rec-lock"]);
 }
 
-/// `--force` replaces a file that the user names, but never a part of a store by a table.
+/// Finds a `--force` that replaces a part of a store by a table. It may replace other files.
 #[test]
 fn force_never_replaces_a_part_of_a_store_by_another_kind_of_file() {
     let place = stores();
@@ -218,8 +219,9 @@ fn force_never_replaces_a_part_of_a_store_by_another_kind_of_file() {
     assert_eq!(place.read("plain.csv").lines().count(), 4);
 }
 
+/// Finds a command that reads a store while it writes the new one over it.
 #[test]
-fn a_store_is_not_made_of_a_file_that_making_it_writes_to() {
+fn a_source_is_never_a_file_that_its_copy_overwrites() {
     let place = stores();
     for name in ["y.rec-unfinished", "y.rec-wal-1"] {
         fs::copy(place.path("t.rec"), place.path(name)).unwrap();
@@ -250,7 +252,7 @@ fn recordless_with_log(place: &Place) -> String {
     "copy-of-e".to_owned()
 }
 
-/// `cp x.rec y.rec-unfinished`, then any command that makes `y.rec`: this once removed the copy.
+/// After `cp x.rec y.rec-unfinished` any command that makes `y.rec` removed the copy.
 #[test]
 fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
     let place = stores();
@@ -286,7 +288,8 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
     place.ok(["load", "good.csv", "y.rec"]);
 }
 
-/// A store with its final name is not taken for an unfinished one later, whichever command made it.
+/// Finds a maker that takes a finished store for a leftover because it was renamed, whichever
+/// command made it.
 #[test]
 fn a_finished_store_is_not_a_leftover_under_another_name() {
     let place = stores();
@@ -302,9 +305,9 @@ fn a_finished_store_is_not_a_leftover_under_another_name() {
     }
 }
 
-/// A user's own file under a name that a load uses was removed without a message.
+/// A `load` removed a user's file, without a message, that had a name of its own unfinished files.
 #[test]
-fn a_load_removes_no_file_that_is_not_its_own() {
+fn a_load_removes_only_its_own_files() {
     let place = stores();
     for suffix in ["-unfinished", "-unfinished-progress", "-unfinished-progress-new"] {
         let name = format!("x.rec{suffix}");
@@ -325,7 +328,8 @@ fn a_load_removes_no_file_that_is_not_its_own() {
     place.ok(["load", "good.csv", "x.rec"]);
 }
 
-/// Files beside the replaced file are written by name; a pipe or a device there is refused.
+/// Finds a `--force` that replaces a pipe or a device, beside which the command would write its
+/// files.
 #[cfg(unix)]
 #[test]
 fn force_replaces_no_pipe() {
@@ -349,7 +353,7 @@ fn force_replaces_no_pipe() {
     });
 }
 
-/// A pipe under the name of a load's progress made it wait for ever.
+/// A `load` waited for ever for a pipe that had the name of its progress file.
 #[cfg(unix)]
 #[test]
 fn a_pipe_under_a_name_of_a_store_delays_no_command() {
@@ -413,14 +417,16 @@ fn promptly(test: impl FnOnce(&dyn Fn(String)) + Send + 'static) {
     loop {
         match wait.recv_timeout(std::time::Duration::from_secs(60)) {
             Ok(place) => last = place,
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("{last}: it waits for ever"),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                panic!("{last}: the command waits for ever")
+            }
             Err(_) => break,
         }
     }
     running.join().unwrap();
 }
 
-/// Pipes and devices that a user names are written directly.
+/// Finds a `--rejects` that replaces a pipe which the user names instead of writing to it.
 #[cfg(unix)]
 #[test]
 fn rows_that_do_not_fit_go_to_a_pipe_that_the_user_names() {

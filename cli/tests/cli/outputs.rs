@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::interrupt::give_way;
 use super::*;
 
 /// A place with a store `s.rec`, a damaged one `d.rec`, and `bad.csv` with a row that does not fit.
@@ -83,7 +82,7 @@ fn force_replaces_no_symbolic_link() {
 /// `salvage --list` truncated an existing file and wrote into it: also through links, including
 /// dangling ones, and into all names of the file.
 #[test]
-fn a_list_is_a_file_of_its_own_as_other_outputs_are() {
+fn a_list_replaces_no_file_unasked() {
     let place = stores();
     let salvage = |more: &[&str]| place.run([&with(&SALVAGE, "list.csv"), more].concat());
     symlink("nowhere.csv", place.path("list.csv")).unwrap();
@@ -117,7 +116,6 @@ fn sleeps(child: &Child) -> bool {
 
 fn spawn(place: &Place, line: &[&str]) -> Child {
     let mut command = place.command(line);
-    give_way(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -157,7 +155,10 @@ fn a_command_whose_output_is_a_pipe_without_a_reader_is_ended_by_a_signal() {
 fn until(mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
-        assert!(started.elapsed() < Duration::from_secs(30), "it is not so after half a minute");
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "the event did not happen within half a minute"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -168,7 +169,7 @@ fn aside(place: &Place) -> Vec<String> {
     place.files().into_iter().filter(is_aside).collect()
 }
 
-/// The leftovers stayed for ever.
+/// The leftovers of a killed command stayed for ever.
 #[test]
 fn the_next_command_removes_the_leftovers_of_a_killed_one() {
     let place = stores();
@@ -220,8 +221,7 @@ fn the_next_command_removes_the_leftovers_of_a_killed_one() {
     }
 }
 
-/// Rows kept by an interrupted load are not a leftover for another command with the same rejects
-/// file.
+/// Finds a command with the same rejects file that removes the kept rows of an interrupted load.
 #[test]
 fn the_kept_rows_of_an_interrupted_load_stay() {
     let place = stores();
@@ -231,7 +231,7 @@ fn the_kept_rows_of_an_interrupted_load_stay() {
     let line = [&line[..], &["--rejects", "bad-rows.csv"]].concat();
     let mut child = spawn(&place, &line);
     while !place.path("new.rec-unfinished-progress").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it was too quick");
+        assert!(child.try_wait().unwrap().is_none(), "the command ended before it was killed");
         std::thread::yield_now();
     }
     child.kill().unwrap();

@@ -97,7 +97,7 @@ fn cut_as(place: &Place, user: u32, args: &[&str]) {
         }
         let _ = fs::remove_file(place.path(args[6]));
     }
-    panic!("no load was slow enough to be cut");
+    panic!("every load ended before it was killed");
 }
 
 /// Everything below the shared directory and the users' directories: its owner and its content.
@@ -161,7 +161,8 @@ fn files_of_another_user_are_neither_resumed_nor_removed() {
     assert!(ran.stderr.contains("other users may write to it"), "{ran:?}");
 }
 
-/// Each file that a maker of `x.rec` removes or continues, left by another user.
+/// Finds a maker of `x.rec` that removes or continues another user's file, or whose error does not
+/// name it.
 #[test]
 fn another_user_s_file_under_each_name_is_an_error_that_names_it() {
     let Some(place) = shared_place() else { return };
@@ -233,6 +234,7 @@ fn set_aside(place: &Place) -> String {
     place.files().into_iter().find(|name| name.starts_with(".bad.csv.")).unwrap()
 }
 
+/// Finds a load that continues from a progress file which other users may have written.
 #[test]
 fn a_progress_file_that_is_a_link_or_open_to_others_is_not_trusted() {
     type Change = fn(&Path, &Path);
@@ -265,7 +267,8 @@ fn a_progress_file_that_is_a_link_or_open_to_others_is_not_trusted() {
     }
 }
 
-/// The bad rows are written beside the file of `--rejects`, where other users may have put a link.
+/// Finds a load that writes the bad rows through a link which another user put beside the file of
+/// `--rejects`.
 #[test]
 fn the_rows_set_aside_are_written_to_no_other_file() {
     type Put = fn(&Path, &Path);
@@ -292,6 +295,7 @@ fn the_rows_set_aside_are_written_to_no_other_file() {
     }
 }
 
+/// Finds a load that continues in a file to which an unfinished store links.
 #[test]
 fn an_unfinished_store_that_is_a_link_is_not_resumed() {
     for hard in [false, true] {
@@ -309,7 +313,7 @@ fn an_unfinished_store_that_is_a_link_is_not_resumed() {
     }
 }
 
-/// A progress file's content is never a path, even in the user's own file.
+/// Finds a load that takes a path from a progress file, even the user's own.
 #[test]
 fn a_progress_file_names_no_file() {
     let place = cut();

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Finds a value that `get` shows wrongly.
 #[test]
 fn get_shows_records_as_columns() {
     let place = Place::new();
@@ -22,6 +23,7 @@ rgb                   [1,2,255]                   [9,9,9]
     );
 }
 
+/// Finds a format of `get` that other programs cannot parse.
 #[test]
 fn get_writes_csv_and_ndjson() {
     let place = Place::new();
@@ -42,6 +44,7 @@ Ada,36,0.1,1815-12-10,1852-11-27T12:00:00Z,\"\",true,\"[1,2,255]\"
     );
 }
 
+/// Finds a `get` that succeeds without a record.
 #[test]
 fn a_missing_record_is_an_error() {
     let place = Place::new();
@@ -60,6 +63,7 @@ fn a_missing_record_is_an_error() {
     assert!(place.usage(["get", "people.rec"]).contains("<ID>..."));
 }
 
+/// Finds a column that a wide or special value misaligns.
 #[test]
 fn scan_lists_records_in_aligned_columns() {
     let place = Place::new();
@@ -75,6 +79,7 @@ fn scan_lists_records_in_aligned_columns() {
     );
 }
 
+/// Finds an option of `scan` that selects other fields or records.
 #[test]
 fn scan_selects_filters_and_limits() {
     let place = Place::new();
@@ -102,8 +107,9 @@ fn scan_selects_filters_and_limits() {
     );
 }
 
+/// Finds a `scan --count` that counts other records than `scan` lists.
 #[test]
-fn scan_counts() {
+fn scan_counts_the_records_that_it_would_list() {
     let place = Place::new();
     people(&place);
     let count = |args: &[&str]| place.ok([&["scan", "people.rec", "--count"], args].concat());
@@ -113,6 +119,7 @@ fn scan_counts() {
     assert!(place.usage(["scan", "people.rec", "--count", "--format", "csv"]).contains("--count"));
 }
 
+/// Finds a command that skips an invalid value, or leaves a part of an export.
 #[test]
 fn unreadable_records_are_named_in_every_format() {
     let place = Place::new();
@@ -140,13 +147,14 @@ fn unreadable_records_are_named_in_every_format() {
     assert_eq!(
         place.ok(["set", "people.rec", "1", "age=41"]),
         "age: not readable -> 41\n",
-        "which is how to mend it"
+        "`set` must repair the value"
     );
     place.ok(["verify", "people.rec"]);
 }
 
+/// Finds an error of a condition or a range without its fault.
 #[test]
-fn wrong_scans_say_what_is_wrong() {
+fn errors_of_scan_name_the_fault() {
     let place = Place::new();
     people(&place);
     let scan = |args: &[&str]| place.error([&["scan", "people.rec"], args].concat());
@@ -173,6 +181,7 @@ fn wrong_scans_say_what_is_wrong() {
     assert!(usage("a..").contains("\"a\" is not a record number"));
 }
 
+/// Finds a `--select` that splits a field's name at a comma.
 #[test]
 fn a_field_name_may_have_a_comma() {
     let place = Place::new();
@@ -188,6 +197,7 @@ fn a_field_name_may_have_a_comma() {
     assert_eq!(place.ok(["scan", "s.rec", "--select", "b,a"]), "#  b  a\n0  3  2\n");
 }
 
+/// Finds a `scan` that keeps a long table in memory to align it.
 #[test]
 fn a_long_table_streams_with_the_widths_of_its_first_rows() {
     let place = Place::new();
@@ -206,12 +216,13 @@ fn a_long_table_streams_with_the_widths_of_its_first_rows() {
     assert_eq!(lines[2_999..], ["2998  8  ab", "2999  1000000  ab"]);
 }
 
+/// Finds a command that reports an error when its reader has ended.
 #[test]
 fn a_closed_pipe_ends_a_command_quietly() {
     let place = Place::new();
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
     let mut store = DynStore::create(place.path("many.rec"), &schema).unwrap();
-    store.append_packed(&vec![7; 8 * 200_000]).unwrap(); // more than any pipe holds
+    store.append_packed(&vec![7; 8 * 200_000]).unwrap(); // more than a pipe holds
     store.close().unwrap();
     for format in ["table", "csv", "ndjson"] {
         let mut command = place.command(["scan", "many.rec", "--format", format]);
@@ -224,6 +235,7 @@ fn a_closed_pipe_ends_a_command_quietly() {
     }
 }
 
+/// Finds a command that succeeds although its output was lost.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_under_standard_output_is_an_error() {
@@ -234,7 +246,7 @@ fn a_full_disk_under_standard_output_is_an_error() {
         (["scan", "people.rec", "--format", "csv"], 1),
         (["scan", "people.rec", "--format", "ndjson"], 1),
         (["info", "people.rec", "--format", "table"], 1),
-        // 1 would be its verdict.
+        // Status 1 would be the verdict of `verify`.
         (["verify", "people.rec", "--format", "table"], 3),
         (["schema", "people.rec", "--as", "json"], 1),
     ] {
@@ -247,6 +259,7 @@ fn a_full_disk_under_standard_output_is_an_error() {
     }
 }
 
+/// Finds a figure that `info` shows wrongly.
 #[test]
 fn info_shows_the_parts_of_the_store() {
     let place = Place::new();
@@ -269,8 +282,9 @@ fn info_shows_the_parts_of_the_store() {
     }
 }
 
+/// Finds an `info --json` that programs cannot parse, or that changes the store.
 #[test]
-fn info_is_one_object_for_programs() {
+fn info_writes_one_json_object() {
     let place = Place::new();
     let path = people(&place);
     let before = bytes(&path);
@@ -293,11 +307,12 @@ fn info_is_one_object_for_programs() {
     assert!(csv.starts_with("property,value\npath,people.rec\nrecords,3\n"), "{csv}");
     assert!(csv.contains("\nheader_slots.1.records,3\n"), "{csv}");
     assert!(place.usage(["info", "people.rec", "--json", "--format", "csv"]).contains("--json"));
-    assert_eq!(bytes(&path), before, "reading changes nothing");
+    assert_eq!(bytes(&path), before, "a reading command changed the store");
 }
 
+/// Finds a form of `schema` with another layout than the file.
 #[test]
-fn schema_lists_fields_and_speaks_languages() {
+fn schema_lists_fields_in_every_form() {
     let place = Place::new();
     people(&place);
     assert_eq!(
@@ -331,14 +346,15 @@ rgb,uint8[3],46,3,
         assert!(parts.iter().all(|part| text.contains(part)), "{language}: {text}");
     }
     let text = place.error(["schema", "people.rec", "--as", "rust"]);
-    assert!(text.contains("rgb: uint8[3]"), "what a language cannot say is an error: {text}");
+    assert!(text.contains("rgb: uint8[3]"), "the error does not name the field: {text}");
     assert!(
         place.usage(["schema", "people.rec", "--as", "cobol"]).contains("json, rust, c, numpy")
     );
 }
 
+/// Finds a doubt about a sound store.
 #[test]
-fn verify_finds_nothing_in_a_good_store() {
+fn verify_has_no_doubts_about_a_sound_store() {
     let place = Place::new();
     people(&place);
     assert_eq!(
@@ -349,6 +365,7 @@ fn verify_finds_nothing_in_a_good_store() {
     assert_eq!(place.ok(["verify", "people.rec", "--format", "ndjson"]), "");
 }
 
+/// Finds a doubt with a wrong place, or a list that hides how many it leaves out.
 #[test]
 fn verify_lists_its_doubts() {
     let place = Place::new();
@@ -377,11 +394,12 @@ fn verify_lists_its_doubts() {
         "flatrec: people.rec: 3 doubts in 3 records, 2 of them not listed (--limit)\n"
     );
     assert!(ran.stdout.starts_with("{\"record\":null,\"field\":null,\"byte\":0,"), "{ran:?}");
-    assert_eq!(bytes(&path), damaged, "verify changes nothing");
+    assert_eq!(bytes(&path), damaged, "verify changed the store");
 }
 
+/// Finds "1 records".
 #[test]
-fn verify_counts_one_as_one() {
+fn verify_writes_one_record_in_the_singular() {
     let place = Place::new();
     let schema = Schema::packed([Field::new("on", DataType::Bool)]).unwrap();
     let mut store = DynStore::create(place.path("one.rec"), &schema).unwrap();
@@ -395,6 +413,7 @@ fn verify_counts_one_as_one() {
     assert_eq!(ran.stderr, "flatrec: one.rec: 1 doubt in 1 record\n");
 }
 
+/// Finds a command that does not say that a file is not a store.
 #[test]
 fn every_command_refuses_a_file_that_is_not_a_store() {
     let place = Place::new();
@@ -423,6 +442,7 @@ fn every_command_refuses_a_file_that_is_not_a_store() {
     assert_eq!(ran.stderr, "flatrec: short.rec: 1 doubt\n");
 }
 
+/// Finds a help text without the exit statuses, or with colours in a file.
 #[test]
 fn help_and_version_end_with_status_0() {
     let place = Place::new();
@@ -432,7 +452,7 @@ fn help_and_version_end_with_status_0() {
     ] {
         let help = place.ok([command, "--help"]);
         assert!(help.contains("\nExamples:\n  flatrec "), "{command}: {help}");
-        assert!(!help.contains('\x1b'), "{command}: colours only on a terminal");
+        assert!(!help.contains('\x1b'), "{command} writes colours to a file");
     }
     let help = place.ok(["--help"]);
     for status in ["  0    done", "  1    failed", "  2    a wrong", "  3    the work was done"] {

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::interrupt::{give_way, interrupt, was_run_in_a_console_of_its_own};
+use super::interrupt::{interrupt, was_run_in_a_console_of_its_own};
 use super::shell::shell;
 use super::skip::skip;
 use super::*;
@@ -30,7 +30,7 @@ const SCHEMA: &str = r#"{ "record_size": 38, "fields": [
     { "name": "delay", "type": "int64", "offset": 29, "nullable": true }
 ] }"#;
 
-/// A place with the rows in `in.csv`, and their types.
+/// A place with the rows in `in.csv` and their types.
 fn place() -> Place {
     let place = Place::new();
     place.write("in.csv", rows());
@@ -59,7 +59,6 @@ fn remove_all(place: &Place, keep: &[&str]) {
 
 fn spawn(place: &Place, args: &[&str]) -> Child {
     let mut command = place.command(args);
-    give_way(&mut command);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -84,7 +83,7 @@ fn cut_by(place: &Place, args: &[&str], end: impl Fn(&mut Child)) -> Ran {
         }
         remove_all(place, &["in.csv", "in.csv.gz", "schema.json"]);
     }
-    panic!("no load was slow enough to be cut");
+    panic!("every load ended before it was killed");
 }
 
 fn cut(place: &Place, args: &[&str]) {
@@ -134,6 +133,7 @@ fn has_gone_on(stdout: &[u8]) -> bool {
     String::from_utf8_lossy(stdout).contains("resumed   behind row ")
 }
 
+/// Finds a kill after which a resumed load loses a row or loads it twice.
 #[test]
 fn a_load_killed_anywhere_is_resumed_with_the_same_result() {
     let place = place();
@@ -169,9 +169,10 @@ fn a_load_killed_anywhere_is_resumed_with_the_same_result() {
         assert_eq!(files.len(), 6, "{files:?}");
         remove_all(&place, &["in.csv", "schema.json"]);
     }
-    assert!(gone_on > 0, "not one of {kills} kills left anything to go on with");
+    assert!(gone_on > 0, "none of {kills} kills left progress to resume from");
 }
 
+/// Finds a leftover of a resumed load, or a load that refuses its input under a new name.
 #[test]
 fn a_finished_resume_leaves_no_files_behind() {
     let place = place();
@@ -181,7 +182,7 @@ fn a_finished_resume_leaves_no_files_behind() {
     // The load may have been killed while it wrote its progress under another name.
     files.retain(|name| name != "out.rec-unfinished-progress-new");
     assert_eq!(files.len(), 7, "{files:?}");
-    // After a move it is still the same input.
+    // The input is the same after a move.
     fs::rename(place.path("in.csv"), place.path("moved.csv")).unwrap();
     let row = resumed(&place, &load("moved.csv", &["--resume"]));
     assert!(row > 1000, "row {row}");
@@ -192,6 +193,7 @@ fn a_finished_resume_leaves_no_files_behind() {
     );
 }
 
+/// Finds a Ctrl-C that loses the loaded rows, or whose message does not say how to continue.
 #[test]
 fn an_interrupted_load_says_how_to_resume() {
     if was_run_in_a_console_of_its_own("resume::an_interrupted_load_says_how_to_resume") {
@@ -210,8 +212,9 @@ fn an_interrupted_load_says_how_to_resume() {
     assert!(records(&place) == expected && place.read("bad.csv") == rejects);
 }
 
+/// Finds a `--resume` that continues with another input.
 #[test]
-fn another_input_is_refused_and_nothing_changed() {
+fn a_resume_refuses_another_input_and_changes_nothing() {
     let place = place();
     let args = load("in.csv", &["--resume"]);
     cut(&place, &load("in.csv", &[]));
@@ -243,8 +246,9 @@ fn another_input_is_refused_and_nothing_changed() {
     resumed(&place, &args);
 }
 
+/// Finds a `--resume` that continues with options that give other records.
 #[test]
-fn other_options_are_refused_by_name() {
+fn a_resume_refuses_other_options_and_names_them() {
     let place = place();
     cut(&place, &load("in.csv", &[]));
     place.write("wider.json", SCHEMA.replace("utf8(25)", "utf8(24)"));
@@ -274,6 +278,7 @@ fn other_options_are_refused_by_name() {
     resumed(&place, &load("in.csv", &["--resume"]));
 }
 
+/// Finds a `--resume` that fails without progress, or that uses the progress of another store.
 #[test]
 fn with_nothing_to_resume_the_load_starts() {
     let place = place();
@@ -300,7 +305,7 @@ fn with_nothing_to_resume_the_load_starts() {
     );
     remove_all(&place, &["in.csv", "schema.json"]);
 
-    // Nor has one beside another store.
+    // Neither does the progress file of another store.
     cut(&place, &load("in.csv", &[]));
     let progress = bytes(&place.path("out.rec-unfinished-progress"));
     fs::remove_file(place.path("out.rec-unfinished-progress")).unwrap();
@@ -310,8 +315,9 @@ fn with_nothing_to_resume_the_load_starts() {
     assert!(ran.stderr.starts_with(note) && !ran.stdout.contains("resumed "), "{ran:?}");
 }
 
+/// Finds a reading command that spoils an unfinished store.
 #[test]
-fn looking_into_an_unfinished_store_does_not_end_it() {
+fn reading_an_unfinished_store_does_not_end_it() {
     let place = place();
     let (expected, rejects, _) = uninterrupted(&place);
     cut(&place, &load("in.csv", &[]));
@@ -322,6 +328,7 @@ fn looking_into_an_unfinished_store_does_not_end_it() {
     assert!(records(&place) == expected && place.read("bad.csv") == rejects);
 }
 
+/// Finds a `load` that continues an unfinished one unasked.
 #[test]
 fn without_resume_the_load_starts_over() {
     let place = place();
@@ -340,6 +347,7 @@ fn without_resume_the_load_starts_over() {
     );
 }
 
+/// Finds a failed load that leaves progress, which would fail again.
 #[test]
 fn a_bad_row_is_not_an_interruption() {
     let place = place();
@@ -356,6 +364,7 @@ fn a_bad_row_is_not_an_interruption() {
     assert_eq!(place.files(), files);
 }
 
+/// Finds a `--resume` that reads a gzip file from the wrong place, or accepts a stream.
 #[test]
 fn a_gzipped_input_is_resumed_and_a_stream_is_not() {
     let place = place();
@@ -375,8 +384,9 @@ fn a_gzipped_input_is_resumed_and_a_stream_is_not() {
     );
 }
 
+/// Finds a `--resume` that infers other types than the first load.
 #[test]
-fn types_are_not_inferred_again() {
+fn a_resume_does_not_infer_the_types_again() {
     let place = place();
     let args = ["load", "in.csv", "out.rec", "--null", "NA", "--progress-every", "1"];
     place.ok(args);
@@ -388,8 +398,9 @@ fn types_are_not_inferred_again() {
     assert_eq!(place.files(), ["in.csv", "out.rec", "out.rec-lock", "out.rec-sum", "schema.json"]);
 }
 
+/// Finds a `--resume` that forgets `--deletes`.
 #[test]
-fn a_store_with_deletes_is_resumed_as_one() {
+fn a_resume_keeps_the_store_s_deletes() {
     let place = place();
     let args = ["load", "in.csv", "out.rec", "--null", "NA", "--progress-every", "1", "--deletes"];
     place.ok(args);
@@ -406,7 +417,8 @@ fn a_store_with_deletes_is_resumed_as_one() {
     }
 }
 
-/// A kill between the last steps: the store has its name, the rejects do not.
+/// Finds a load that stays unfinished after a kill between its last steps, when the store has its
+/// name and the rejects do not.
 #[test]
 fn a_load_interrupted_at_its_very_end_is_finished() {
     let place = place();
@@ -430,6 +442,7 @@ fn a_load_interrupted_at_its_very_end_is_finished() {
     }
 }
 
+/// Finds a load that overwrites a user's file under a name of its progress.
 #[test]
 fn a_file_in_the_way_is_not_overwritten() {
     let place = place();
@@ -452,18 +465,23 @@ fn a_file_in_the_way_is_not_overwritten() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
 }
 
+/// Finds a load that syncs its progress although it ends soon.
 #[test]
 fn a_short_load_writes_no_progress() {
     let place = place();
     let mut child = spawn(&place, &load("in.csv", &[])[..9]);
     while child.try_wait().unwrap().is_none() {
-        assert!(!place.path("out.rec-unfinished-progress").exists(), "two seconds have not passed");
+        assert!(
+            !place.path("out.rec-unfinished-progress").exists(),
+            "the load wrote its progress within two seconds"
+        );
         if place.path("out.rec-unfinished").exists() {
             child.kill().unwrap();
         }
     }
 }
 
+/// Finds a full disk that loses the loaded rows.
 #[cfg(any(target_os = "linux", windows))]
 #[test]
 fn a_load_that_fills_the_disk_resumes_when_there_is_space() {
@@ -494,7 +512,7 @@ fn a_load_that_fills_the_disk_resumes_when_there_is_space() {
     assert!(store[65_536..] == expected && set_aside == rejects.as_bytes());
 }
 
-/// A file that takes one of the progress file's names during a load is not replaced.
+/// Finds a load that replaces a file which takes a name of its progress during the load.
 #[cfg(target_os = "linux")]
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user stops no process at once")]
@@ -528,6 +546,6 @@ fn a_file_put_at_a_progress_name_during_a_load_is_kept() {
             remove_all(&place, &["in.csv", "schema.json"]);
             put
         });
-        assert!(met, "each load was quicker");
+        assert!(met, "every load ended before it was stopped");
     }
 }

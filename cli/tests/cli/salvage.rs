@@ -18,6 +18,8 @@ fn flip(path: &Path, offset: usize) {
     std::fs::write(path, damaged).unwrap();
 }
 
+/// Finds a store without checksums that the user did not ask for, or a change that does not update
+/// them.
 #[test]
 fn load_keeps_checksums_unless_told_not_to() {
     let place = Place::new();
@@ -49,8 +51,9 @@ fn load_keeps_checksums_unless_told_not_to() {
     );
 }
 
+/// Finds a `salvage` that saves damaged records unasked, or does not list them.
 #[test]
-fn damage_is_named_skipped_and_accepted_only_when_asked() {
+fn salvage_lists_damage_and_saves_it_only_if_asked() {
     let place = Place::new();
     let path = loaded(&place);
     flip(&path, 65_536 + 70_000);
@@ -76,7 +79,7 @@ fn damage_is_named_skipped_and_accepted_only_when_asked() {
     assert_eq!(
         place.ok(["get", "saved.rec", "8192", "--format", "csv"]),
         "n\n16384\n",
-        "without gaps"
+        "the saved records are not renumbered without gaps"
     );
     let text = place.error(["salvage", "out.rec", "saved.rec"]);
     assert!(text.contains("saved.rec: already exists"), "{text}");
@@ -103,6 +106,7 @@ fn damage_is_named_skipped_and_accepted_only_when_asked() {
     );
 }
 
+/// Finds a `salvage` that stops at the end of a truncated file, or changes its source.
 #[test]
 fn a_store_without_checksums_is_saved_as_far_as_it_can_be_read() {
     let place = Place::new();
@@ -118,10 +122,11 @@ fn a_store_without_checksums_is_saved_as_far_as_it_can_be_read() {
     assert_eq!(
         place.files(),
         ["people.rec", "saved.rec", "saved.rec-lock", "saved.rec-sum"],
-        "no lock file for the damaged store"
+        "salvage made a file beside the damaged store"
     );
 }
 
+/// Finds a `salvage` that succeeds although the newest commits are lost.
 #[test]
 fn a_missing_log_is_a_failure() {
     let place = Place::new();
@@ -144,12 +149,13 @@ fn a_missing_log_is_a_failure() {
     assert_eq!(place.ok(["scan", "saved.rec", "--count"]), "20000\n");
 }
 
+/// Finds a `checkpoint` that fails at a damaged block, or hides the damage.
 #[test]
 fn a_checkpoint_writes_the_log_into_a_damaged_block_and_says_so() {
     let place = Place::new();
     let path = loaded(&place);
     flip(&path, 65_536 + 70_000);
-    // Beside a reader the change stays in the log. Once the command failed at such a block.
+    // Beside a reader the change stays in the log. The command failed at such a block.
     let reader = DynDatabase::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     place.ok(["set", "out.rec", "8200", "n=1"]);

@@ -23,6 +23,7 @@ fn set(database: &DynDatabase) {
     transaction.commit(Durability::Immediate).unwrap();
 }
 
+/// Finds a reader or writer that `info` omits or shows wrongly.
 #[test]
 fn info_shows_the_programs_that_have_the_store_open() {
     let place = Place::new();
@@ -51,19 +52,19 @@ fn info_shows_the_programs_that_have_the_store_open() {
     let held = json["readers_hold_log_bytes"].as_u64().unwrap();
     assert!(held > 49 && held == json["log"]["len_bytes"].as_u64().unwrap(), "{json}");
     assert!(lines[2].starts_with(&format!("readers 1; {held} bytes")), "{lines:?}");
-    let commit = snapshot.commit();
+    let commit = snapshot.commit_id().get();
     let begin = format!("process {own}, which has held commit {commit} for ");
     assert!(lines[3].starts_with(&begin) && lines[3].ends_with(", 2 commits behind"), "{lines:?}");
     assert_eq!(json["readers"][0]["oldest_commit"], commit);
     assert_eq!(json["readers"][0]["commits_behind"], 2);
     assert!(json["readers"][0]["held_for_seconds"].as_u64().is_some());
-    assert_eq!(database.readers().unwrap().len(), 1, "info has left no place behind");
+    assert_eq!(database.readers().unwrap().len(), 1, "info left an entry in the reader table");
 
     drop((snapshot, reader));
     let store = DynStore::open_read_only(&path).unwrap();
     let info = store.info().unwrap();
     assert_eq!(info.writer.unwrap().process, Some(own.into()));
-    assert_eq!(info.readers, [], "but for the handle that is asked");
+    assert_eq!(info.readers, [], "the handle lists itself");
     drop(store);
     database.close().unwrap();
     assert_eq!(shown(&place).0, ["log none", "writer none", "readers none"]);
@@ -71,8 +72,9 @@ fn info_shows_the_programs_that_have_the_store_open() {
     assert_eq!(store.info().unwrap().writer.unwrap().process, Some(own.into()));
 }
 
+/// Finds an error that does not say which process has the store open.
 #[test]
-fn a_second_writer_gets_the_process_of_the_first() {
+fn an_error_of_a_second_writer_names_the_first_one_s_process() {
     let place = Place::new();
     let path = people(&place);
     let database = DynDatabase::open(&path).unwrap();
@@ -103,9 +105,10 @@ fn a_second_writer_gets_the_process_of_the_first() {
     options.open(&path).unwrap().close().unwrap();
 }
 
-/// Words of another store, or an empty lock file, do not name the writer of this store.
+/// Finds an error that names the writer of another store, by shared words that are not this
+/// store's.
 #[test]
-fn words_that_are_not_this_stores_name_no_writer() {
+fn shared_words_of_another_store_name_no_writer() {
     let place = Place::new();
     let path = people(&place);
     let store = DynStore::open(&path).unwrap();
@@ -159,7 +162,8 @@ const LOOKING: [&[&str]; 4] = [
     &["verify", "people.rec", "--rebuild"],
 ];
 
-/// A user's file in the place of the lock file is named and stays unchanged, whatever its length.
+/// Finds a command that changes a user's file in the place of the lock file, or whose error does
+/// not name it.
 #[test]
 fn a_foreign_file_in_the_lock_files_place_is_named_and_kept() {
     let place = Place::new();
@@ -187,10 +191,10 @@ fn a_foreign_file_in_the_lock_files_place_is_named_and_kept() {
     }
 }
 
-/// False words in a lock file change no records and do no damage. At most a command says that the
-/// store is locked.
+/// Finds shared words that change the records which a command shows, or do damage. At most a
+/// command may say that the store is locked.
 #[test]
-fn claims_in_a_lock_file_change_nothing_that_is_read() {
+fn false_shared_words_change_no_records() {
     let place = Place::new();
     let path = people(&place);
     place.ok(["verify", "people.rec", "--rebuild"]);
@@ -204,7 +208,7 @@ fn claims_in_a_lock_file_change_nothing_that_is_read() {
         }
         bytes
     };
-    // The last two keep the store's word, so that the rest is used.
+    // The last two keep the word that names the store, so that handles use the others.
     let claims = [
         ("the highest numbers", filled(72, 0, &|_| u64::MAX)),
         ("any numbers", filled(72, 0, &|at| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
@@ -219,14 +223,14 @@ fn claims_in_a_lock_file_change_nothing_that_is_read() {
     for (what, claim) in &claims {
         for is_open in [false, true] {
             let writer = is_open.then(|| DynDatabase::open(&path).unwrap());
-            // Written in place: another file would be another lock.
+            // Writes in place, because another file would be another lock.
             std::fs::File::options().write(true).open(&lock).unwrap().write_all(claim).unwrap();
             for args in &LOOKING[1..if is_open { 3 } else { 4 }] {
                 let ran = ends(&place, args);
                 let about = format!("{what}, open: {is_open}: {args:?}: {ran:?}");
                 if is_open && ran.status == Some(1) {
                     assert!(ran.stderr.contains("locked by another handle"), "{about}");
-                    // Once the command waited ten seconds for a commit that no writer can publish.
+                    // The command waited ten seconds for a commit that no writer can publish.
                     assert!(ran.stderr.contains("the lock file is damaged"), "{about}");
                     continue;
                 }

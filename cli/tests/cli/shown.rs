@@ -18,8 +18,8 @@ fn check_shown(ran: &Ran, about: &str) {
     assert!(!forged, "{about}: {ran:?}");
 }
 
-/// A file's name went to the terminal unchanged.
-#[cfg(unix)] // no such name is one on Windows
+/// Commands wrote a file's name to the terminal unchanged.
+#[cfg(unix)] // Windows refuses such names
 #[test]
 fn no_name_of_a_file_commands_the_terminal() {
     let place = Place::new();
@@ -74,10 +74,11 @@ fn no_name_of_a_file_commands_the_terminal() {
     assert!(said.starts_with(&format!("open {ESCAPED}.none: not found")), "{said}");
     let json = place.ok(["info", &store, "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["path"].as_str().unwrap(), store, "for programs it stays what it is");
+    assert_eq!(json["path"].as_str().unwrap(), store, "JSON must have the unchanged name");
 }
 
-/// So did the names and texts of a store's fields. A field's name has no control characters.
+/// Commands wrote the names and texts of a store's fields unchanged too. A field's name has no
+/// control characters, but may have other special ones.
 #[test]
 fn no_text_of_a_store_commands_the_terminal() {
     const FIELD: &str = "a\u{202e}cer";
@@ -106,7 +107,7 @@ fn no_text_of_a_store_commands_the_terminal() {
         check_shown(&ran, &format!("{args:?}"));
     }
     let csv = place.ok(["scan", "s.rec", "--format", "csv"]);
-    assert_eq!(csv, format!("{FIELD},text\n7,\"{HOSTILE}\"\n"), "for programs");
+    assert_eq!(csv, format!("{FIELD},text\n7,\"{HOSTILE}\"\n"), "CSV must have the unchanged text");
 }
 
 /// `scan /dev/fd/3` failed because there was no lock file in `/dev/fd`; run by root, `info

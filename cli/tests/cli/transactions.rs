@@ -8,7 +8,7 @@ use super::*;
 fn numbers(place: &Place) -> PathBuf {
     let path = place.path("n.rec");
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..10u64 {
         transaction.append(&n.to_le_bytes()).unwrap();
@@ -21,7 +21,7 @@ fn numbers(place: &Place) -> PathBuf {
 /// The records of a store, in their order.
 fn records(path: &Path) -> Vec<(u64, Vec<u8>)> {
     let database = DynDatabase::open(path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     snapshot.iter().map(|(id, record)| (id, record.to_vec())).collect()
 }
 
@@ -29,8 +29,9 @@ fn ids(path: &Path) -> Vec<u64> {
     records(path).into_iter().map(|(id, _)| id).collect()
 }
 
+/// Finds a `delete` that deletes the records before a wrong one.
 #[test]
-fn delete_takes_all_of_its_records_or_none() {
+fn delete_deletes_all_of_its_records_or_none() {
     let place = Place::new();
     let path = numbers(&place);
     assert_eq!(place.ok(["delete", "n.rec", "3"]), "1 record of n.rec was deleted, 9 are left\n");
@@ -51,7 +52,7 @@ fn delete_takes_all_of_its_records_or_none() {
     assert!(bytes(&path)[65_536..] == before[65_536..]);
     assert_eq!(ids(&path), [1, 2, 4, 5, 6, 7, 8]);
     assert!(place.usage(["delete", "n.rec"]).contains("<ID>"));
-    assert_eq!(place.files(), ["n.rec", "n.rec-lock"], "the log is gone");
+    assert_eq!(place.files(), ["n.rec", "n.rec-lock"], "the command left its log");
 
     people(&place);
     assert_eq!(
@@ -61,6 +62,7 @@ fn delete_takes_all_of_its_records_or_none() {
     assert_eq!(ids(&place.path("people.rec")), [0, 1, 2]);
 }
 
+/// Finds a `set` that revives a deleted record.
 #[test]
 fn a_deleted_record_cannot_be_set() {
     let place = Place::new();
@@ -73,6 +75,7 @@ fn a_deleted_record_cannot_be_set() {
     assert_eq!(records(&path)[2], (2, 7u64.to_le_bytes().to_vec()));
 }
 
+/// Finds a `set` that changes the records before a missing one.
 #[test]
 fn set_changes_several_records_or_none() {
     let place = Place::new();
@@ -103,6 +106,8 @@ fn log_of(place: &Place) -> Vec<String> {
     lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
+/// Finds a command that overwrites what a reader holds, or leaves a log that `checkpoint` cannot
+/// end.
 #[test]
 fn beside_a_reader_changes_stay_in_the_log_until_it_has_ended() {
     let place = Place::new();
@@ -143,8 +148,9 @@ fn beside_a_reader_changes_stay_in_the_log_until_it_has_ended() {
     place.ok(["checkpoint", "people.rec"]);
 }
 
+/// Finds a kill after which a part of the rows is there.
 #[test]
-fn an_append_killed_anywhere_has_added_all_or_nothing() {
+fn an_append_killed_anywhere_adds_all_rows_or_none() {
     let place = Place::new();
     place.write("in.csv", "a,b\n1,2\n");
     let rows: String = (0..150_000).map(|n| format!("{n},{}\n", n / 2)).collect();
@@ -162,11 +168,14 @@ fn an_append_killed_anywhere_has_added_all_or_nothing() {
         child.kill().unwrap();
         let added = child.wait().unwrap().success();
         let found: u64 = place.ok(["scan", "out.rec", "--count"]).trim().parse().unwrap();
-        assert!(found == count + 150_000 || !added && found == count, "{found} after {count}");
+        assert!(
+            found == count + 150_000 || !added && found == count,
+            "the store has {found} records after {count}"
+        );
         cuts += u32::from(found == count);
         count = found;
     }
-    assert!(cuts > 0, "not one kill came in time");
+    assert!(cuts > 0, "every append ended before its kill");
     assert_eq!(place.ok(["set", "out.rec", "0", "a=5"]), "a: 1 -> 5\n");
     let verified = place.ok(["verify", "out.rec"]);
     assert!(

@@ -28,7 +28,8 @@ fn place() -> Place {
 fn hold(place: &Place) -> (DynStore, DynStore) {
     let written = DynStore::open(place.path("s.rec")).unwrap();
     let schema = written.schema().clone();
-    let made = DynStore::options().create_aside(place.path("o.rec"), &schema, false).unwrap();
+    let made =
+        DynStore::create_options().create_aside(place.path("o.rec"), &schema, false).unwrap();
     (written, made)
 }
 
@@ -53,12 +54,13 @@ fn appends_that_wait_all_get_in() {
     }
     commits.sort_unstable();
     let expected: Vec<usize> = (1..=APPENDS).map(|n| 3 + 3 * n).collect();
-    assert_eq!(commits, expected, "each has come after another");
+    assert_eq!(commits, expected, "the appends did not come one after the other");
     let counted = place.ok(["scan", "s.rec", "--count"]);
     assert_eq!(counted, format!("{}\n", 3 + 3 * APPENDS));
     assert!(place.ok(["verify", "s.rec"]).ends_with("no doubts\n"));
 }
 
+/// Finds a writing command that ignores `--wait`, or whose error does not mention it.
 #[test]
 fn every_command_that_writes_waits_for_the_lock_or_says_how_long_it_waited() {
     let salvage = ["salvage", "s.rec", "o.rec"];
@@ -84,6 +86,7 @@ fn every_command_that_writes_waits_for_the_lock_or_says_how_long_it_waited() {
     }
 }
 
+/// Finds a reading command that waits for a lock.
 #[test]
 fn reading_commands_need_no_wait_option() {
     let place = place();
@@ -98,7 +101,7 @@ fn reading_commands_need_no_wait_option() {
     }
 }
 
-/// A signal ends a wait, which leaves nothing.
+/// Finds a wait that a signal does not end, or that leaves files.
 #[cfg(unix)]
 #[test]
 fn a_wait_can_be_interrupted() {

@@ -8,6 +8,7 @@ use super::*;
 
 const CSV: &str = "id,name\n1,Łukasz\n2,航班\n3,🦀\n";
 
+/// Finds a byte order mark or a CR that becomes a part of a value.
 #[test]
 fn text_from_windows_editors_loads_like_any_other() {
     let place = Place::new();
@@ -25,7 +26,7 @@ fn text_from_windows_editors_loads_like_any_other() {
     place.ok(["load", "plain.csv", "given.rec", "--schema", "schema.json"]);
 }
 
-/// Standard output has exactly the written bytes: UTF-8, without CR before LF.
+/// Finds an output that Windows translates: it must be UTF-8 without a CR before each LF.
 #[test]
 fn output_is_not_translated() {
     let place = Place::new();
@@ -39,9 +40,10 @@ fn output_is_not_translated() {
     );
     assert!(!place.ok(["info", "n.rec"]).contains('\r'));
     let found = place.ok(["scan", "n.rec", "--where", "name = '航班'", "--format", "ndjson"]);
-    assert_eq!(found, "{\"id\":2,\"name\":\"航班\"}\n", "an argument in UTF-16");
+    assert_eq!(found, "{\"id\":2,\"name\":\"航班\"}\n", "the argument in UTF-16 lost characters");
 }
 
+/// Finds a name that the command passes on in the system's code page.
 #[test]
 fn a_store_has_a_name_in_any_language() {
     let place = Place::new();
@@ -56,7 +58,7 @@ fn a_store_has_a_name_in_any_language() {
             place.error(["load", "in.csv", name]).starts_with(&format!("{name} exists already"))
         );
     }
-    // Not Unicode: half of an emoji.
+    // Half of an emoji is not Unicode.
     let half = OsString::from_wide(&[u16::from(b'a'), 0xd83e]);
     let shown = place.error([OsStr::new("info"), &half]);
     assert!(shown.starts_with("open a\u{fffd}: not found"), "{shown}");
@@ -69,6 +71,7 @@ fn a_store_has_a_name_in_any_language() {
     assert_eq!(place.ok([OsStr::new("get"), &half, OsStr::new("0")]).lines().count(), 2);
 }
 
+/// Finds a message with another form of the path than the user's.
 #[test]
 fn paths_are_shown_as_they_were_given() {
     let place = Place::new();
@@ -105,8 +108,9 @@ fn paths_are_shown_as_they_were_given() {
     }
 }
 
+/// Finds a name that Windows changes or opens as a device.
 #[test]
-fn names_that_no_store_can_have_are_refused_with_a_reason() {
+fn invalid_names_of_stores_are_refused_with_a_reason() {
     let place = Place::new();
     place.write("in.csv", CSV);
     place.ok(["load", "in.csv", "n.rec"]);
@@ -135,8 +139,9 @@ fn names_that_no_store_can_have_are_refused_with_a_reason() {
     assert_eq!(place.files(), before);
 }
 
+/// Finds a `--rejects NUL` that fails or makes a file.
 #[test]
-fn rejected_rows_can_go_nowhere() {
+fn rejected_rows_can_go_to_nul() {
     let place = Place::new();
     place.write("in.csv", "n\n1\n2\n");
     place.ok(["load", "in.csv", "n.rec"]);
@@ -146,8 +151,9 @@ fn rejected_rows_can_go_nowhere() {
     assert_eq!(place.files(), ["bad.csv", "in.csv", "n.rec", "n.rec-lock", "n.rec-sum"]);
 }
 
+/// Finds a command that takes a name in other capitals for another file.
 #[test]
-fn no_file_is_written_over_by_its_own_name_in_capitals() {
+fn no_command_overwrites_a_file_by_its_name_in_other_capitals() {
     let place = Place::new();
     place.write("in.csv", CSV);
     place.ok(["load", "in.csv", "n.rec"]);

@@ -93,7 +93,7 @@ impl<R: Row + ?Sized> Database<R> {
     /// import.lines += 1;
     /// let thread = std::thread::spawn(move || import.transaction.commit(Durability::Immediate));
     /// thread.join().unwrap()?;
-    /// assert_eq!(database.begin_read().get(0), Some(&[7][..]));
+    /// assert_eq!(database.begin_read()?.get(0), Some(&[7][..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -46,7 +46,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// transaction.append_slice(&[Counter { n: 1 }, Counter { n: 2 }]).unwrap();
     /// transaction.commit(Durability::Immediate).unwrap();
     ///
-    /// let snapshot = database.begin_read();
+    /// let snapshot = database.begin_read().unwrap();
     /// let found = snapshot.get_many(&[1, 7, 0, 1]);
     /// let numbers: Vec<_> = found.iter().map(|found| found.map(|counter| counter.n)).collect();
     /// assert_eq!(numbers, [Some(2), None, Some(1), Some(2)]);
@@ -157,7 +157,7 @@ mod tests {
         transaction.set(7777, &PodRecord([1; 64])).unwrap();
         transaction.commit(Durability::Immediate).unwrap();
 
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         let view = snapshot.array.view();
         let whole = 0..snapshot.place_in_array(19_999).unwrap().end;
         let file = std::fs::File::open(path).unwrap();

@@ -27,7 +27,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// transaction.append_slice(&[Counter { n: 3 }; 100_000]).unwrap();
     /// transaction.commit(Durability::Immediate).unwrap();
     ///
-    /// let snapshot = database.begin_read();
+    /// let snapshot = database.begin_read().unwrap();
     /// let chunks = Mutex::new(snapshot.chunks(0..snapshot.count(), 8192));
     /// let total: u64 = std::thread::scope(|scope| {
     ///     let sum = || {
@@ -62,7 +62,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
 /// (0..10).try_for_each(|n| transaction.append(&[n]).map(drop))?;
 /// transaction.commit(Durability::Immediate)?;
 ///
-/// let snapshot = database.begin_read();
+/// let snapshot = database.begin_read()?;
 /// let mut chunks = snapshot.chunks(1..100, 4);
 /// assert_eq!(chunks.len(), 3);
 /// assert_eq!(chunks.next_back().map(|chunk| chunk.ids()), Some(9..10));
@@ -170,7 +170,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Chunks<'_, R> {
 /// transaction.set(1234, &Counter { n: 5 }).unwrap();
 /// transaction.commit(Durability::Immediate).unwrap();
 ///
-/// let snapshot = database.begin_read();
+/// let snapshot = database.begin_read().unwrap();
 /// let (mut sum, mut slices) = (0, 0);
 /// for chunk in snapshot.chunks(0..3000, 1000) {
 ///     sum += match chunk.as_slice() {
@@ -214,7 +214,7 @@ impl<'a, R: Row + ?Sized> Chunk<'a, R> {
     /// transaction.append_packed(&[5, 6, 7])?;
     /// transaction.commit(Durability::Immediate)?;
     /// database.checkpoint()?;
-    /// let snapshot = database.begin_read();
+    /// let snapshot = database.begin_read()?;
     /// let chunk = snapshot.chunks(0..3, 2).next().unwrap();
     /// assert_eq!(chunk.as_bytes(), Some(&[5, 6][..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -27,9 +27,9 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// transaction.append(&7u16.to_le_bytes())?;
     /// transaction.commit(Durability::Eventual)?;
     /// let mut record = [0; 2];
-    /// assert!(database.begin_read().read_bytes(0, &mut record)?);
+    /// assert!(database.begin_read()?.read_bytes(0, &mut record)?);
     /// assert_eq!(record, [7, 0]);
-    /// assert!(!database.begin_read().read_bytes(1, &mut record)?);
+    /// assert!(!database.begin_read()?.read_bytes(1, &mut record)?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_bytes(&self, id: u64, into: &mut [u8]) -> Result<bool> {

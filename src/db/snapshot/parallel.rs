@@ -24,7 +24,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// transaction.append_slice(&[Counter { n: 3 }; 100_000]).unwrap();
     /// transaction.commit(Durability::Immediate).unwrap();
     ///
-    /// let snapshot = database.begin_read();
+    /// let snapshot = database.begin_read().unwrap();
     /// let chunks = snapshot.par_chunks(0..snapshot.count(), 8192);
     /// let total: u64 = chunks.map(|chunk| chunk.iter().map(|(_, it)| it.n).sum::<u64>()).sum();
     /// assert_eq!(total, 300_000);

@@ -32,7 +32,7 @@ use crate::txn::Row;
 /// }
 /// transaction.commit(Durability::Immediate).unwrap();
 ///
-/// let snapshot = database.begin_read();
+/// let snapshot = database.begin_read().unwrap();
 /// let mut records = snapshot.range(900..2000);
 /// assert_eq!(records.size_hint(), (100, Some(100)));
 /// assert_eq!(records.nth(5).map(|(id, counter)| (id, counter.n)), Some((905, 905 * 905)));

@@ -16,7 +16,8 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// Moves the snapshot to the newest commit. Returns `false` if it shows that one already.
     ///
     /// # Errors
-    /// For a snapshot of a reader, as [`Reader::begin_read`](crate::Reader::begin_read); then the
+    /// For a snapshot of a reader, as
+    /// [`ReadOnlyDatabase::begin_read`](crate::ReadOnlyDatabase::begin_read); then the
     /// snapshot stays unchanged. A snapshot of a [`Database`](crate::Database) does not fail.
     ///
     /// ```
@@ -27,7 +28,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// struct Counter { n: u64 }
     /// let directory = tempfile::tempdir().unwrap();
     /// let database = Database::<Counter>::create(directory.path().join("counters.rec")).unwrap();
-    /// let mut snapshot = database.begin_read();
+    /// let mut snapshot = database.begin_read().unwrap();
     /// assert!(!snapshot.refresh().unwrap());
     ///
     /// let mut transaction = database.begin_write().unwrap();

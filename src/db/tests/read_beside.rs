@@ -15,18 +15,18 @@ use crate::os::LockKind;
 use crate::shm::EARLIER_READERS;
 use crate::shm::{CHECKPOINT, ReadPoint, Wait, store_word};
 use crate::txn::{
-    Durability, Locks, Options, Presence, Superblock,
+    CreateOptions, Durability, Locks, Presence, Superblock,
     read_beside::{Needed, OVERTAKEN_TIMES, reader_locks, take_up},
 };
 
 /// Three such records fill a large part of the smallest segment of a log.
 type Row = PodRecord<[u64; 512]>;
 
-fn options() -> Options<Database<Row>> {
-    Database::<Row>::options().checkpoint_at(64 << 10)
+fn options() -> CreateOptions<Database<Row>> {
+    Database::<Row>::create_options().checkpoint_at(64 << 10)
 }
 
-fn store(options: &Options<Database<Row>>) -> (tempfile::TempDir, PathBuf, Database<Row>) {
+fn store(options: &CreateOptions<Database<Row>>) -> (tempfile::TempDir, PathBuf, Database<Row>) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.rec");
     let database = options.clone().create(&path).unwrap();
@@ -98,7 +98,7 @@ fn a_log_stays_for_a_reader_that_needs_it_wherever_its_segments_end() {
 #[test]
 fn a_log_stays_for_a_reader_that_needs_its_first_commit() {
     let (_directory, path, database) = store(&options());
-    let nothing = database.begin_read();
+    let nothing = database.begin_read().unwrap();
     append(&database, 20);
     let (superblock, presence) = begin(&path);
     assert_eq!(superblock.header().counts.commit, 0, "a checkpoint must not pass the snapshot");
@@ -114,17 +114,62 @@ fn a_log_stays_for_a_reader_that_needs_its_first_commit() {
     }
 }
 
+/// Finds a log that one reader, which has stopped, holds for ever.
+#[test]
+fn a_reader_that_stops_holds_a_part_of_the_log() {
+    let (directory, path, database) = store(&options());
+    append(&database, 768);
+    database.checkpoint().unwrap();
+    let (superblock, presence) = begin(&path);
+    let (mark, _) = presence.mark();
+    let first = superblock.header().counts.commit + 1;
+    let needed = Needed(&presence);
+    assert!(presence.need(first, mark), "the log after the checkpoint is still to come");
+    let (commits, commit_bytes) = (16, 3 << 20);
+    for number in 1..=commits {
+        commit(&database, 768, number);
+        database.checkpoint().unwrap();
+    }
+    assert!(!presence.need(first, mark), "the reader is told that it came too late");
+    let files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap());
+    let logs = files.filter(|file| file.file_name().to_string_lossy().contains("-wal-"));
+    let len_bytes: u64 = logs.map(|file| file.metadata().unwrap().len()).sum();
+    assert!(len_bytes < commits * commit_bytes / 2, "{len_bytes}");
+    drop(needed);
+}
+
+/// Finds a reader that shows an older state than the file has, because a writer under another name
+/// of the file came and went after the reader had read the header.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_reads_a_header_again_that_has_changed() {
+    let (directory, path, database) = store(&options());
+    append(&database, 3);
+    database.close().unwrap();
+    let link = directory.path().join("link.rec");
+    std::fs::hard_link(&path, &link).unwrap();
+    let (file, locks) = open(&link);
+    let mut superblock = Superblock::open(file as _).unwrap();
+    let before = superblock.header().counts.commit;
+    let database = Database::<Row>::open(&path).unwrap();
+    commit(&database, 3, 7);
+    database.close().unwrap();
+    let (found, pin) = take_up(&mut superblock, &locks, 1).unwrap();
+    assert!(found.is_none(), "a closed store has no log");
+    assert_eq!((superblock.header().counts.commit, pin.point().commit), (before + 1, before + 1));
+}
+
 #[test]
 fn an_unneeded_segment_does_not_count_towards_the_limit_of_the_log() {
     let (_directory, _path, database) = store(&options().max_log(6 << 20).checkpoint_at(64 << 20));
     append(&database, 1100);
     database.checkpoint().unwrap();
-    let before = database.begin_read();
+    let before = database.begin_read().unwrap();
     commit(&database, 1100, 1);
-    let held = database.begin_read();
+    let held = database.begin_read().unwrap();
     commit(&database, 1, 2);
     drop(before);
-    assert_eq!(database.checkpoint().unwrap().commit(), held.commit());
+    assert_eq!(database.checkpoint().unwrap().commit_id(), held.commit_id());
     commit(&database, 1100, 3);
 }
 
@@ -143,7 +188,7 @@ impl Hook for Overtaken {
             return Ok(Then::Forward);
         }
         for _ in 0..4 {
-            let number = self.database.begin_read().commit() + 1;
+            let number = self.database.begin_read().unwrap().commit_id().get() + 1;
             commit(&self.database, 768, number);
             let made = self.database.checkpoint()?.held_back().is_none();
             let count = if made { &self.made } else { &self.kept_away };

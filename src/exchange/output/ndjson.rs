@@ -92,18 +92,27 @@ impl<W: Write> NdjsonWriter<W> {
 
 fn push_value(field: &Field, record: &[u8], into: &mut String) -> Result<()> {
     match field.read(record)? {
+        // A name or a form of its own: both may need escaping.
+        Value::Int(_) | Value::UInt(_) | Value::UInt128(_) | Value::Binary(_)
+            if field.is_shown_as_text(record)? =>
+        {
+            let mut text = String::new();
+            field.format_text(record, &mut text)?;
+            push_json_string(&text, into);
+        }
         Value::Null => into.push_str("null"),
         Value::Text(text) => push_json_string(text, into),
         value @ (Value::Float(_) | Value::Float32(_)) => push_float(&value, into),
         Value::Array(array) if is_float(array.data_type()) => {
-            for (at, element) in array.iter().enumerate() {
-                into.push(if at == 0 { '[' } else { ',' });
-                push_float(&element?, into);
-            }
-            into.push(']');
+            field.format_elements(array, into, |element, into| push_float(&element, into))?;
         }
         // The text of other arrays is already JSON, as are numbers, true and false.
-        Value::Array(_) | Value::Bool(_) | Value::Int(_) | Value::UInt(_) => {
+        Value::Array(_)
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Int128(_)
+        | Value::UInt128(_) => {
             field.format_text(record, into)?;
         }
         // Dates, timestamps and hexadecimal digits need no escaping.

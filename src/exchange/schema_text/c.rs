@@ -222,7 +222,9 @@ fn declaration(field: &Field, name: &str) -> String {
         DataType::Int8 => ("int8_t", None),
         DataType::Int16 => ("int16_t", None),
         DataType::Int32 | DataType::Date32 => ("int32_t", None),
-        DataType::Int64 | DataType::Timestamp(_) => ("int64_t", None),
+        DataType::Int64 | DataType::Timestamp(_) | DataType::Duration(_) => ("int64_t", None),
+        // Standard C has no such integers.
+        DataType::Int128 | DataType::UInt128 => ("uint8_t", Some(16)),
         DataType::UInt16 => ("uint16_t", None),
         DataType::UInt32 => ("uint32_t", None),
         DataType::UInt64 => ("uint64_t", None),

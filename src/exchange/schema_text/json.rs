@@ -1,9 +1,11 @@
 //! Schemas as JSON.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Field, Schema};
+use crate::format::{DisplayHint, Field, Group, Schema, TimeUnit, Variant};
 
 /// The schema as JSON, to keep, edit and read back with [`schema_from_json`].
 ///
@@ -22,12 +24,27 @@ use crate::format::{Field, Schema};
 /// ```
 pub fn schema_to_json(schema: &Schema) -> String {
     let fields: Vec<String> = schema.fields().iter().map(field_to_json).collect();
+    let mut rest = String::new();
+    if !schema.null_words().is_empty() {
+        rest.push_str(&format!(",\n  \"null_words\": {}", json!(schema.null_words())));
+    }
+    if !schema.groups().is_empty() {
+        let groups: Vec<String> = schema.groups().iter().map(group_to_json).collect();
+        rest.push_str(&format!(",\n  \"groups\": [\n    {}\n  ]", groups.join(",\n    ")));
+    }
+    let fields = format!("\"fields\": [\n    {}\n  ]{rest}", fields.join(",\n    "));
     format!(
-        "{{\n  \"record_size\": {},\n  \"alignment\": {},\n  \"fields\": [\n    {}\n  ]\n}}\n",
+        "{{\n  \"record_size\": {},\n  \"alignment\": {},\n  {fields}\n}}\n",
         schema.record_size(),
         schema.alignment(),
-        fields.join(",\n    ")
     )
+}
+
+fn group_to_json(group: &Group) -> String {
+    let array = group.array_len().map(|len| format!("\"array\": {len}, ")).unwrap_or_default();
+    let Range { start, end } = group.fields();
+    let name = json!(group.name());
+    format!("{{ \"name\": {name}, {array}\"first\": {start}, \"fields\": {} }}", end - start)
 }
 
 /// A field on one line; serde_json can write everything on one line, or one value a line.
@@ -46,10 +63,34 @@ fn field_to_json(field: &Field) -> String {
             members.push((key, json!(true)));
         }
     }
+    members.extend(annotations_to_json(field));
     members.push(("offset", json!(field.offset())));
     let members: Vec<String> =
         members.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
     format!("{{ {} }}", members.join(", "))
+}
+
+fn annotations_to_json(field: &Field) -> Vec<(&'static str, Value)> {
+    let mut members = Vec::new();
+    if !field.shape().is_empty() {
+        members.push(("shape", json!(field.shape())));
+    }
+    if !field.variants().is_empty() {
+        let variants = field.variants().iter().map(|variant| {
+            // A variant's value fits in its field, and so in 64 bits.
+            let value = variant.value();
+            let value = i64::try_from(value).map_or_else(|_| json!(value as u64), |it| json!(it));
+            (variant.name().to_owned(), value)
+        });
+        members.push(("variants", Value::Object(variants.collect())));
+    }
+    members.extend(field.display().map(|display| ("display", json!(display.name()))));
+    members.extend(field.scale().map(|scale| ("scale", json!(scale))));
+    members.extend(field.epoch().map(|unit| ("epoch", json!(unit.name()))));
+    if !field.null_words().is_empty() {
+        members.push(("null_words", json!(field.null_words())));
+    }
+    members
 }
 
 /// The schema that a JSON text describes.
@@ -58,6 +99,12 @@ fn field_to_json(field: &Field) -> String {
 /// `nullable`, `big_endian` and `utc` are as in [`Field`]. Without any `offset` the fields follow
 /// one another without gaps; otherwise each needs one. `record_size` and `alignment` are optional
 /// too: by default the record ends with its last field and is aligned to 1.
+///
+/// Annotations are optional: `variants` (an object of names and values), `shape` (the dimensions of
+/// an array, instead of `array`), `display` (`uuid`, `hex`, `char`, `ipv4`, `ipv6`), `scale`,
+/// `epoch` (`s`, `ms`, `us`, `ns`) and `null_words`, each as in [`Field`]. The schema itself can
+/// have `null_words`, and `groups` of `name`, `first`, `fields` and, for an array, `array`: see
+/// [`Group`].
 ///
 /// ```
 /// use flatrec::exchange::schema_from_json;
@@ -77,7 +124,19 @@ pub fn schema_from_json(text: &str) -> Result<Schema> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = serde_json::from_str(text)
         .map_err(|error| Error::new(ErrorKind::InvalidSchema, "parse").source_error(error))?;
-    let schema = object(&value, "the schema", &["record_size", "alignment", "fields"])?;
+    let known = ["record_size", "alignment", "fields", "null_words", "groups"];
+    let schema = object(&value, "the schema", &known)?;
+    let groups = match schema.get("groups") {
+        None => Vec::new(),
+        Some(Value::Array(groups)) => groups.iter().map(parse_group).collect::<Result<_>>()?,
+        Some(_) => return Err(invalid("\"groups\" is not an array")),
+    };
+    let null_words = words(schema, "the schema")?;
+    fields_from_json(schema)?.with_null_words(null_words)?.with_groups(groups)
+}
+
+/// The schema without the annotations of the record.
+fn fields_from_json(schema: &Map<String, Value>) -> Result<Schema> {
     let Some(Value::Array(values)) = schema.get("fields") else {
         return Err(invalid("\"fields\" is not an array"));
     };
@@ -102,9 +161,25 @@ pub fn schema_from_json(text: &str) -> Result<Schema> {
     Schema::new(fields, record_size.or(end).unwrap_or(0), alignment)
 }
 
+/// The keys of a field.
+const KEYS: [&str; 13] = [
+    "name",
+    "type",
+    "array",
+    "nullable",
+    "big_endian",
+    "utc",
+    "offset",
+    "variants",
+    "shape",
+    "display",
+    "scale",
+    "epoch",
+    "null_words",
+];
+
 /// A field, and its offset if it has one.
 fn parse_field(value: &Value) -> Result<(Field, Option<u32>)> {
-    const KEYS: [&str; 7] = ["name", "type", "array", "nullable", "big_endian", "utc", "offset"];
     let map = object(value, "a field", &KEYS)?;
     let Some(Value::String(name)) = map.get("name") else {
         return Err(invalid(format!("a field without a name: {value}")));
@@ -125,7 +200,87 @@ fn parse_field(value: &Value) -> Result<(Field, Option<u32>)> {
     if flag(map, "utc", name)? {
         field = field.utc();
     }
-    Ok((field, number(map, "offset", name)?))
+    Ok((parse_annotations(map, name, field)?, number(map, "offset", name)?))
+}
+
+/// The field `name` with the annotations of `map`.
+fn parse_annotations(map: &Map<String, Value>, name: &str, field: Field) -> Result<Field> {
+    let bad = |key: &str, what: &str| Err(invalid(format!("{key:?} of {name} is not {what}")));
+    let mut field = field;
+    if let Some(shape) = map.get("shape") {
+        let Ok(shape) = serde_json::from_value::<Vec<u32>>(shape.clone()) else {
+            return bad("shape", "an array of lengths");
+        };
+        let array_len = field.array_len();
+        field = field.with_shape(shape);
+        if array_len.is_some() && array_len != field.array_len() {
+            return bad("shape", "of as many elements as \"array\"");
+        }
+    }
+    match map.get("variants") {
+        None => {}
+        Some(Value::Object(variants)) => field = field.with_variants(parse_variants(variants)?),
+        Some(_) => return bad("variants", "an object of names and integers"),
+    }
+    if let Some(display) = text(map, "display", name)? {
+        let Some(display) = DisplayHint::named(display) else {
+            return bad("display", "uuid, hex, char, ipv4 or ipv6");
+        };
+        field = field.with_display(display);
+    }
+    if let Some(scale) = map.get("scale") {
+        let Some(scale) = scale.as_i64().and_then(|scale| i32::try_from(scale).ok()) else {
+            return bad("scale", "a number of digits");
+        };
+        field = field.with_scale(scale);
+    }
+    if let Some(unit) = text(map, "epoch", name)? {
+        let Some(unit) = TimeUnit::named(unit) else { return bad("epoch", "s, ms, us or ns") };
+        field = field.with_epoch(unit);
+    }
+    Ok(field.with_null_words(words(map, name)?))
+}
+
+fn parse_variants(map: &Map<String, Value>) -> Result<Vec<Variant>> {
+    let variant = |(name, value): (&String, &Value)| {
+        let value = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
+        match value {
+            Some(value) => Ok(Variant::new(value, name)),
+            None => Err(invalid(format!("the variant {name:?} has no integer as its value"))),
+        }
+    };
+    map.iter().map(variant).collect()
+}
+
+fn parse_group(value: &Value) -> Result<Group> {
+    let map = object(value, "a group", &["name", "first", "fields", "array"])?;
+    let Some(name) = text(map, "name", "a group")? else {
+        return Err(invalid(format!("a group without a name: {value}")));
+    };
+    let (first, fields) = (number(map, "first", name)?, number(map, "fields", name)?);
+    let range = first.zip(fields).and_then(|(first, len)| Some(first..first.checked_add(len)?));
+    let Some(range) = range else {
+        return Err(invalid(format!("the group {name:?} needs \"first\" and \"fields\"")));
+    };
+    let group = Group::new(name, range);
+    Ok(match number(map, "array", name)? {
+        Some(len) => group.array(len),
+        None => group,
+    })
+}
+
+fn text<'m>(map: &'m Map<String, Value>, key: &str, of: &str) -> Result<Option<&'m str>> {
+    match map.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(value) => Err(invalid(format!("{key:?} of {of} is not a text: {value}"))),
+    }
+}
+
+fn words(map: &Map<String, Value>, of: &str) -> Result<Vec<String>> {
+    let Some(words) = map.get("null_words") else { return Ok(Vec::new()) };
+    serde_json::from_value(words.clone())
+        .map_err(|_| invalid(format!("\"null_words\" of {of} is not an array of texts: {words}")))
 }
 
 /// The members of an object whose keys are all in `known`.

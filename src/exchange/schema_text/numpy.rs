@@ -150,6 +150,9 @@ fn format_of(field: &Field) -> String {
         DataType::Float32 => "f4",
         DataType::Float64 => "f8",
         DataType::Timestamp(unit) => return format!("{order}M8[{}]", unit.name()),
+        DataType::Duration(unit) => return format!("{order}m8[{}]", unit.name()),
+        // numpy has no such integers.
+        DataType::Int128 | DataType::UInt128 => return "V16".into(),
         DataType::Utf8(len) => return format!("S{len}"),
         DataType::Binary(len) => return format!("V{len}"),
     };

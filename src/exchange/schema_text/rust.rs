@@ -109,6 +109,13 @@ fn type_of(field: &Field) -> Result<String> {
         DataType::Int16 => number("I16"),
         DataType::Int32 | DataType::Date32 => number("I32"),
         DataType::Int64 | DataType::Timestamp(_) => number("I64"),
+        DataType::Duration(_) => {
+            return Err(Error::new(ErrorKind::Unsupported, "describe in Rust")
+                .detail(format!("field {field}: the derive has no attribute for durations"))
+                .advice("open the store as a DynStore"));
+        }
+        DataType::Int128 => number("I128"),
+        DataType::UInt128 => number("U128"),
         DataType::UInt16 => number("U16"),
         DataType::UInt32 => number("U32"),
         DataType::UInt64 => number("U64"),

@@ -4,21 +4,43 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::format::schema::tests::schemas;
+use crate::format::{DisplayHint, Group, Variant};
 
 fn header_of(schema: &Schema, metadata: &[u8]) -> (Header, Vec<u8>) {
-    let (header, mut bytes) = new_header(schema, metadata, false, [7; 16]).unwrap();
-    bytes.extend_from_slice(metadata);
-    (header, bytes)
+    let (header, _) = new_header(schema, metadata, false, [7; 16]).unwrap();
+    (header, encode(schema, metadata))
 }
 
 /// The schema and the metadata in these bytes.
 fn parse(bytes: &[u8], header: &Header) -> Result<(Schema, Vec<u8>)> {
     let schema = parse_schema(bytes, header)?;
-    Ok((schema, bytes[header.schema_len_bytes as usize..].to_vec()))
+    let metadata = &bytes[header.schema_len_bytes as usize..];
+    Ok((schema, metadata[..header.metadata_len_bytes as usize].to_vec()))
 }
 
+/// The bytes from the descriptors to the end of the annotations.
 fn encode(schema: &Schema, metadata: &[u8]) -> Vec<u8> {
-    [&encode_schema(schema).unwrap(), metadata].concat()
+    let mut bytes = [&encode_schema(schema).unwrap(), metadata].concat();
+    let annotations = annotation_block::encode(schema).unwrap();
+    if !annotations.is_empty() {
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes.extend_from_slice(&annotations);
+    }
+    bytes
+}
+
+/// The places in `bytes` of the parts with a checksum.
+fn summed(header: &Header) -> [std::ops::Range<usize>; 2] {
+    let place = |at: u64| (at - DESCRIPTORS_OFFSET) as usize;
+    let annotations = header.annotations().map_or(0..0, |it| place(it.start)..place(it.end));
+    [0..place(header.end_of_schema()), annotations]
+}
+
+/// Makes the checksums those of the bytes.
+fn sum(header: &mut Header, bytes: &[u8]) {
+    let [schema, annotations] = summed(header);
+    header.schema_crc = crc32c(&bytes[schema]);
+    header.annotations_crc = crc32c(&bytes[annotations]);
 }
 
 /// Two fields: one that uses every part of a descriptor except a long name, one with a long name.
@@ -37,7 +59,7 @@ proptest! {
     #[test]
     fn a_changed_byte_is_found(schema in schemas(), change in 1..=u8::MAX) {
         let (header, bytes) = header_of(&schema, b"note");
-        for at in 0..bytes.len() {
+        for at in summed(&header).into_iter().flatten() {
             let mut bad = bytes.clone();
             bad[at] ^= change;
             let error = parse_schema(&bad[..], &header).unwrap_err();
@@ -53,7 +75,7 @@ proptest! {
         metadata in prop::collection::vec(any::<u8>(), 0..100),
     ) {
         let (header, bytes) = header_of(&schema, &metadata);
-        prop_assert_eq!(bytes.len() as u64 + DESCRIPTORS_OFFSET, header.end_of_schema());
+        prop_assert_eq!(bytes.len() as u64 + DESCRIPTORS_OFFSET, header.end_of_description());
         prop_assert_eq!(&encode(&schema, &metadata), &bytes);
         prop_assert_eq!(parse(&bytes, &header).unwrap(), (schema, metadata));
         let slot = header.encode();
@@ -68,11 +90,11 @@ proptest! {
         forgeries in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
         let (mut header, mut bytes) = header_of(&schema, b"");
+        let places: Vec<usize> = summed(&header).into_iter().flatten().collect();
         for (at, byte) in forgeries {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
+            bytes[places[at.index(places.len())]] = byte;
         }
-        header.schema_crc = crc32c(&bytes);
+        sum(&mut header, &bytes);
         if let Ok((found, metadata)) = parse(&bytes, &header) {
             prop_assert_eq!(encode(&found, &metadata), bytes);
         }
@@ -127,13 +149,13 @@ fn names_lie_in_the_descriptor_up_to_forty_bytes() {
 fn every_type_has_a_code_of_its_own() {
     let mut types = vec![DataType::Utf8(3), DataType::Binary(3)];
     types.extend((0..=31).filter_map(|code| type_of_code(code, 0)));
-    assert_eq!(types.len(), 18);
+    assert_eq!(types.len(), 24);
     for data_type in types {
         let code = type_code(data_type);
         assert_eq!(type_of_code(code, data_type.size_bytes()), Some(data_type));
     }
     let codes = (0..=u8::MAX).filter(|&code| type_of_code(code, 1).is_some()).count();
-    assert_eq!(codes, 18);
+    assert_eq!(codes, 24);
 }
 
 #[test]
@@ -169,6 +191,90 @@ fn only_one_encoding_is_accepted() {
         header.schema_crc = crc32c(&bytes);
         let error = parse_schema(&bytes[..], &header).expect_err(expected);
         assert_eq!(error.kind(), *kind, "{error}");
+        assert!(error.to_string().contains(expected), "{expected}: {error}");
+    }
+}
+
+/// A schema with an annotation of each kind.
+fn annotated() -> Schema {
+    let fields = [
+        Field::new("side", DataType::Int8)
+            .with_variants([Variant::new(-1, "Sell"), Variant::new(1, "Buy")]),
+        Field::new("p.m", DataType::Float32).with_shape([3, 2]),
+        Field::new("p.id", DataType::Binary(16)).with_display(DisplayHint::Uuid),
+        Field::new("price", DataType::Int64).with_scale(-2).with_null_words(["NA", ""]),
+        Field::new("at", DataType::Timestamp(TimeUnit::Second)).with_epoch(TimeUnit::Nanosecond),
+    ];
+    let schema = Schema::packed(fields).unwrap().with_null_words(["-"]).unwrap();
+    schema.with_groups([Group::new("p", 1..3)]).unwrap()
+}
+
+/// The block of [`annotated`], an entry a line.
+const BLOCK: &[&[u8]] = &[
+    b"\x01\0\0\0\0\0\0\0\x1b\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x04\0Sell\
+      \x01\0\0\0\0\0\0\0\x03\0Buy\0",
+    b"\x02\0\0\0\x01\0\0\0\x08\0\0\0\x03\0\0\0\x02\0\0\0",
+    b"\x07\0\0\0\x01\0\0\0\x09\0\0\0\x02\0\0\0\0\0\0\0p\0\0\0",
+    b"\x03\0\0\0\x02\0\0\0\x04\0\0\0uuid",
+    b"\x04\0\0\0\x03\0\0\0\x04\0\0\0\xfe\xff\xff\xff",
+    b"\x06\0\0\0\x03\0\0\0\x06\0\0\0\x02\0NA\0\0\0\0",
+    b"\x05\0\0\0\x04\0\0\0\x01\0\0\0\x03\0\0\0",
+    b"\x06\0\0\0\xff\xff\xff\xff\x03\0\0\0\x01\0-\0",
+];
+
+#[test]
+fn annotations_have_their_bytes_in_their_places() {
+    let (header, bytes) = header_of(&annotated(), b"meta");
+    let place = header.annotations().unwrap();
+    assert_eq!(place.start, 8192 + 5 * 64 + 8, "behind the metadata, at a multiple of 8");
+    assert_eq!(bytes[(place.start - DESCRIPTORS_OFFSET) as usize..], BLOCK.concat());
+    assert_eq!(u64::from(header.annotations_len_bytes), place.end - place.start);
+    let slot = header.encode();
+    assert_eq!((slot[136], &slot[144..148]), (1, &header.annotations_len_bytes.to_le_bytes()[..]));
+    let plain = header_of(&example(), b"meta").0.encode();
+    assert_eq!((plain[136], &plain[144..508]), (0, &[0; 364][..]), "nothing without annotations");
+}
+
+#[test]
+fn only_one_encoding_of_annotations_is_accepted() {
+    let block = |order: &[usize]| order.iter().map(|&at| BLOCK[at]).collect::<Vec<_>>().concat();
+    let all = block(&[0, 1, 2, 3, 4, 5, 6, 7]);
+    let changed = |at: usize, to: &[u8]| {
+        let mut block = all.clone();
+        block[at..at + to.len()].copy_from_slice(to);
+        block
+    };
+    let second = BLOCK[0].len();
+    let broken: [(Vec<u8>, &str); 19] = [
+        (block(&[1, 0]), "in disorder"),
+        (block(&[0, 0]), "in disorder"),
+        (block(&[5, 4]), "in disorder"),
+        (block(&[0])[..20].to_vec(), "ends within its content"),
+        (block(&[0])[..7].to_vec(), "ends within an entry"),
+        ([&block(&[0])[..], &[0; 12]].concat(), "bytes that no entry has"),
+        (changed(2, &[1]), "bytes that no entry has"),
+        (changed(4, &[3]), "in disorder"),
+        (changed(second + 4, &[9]), "past the last"),
+        (changed(second - 1, &[1]), "no zeros follow"),
+        (changed(second + 8, &[9]), "ends within its content"),
+        (changed(second + 8, &[0]), "an entry is empty"),
+        (changed(second + 12, &[4]), "do not make 6 elements"),
+        (changed(22, &[0xFF]), "not UTF-8"),
+        (changed(13, &[2]), "does not fit in int8"),
+        (changed(12, &[1, 0, 0, 0, 0, 0, 0, 0]), "the value 1"),
+        (changed(all.len() - 16, &[1]), "an entry of a field is of the record"),
+        (changed(all.len() - 16, &[7]), "in disorder"),
+        (changed(all.len() - BLOCK[7].len() - 4, &[4]), "an unknown unit"),
+    ];
+    for (block, expected) in broken {
+        let (mut header, mut bytes) = header_of(&annotated(), b"");
+        let start = summed(&header)[1].start;
+        bytes.truncate(start);
+        bytes.extend_from_slice(&block);
+        header.annotations_len_bytes = block.len() as u32;
+        sum(&mut header, &bytes);
+        let error = parse_schema(&bytes[..], &header).expect_err(expected);
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
         assert!(error.to_string().contains(expected), "{expected}: {error}");
     }
 }

@@ -48,6 +48,8 @@ pub(in crate::format) fn headers() -> impl Strategy<Value = Header> {
             editing,
             unfinished: deletes != editing,
             writers_flags: 0,
+            annotations_len_bytes: 0,
+            annotations_crc: 0,
             field_count,
             schema_len_bytes,
             metadata_len_bytes,
@@ -70,6 +72,8 @@ fn example() -> Header {
         editing: false,
         unfinished: false,
         writers_flags: 0,
+        annotations_len_bytes: 0,
+        annotations_crc: 0,
         field_count: 2,
         schema_len_bytes: 128,
         metadata_len_bytes: 0,
@@ -295,6 +299,15 @@ fn every_invariant_is_checked() {
         (|slot| slot.data_offset = 0.into(), "data at byte 0"),
         (|slot| slot.metadata_len_bytes = 65_536.into(), "schema up to byte 73856"),
         (|slot| slot.metadata_len_bytes = u32::MAX.into(), "data at byte 65536"),
+        (|slot| slot.annotations_len_bytes = 4.into(), "contradict"),
+        (|slot| slot.writers = WRITERS_ANNOTATED.into(), "contradict"),
+        (
+            |slot| {
+                slot.writers = WRITERS_ANNOTATED.into();
+                slot.annotations_len_bytes = u32::MAX.into();
+            },
+            "schema up to byte 4294975615",
+        ),
         (|slot| slot.live_count = 11.into(), "11 live records"),
         (|slot| slot.live_count = 9.into(), "9 live records"),
         (|slot| slot.free_head = 3.into(), "without deletes"),

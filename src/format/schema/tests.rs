@@ -3,10 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::format::annotations::Unknown;
+use crate::format::{DisplayHint, Group, TimeUnit, Variant};
 
 fn types() -> Vec<DataType> {
     let mut types: Vec<DataType> = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 \
-                                    float32 float64 date32 timestamp(s) timestamp(ms) \
+                                    int128 uint128 duration(s) duration(ms) duration(us) \
+                                    duration(ns) float32 float64 date32 timestamp(s) timestamp(ms) \
                                     timestamp(us) timestamp(ns) utf8(1) binary(4294967295)"
         .split(' ')
         .map(|name| name.parse().unwrap_or_else(|error| panic!("{name}: {error}")))
@@ -17,7 +20,7 @@ fn types() -> Vec<DataType> {
 
 #[test]
 fn types_have_one_name_each() {
-    assert_eq!(types().len(), 18);
+    assert_eq!(types().len(), 24);
     for data_type in types() {
         assert_eq!(data_type.to_string().parse::<DataType>().unwrap(), data_type);
     }
@@ -137,7 +140,7 @@ fn another_alignment_does_not_count_as_a_difference() {
 }
 
 fn data_types() -> impl Strategy<Value = DataType> {
-    let plain = types().into_iter().filter(|data_type| data_type.size_bytes() <= 8);
+    let plain = types().into_iter().filter(|data_type| data_type.size_bytes() <= 16);
     prop_oneof![
         3 => prop::sample::select(plain.collect::<Vec<_>>()),
         1 => (1..40_u32).prop_map(DataType::Utf8),
@@ -148,7 +151,8 @@ fn data_types() -> impl Strategy<Value = DataType> {
 /// A field of any kind, at offset 0.
 pub(in crate::format) fn fields() -> impl Strategy<Value = Field> {
     let name = prop_oneof![4 => "[a-z]{1,6}", 2 => "[^\\p{Cc}]{1,60}", 1 => "[aé]{500,512}"];
-    (name, data_types(), prop::option::weighted(0.2, 1..5_u32), any::<[bool; 3]>()).prop_map(
+    let array_len = prop::option::weighted(0.2, 1..5_u32);
+    let plain = (name, data_types(), array_len, any::<[bool; 3]>()).prop_map(
         |(name, data_type, array_len, [nullable, big_endian, utc])| Field {
             name,
             data_type,
@@ -157,8 +161,50 @@ pub(in crate::format) fn fields() -> impl Strategy<Value = Field> {
             nullable,
             big_endian,
             utc: utc && matches!(data_type, DataType::Timestamp(_)),
+            annotations: None,
         },
-    )
+    );
+    let choices = prop::option::weighted(0.4, any::<[u8; 8]>());
+    (plain, choices).prop_map(|(field, choices)| match choices {
+        Some(choices) => annotated(field, choices),
+        None => field,
+    })
+}
+
+/// The field with some of the annotations that its type can have.
+fn annotated(mut field: Field, choices: [u8; 8]) -> Field {
+    let chosen = choices.map(|choice| choice % 2 == 0);
+    if let Some((least, greatest)) = field.data_type.integer_range().filter(|_| chosen[0]) {
+        let values = [least, i128::from(choices[0] / 3), greatest];
+        let mut values: Vec<i128> = values.into_iter().filter(|it| *it <= greatest).collect();
+        values.sort_unstable();
+        values.dedup();
+        field = field
+            .with_variants(values.into_iter().map(|it| Variant::new(it, format!("name {it}"))));
+        if least < 0 {
+            field = field.with_scale(i32::from(choices[1] % 77) - 38);
+        }
+    }
+    if chosen[2] {
+        field = field.with_shape([u32::from(choices[2] % 3) + 1, 2]);
+    }
+    field = match (field.data_type, chosen[3]) {
+        (DataType::UInt32, true) => field.with_display(DisplayHint::Char),
+        (DataType::UInt64 | DataType::UInt128 | DataType::Binary(_), true) => {
+            field.with_display(DisplayHint::Hex)
+        }
+        (DataType::Timestamp(_), true) => field.with_epoch(TimeUnit::Millisecond),
+        _ => field,
+    };
+    if chosen[4] {
+        field = field.with_null_words(["NA", "", "ä"]);
+    }
+    if chosen[5] {
+        let content = choices[..usize::from(choices[5] % 8)].to_vec();
+        let kind = 100 + u16::from(choices[5] / 2 * 2);
+        field.annotate(|annotations| annotations.unknown.push(Unknown { kind, content }));
+    }
+    field
 }
 
 /// A schema of up to eight fields, with gaps between some.
@@ -177,6 +223,81 @@ pub(in crate::format) fn schemas() -> impl Strategy<Value = Schema> {
             fields.push(field);
         }
         let alignment = 1 << alignment_log2;
-        Schema::new(fields, offset.next_multiple_of(alignment), alignment).unwrap()
+        let groups = if fields.len() > 3 { nested(&mut fields[..3]) } else { Vec::new() };
+        let words = fields[0].null_words().to_vec();
+        Schema::new(fields, offset.next_multiple_of(alignment), alignment)
+            .and_then(|schema| schema.with_groups(groups))
+            .and_then(|schema| schema.with_null_words(words))
+            .unwrap()
     })
+}
+
+/// Makes the first three fields one nested record, the last two of which are an array of such.
+fn nested(fields: &mut [Field]) -> Vec<Group> {
+    for (field, name) in fields.iter_mut().zip(["g.x", "g.y[0].z", "g.y[1].z"]) {
+        field.name = name.to_owned();
+    }
+    vec![Group::new("g", 0..3), Group::new("g.y", 1..3).array(2)]
+}
+
+#[test]
+fn annotations_that_do_not_fit_are_refused() {
+    let field = |data_type| Field::new("a", data_type);
+    let one = |field: Field| Schema::packed([field]);
+    let byte = || field(DataType::UInt8);
+    let variants = |variants: &[(i128, &str)]| {
+        one(byte().with_variants(variants.iter().map(|&(value, name)| Variant::new(value, name))))
+    };
+    assert_refused(variants(&[(256, "A")]), "A = 256 does not fit in uint8");
+    assert_refused(variants(&[(-1, "A")]), "A = -1 does not fit in uint8");
+    assert_refused(variants(&[(1, "A"), (1, "B")]), "the value 1");
+    assert_refused(variants(&[(1, "A"), (2, "A")]), "two variants are named \"A\"");
+    assert_refused(variants(&[(1, "")]), "needs a name");
+    assert_refused(variants(&[(1, "2")]), "\"2\", which is a number");
+    assert_refused(variants(&[(1, &"n".repeat(65_536))]), "65535 fit");
+    let float = field(DataType::Float64).with_variants([Variant::new(1, "A")]);
+    assert_refused(one(float), "float64 cannot have variants");
+    assert_refused(one(byte().with_shape([2, 0])), "an array needs at least one element");
+    assert_refused(one(byte().with_shape([2, 2]).array(5)), "[2, 2] do not make 5 elements");
+    assert_refused(one(byte().with_display(DisplayHint::Uuid)), "uint8 cannot be shown as uuid");
+    assert_refused(one(byte().with_scale(2)), "only a signed integer");
+    assert_refused(one(field(DataType::Int64).with_scale(39)), "at most 38 digits, not 39");
+    assert_refused(one(byte().with_epoch(TimeUnit::Second)), "only a timestamp");
+    assert_refused(one(byte().with_null_words(["n".repeat(65_536)])), "65535 fit");
+}
+
+#[test]
+fn groups_that_do_not_fit_are_refused() {
+    let names = ["p.x", "p.y", "q[0].a", "q[1].a", "r"];
+    let schema = || Schema::packed(names.map(|name| Field::new(name, DataType::Int8))).unwrap();
+    let groups = |groups: &[Group]| schema().with_groups(groups.to_vec());
+    let (p, q) = (Group::new("p", 0..2), Group::new("q", 2..4).array(2));
+    assert_eq!(groups(&[p.clone(), q.clone()]).unwrap().groups().len(), 2);
+    assert_refused(groups(&[q, p.clone()]), "from the first to the last");
+    assert_refused(groups(&[Group::new("p", 0..0)]), "at least one field");
+    assert_refused(groups(&[Group::new("r", 4..6)]), "at least one field");
+    assert_refused(groups(&[Group::new("p", 0..3)]), "\"q[0].a\" does not begin with p.");
+    assert_refused(groups(&[Group::new("q", 2..4).array(3)]), "2 fields are not 3 equal records");
+    assert_refused(groups(&[Group::new("q", 2..4)]), "does not begin with q.");
+    assert_refused(groups(&[p.clone(), Group::new("p", 1..3)]), "partly in another group");
+    assert_refused(groups(&[p.clone(), p]), "a group within another has a longer name");
+}
+
+#[test]
+fn contradicting_variants_are_a_difference() {
+    let schema = |variants: &[(u8, &str)]| {
+        let variants = variants.iter().map(|&(value, name)| Variant::new(value, name));
+        Schema::packed([Field::new("side", DataType::UInt8).with_variants(variants)]).unwrap()
+    };
+    let expected = schema(&[(1, "Buy"), (2, "Sell")]);
+    for agreeing in [&[][..], &[(1, "Buy")], &[(1, "Buy"), (2, "Sell"), (3, "Short")]] {
+        assert_eq!(expected.diff(&schema(agreeing)), [""; 0]);
+        assert_eq!(schema(agreeing).diff(&expected), [""; 0]);
+    }
+    for (other, line) in [
+        (&[(1, "Sell")][..], "side: expected the variant Buy = 1, found Sell = 1"),
+        (&[(3, "Sell")], "side: expected the variant Sell = 2, found Sell = 3"),
+    ] {
+        assert_eq!(expected.diff(&schema(other)), [line]);
+    }
 }

@@ -209,19 +209,26 @@ pub(super) fn push_timestamp(time: i64, unit: TimeUnit, utc: bool, out: &mut Str
         out.push(mark);
         push_digits(part, 2, out);
     }
-    if fraction != 0 {
-        let digits = match unit {
-            TimeUnit::Second => 0,
-            TimeUnit::Millisecond => 3,
-            TimeUnit::Microsecond => 6,
-            TimeUnit::Nanosecond => 9,
-        };
-        out.push('.');
-        push_digits(fraction, digits, out);
-    }
+    push_fraction(fraction.unsigned_abs(), unit, out);
     if utc {
         out.push('Z');
     }
+}
+
+/// Appends the part of a second that is not a whole one, a number of `unit`; nothing for 0.
+pub(super) fn push_fraction(fraction: u64, unit: TimeUnit, out: &mut String) {
+    if fraction == 0 {
+        return;
+    }
+    let digits = match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    };
+    out.push('.');
+    // Less than a second.
+    push_digits(fraction as i64, digits, out);
 }
 
 /// Appends the last `digits` decimal digits of `number`, which is not negative.

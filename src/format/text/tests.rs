@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::format::{DisplayHint, Variant};
 
 fn parse(field: &Field, text: &str) -> Result<Vec<u8>> {
     let mut record = vec![0xEE; usize::try_from(field.offset() + field.size_bytes()).unwrap()];
@@ -186,4 +187,64 @@ fn damage_and_short_records_are_errors() {
     assert_eq!(field.format_text(&[1], &mut text).unwrap_err().kind(), ErrorKind::OutOfRange);
     assert_eq!(field.parse_text("1", &mut [0]).unwrap_err().kind(), ErrorKind::OutOfRange);
     assert_eq!(text, "kept");
+}
+
+#[test]
+fn variants_are_written_as_names_and_other_values_as_numbers() {
+    let side = Field::new("side", DataType::Int16)
+        .with_variants([Variant::new(-1, "Sell"), Variant::new(300, "Buy")]);
+    for field in [side.clone(), side.clone().big_endian()] {
+        assert_texts(&field, &[("Sell", "Sell"), ("-1", "Sell"), ("300", "Buy"), ("7", "7")]);
+        assert_eq!(field.read(&parse(&field, "Buy").unwrap()).unwrap(), Value::Int(300));
+        assert_refused(&field, "buy", "neither a variant (Sell, Buy) nor a number");
+    }
+    let sides = side.array(2).nullable();
+    assert_texts(&sides, &[(r#"["Sell",5]"#, r#"["Sell",5]"#)]);
+}
+
+#[test]
+fn forms_of_display_go_both_ways() {
+    let field = |data_type, display| Field::new("a", data_type).with_display(display);
+    let uuid = field(DataType::Binary(16), DisplayHint::Uuid);
+    let text = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let plain = text.replace('-', "");
+    assert_texts(&uuid, &[(text, text), (&plain, text), (&text.to_uppercase(), text)]);
+    for bad in ["67e55044-10b1-426f-9247-bb680e5fe0c", "67e5504-410b1-426f-9247-bb680e5fe0c8", ""] {
+        assert_refused(&uuid, bad, "is not a UUID");
+    }
+    assert_refused(&uuid, &format!("{text}-"), "is not a UUID");
+    let address = field(DataType::Binary(4), DisplayHint::Ipv4);
+    assert_texts(&address, &[("192.0.2.1", "192.0.2.1")]);
+    assert_refused(&address, "192.0.2", "is not a IPv4 address");
+    let address = field(DataType::Binary(16), DisplayHint::Ipv6);
+    assert_texts(&address, &[("2001:DB8::1", "2001:db8::1")]);
+    let letter = field(DataType::UInt32, DisplayHint::Char);
+    for letter in [letter.clone(), letter.big_endian()] {
+        assert_texts(&letter, &[("ä", "ä"), ("5", "5"), ("U+D800", "U+D800"), ("U+41", "A")]);
+        assert_refused(&letter, "ab", "single character");
+    }
+    let hex = field(DataType::UInt16, DisplayHint::Hex);
+    assert_texts(&hex, &[("0x1F", "0x1f"), ("31", "0x1f")]);
+    assert_refused(&hex, "0x10000", "out of range");
+    assert_refused(&hex, "0x", "number like 0x1f");
+    assert_texts(&field(DataType::Binary(2), DisplayHint::Hex), &[("00FF", "00ff")]);
+}
+
+#[test]
+fn arrays_of_several_dimensions_are_nested() {
+    let matrix = Field::new("a", DataType::Int8).with_shape([2, 3]);
+    assert_texts(&matrix, &[(" [ [1,2,3] , [4,5, 6]] ", "[[1,2,3],[4,5,6]]")]);
+    for bad in ["[1,2,3,4,5,6]", "[[1,2],[3,4],[5,6]]", "[[1,2,3],[4,5,6]", "[[1,2,3][4,5,6]]"] {
+        assert!(parse(&matrix, bad).is_err(), "{bad}");
+    }
+    let cube = Field::new("a", DataType::Bool).with_shape([1, 2, 1]);
+    assert_texts(&cube, &[("[[[true],[false]]]", "[[[true],[false]]]")]);
+}
+
+#[test]
+fn integers_of_128_bits_are_exact() {
+    let (signed, unsigned) = ("-170141183460469231731687303715884105728", u128::MAX.to_string());
+    assert_texts(&Field::new("a", DataType::Int128), &[(signed, signed), ("7", "7")]);
+    assert_texts(&Field::new("a", DataType::UInt128).big_endian(), &[(&unsigned, &unsigned)]);
+    assert_refused(&Field::new("a", DataType::UInt128), "-1", "invalid digit");
 }

@@ -31,7 +31,7 @@ impl Place {
     fn new() -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         let schema = Schema::packed([Field::new("b", DataType::Binary(100))]).unwrap();
-        let options = DynStore::options().checksums();
+        let options = DynStore::create_options().checksums(true);
         let mut store = options.create(place.path("x"), &schema).unwrap();
         store.append_packed(&(0..RECORDS).flat_map(record).collect::<Vec<u8>>()).unwrap();
         store.close().unwrap();
@@ -55,7 +55,8 @@ type Copier = fn(&Place, CopyOptions<'_>) -> Result<u64>;
 const COPIERS: [Copier; 2] = [
     |place, options| backup(place.path("x"), place.path("out"), options).map(|it| it.records),
     |place, options| {
-        let copied = compact(place.path("x"), place.path("out"), options, &mut |_, _| Ok(()));
+        let copied =
+            compact(place.path("x"), place.path("out"), flatrec::CompactOptions::from(options));
         copied.map(|it| it.records)
     },
 ];
@@ -128,13 +129,13 @@ fn a_sound_store_is_copied_during_a_checkpoint() {
         let id = RECORDS - 1 - n * 700;
         let copied = copy_in_the_window(&place, id, copier);
         assert_eq!(copied.unwrap_or_else(|error| panic!("{error}")), RECORDS);
-        assert_eq!(verify(place.path("out"), 9).unwrap().problems, []);
+        assert_eq!(verify(place.path("out"), flatrec::VerifyOptions::new()).unwrap().problems, []);
         assert_eq!(
             DynStore::open_read_only(place.path("out")).unwrap().get(id).unwrap(),
             record(7)
         );
     }
-    assert_eq!(verify(place.path("x"), 9).unwrap().problems, []);
+    assert_eq!(verify(place.path("x"), flatrec::VerifyOptions::new()).unwrap().problems, []);
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn damage_is_found_beside_a_writer_that_does_not_checkpoint() {
         let error = copier(&place, CopyOptions::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
-    assert_eq!(verify(place.path("x"), 9).unwrap().problems_found, 1);
+    assert_eq!(verify(place.path("x"), flatrec::VerifyOptions::new()).unwrap().problems_found, 1);
     database.close().unwrap();
     assert_eq!(rebuild_checksums(place.path("x")).unwrap().mismatched, 1);
 }
@@ -184,7 +185,7 @@ fn checks_wait_for_a_running_checkpoint() {
         let checks = thread::spawn(move || {
             let lost =
                 salvage(&path, &saved, super::super::salvage::SalvageOptions::new()).unwrap();
-            (verify(&path, 9).unwrap().problems, lost.lost_records())
+            (verify(&path, flatrec::VerifyOptions::new()).unwrap().problems, lost.lost_records())
         });
         is_checking.send(checks).unwrap();
     });

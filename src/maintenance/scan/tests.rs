@@ -97,7 +97,7 @@ fn scan(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
         count: 40,
         sums: sums.as_ref(),
         images: None,
-        torn: &[],
+        mismatched: &[],
         beside: None,
     };
     scan.run(&mut found).unwrap();
@@ -128,7 +128,7 @@ fn entries_are_synced_after_the_records_and_before_the_header() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Arc::new(Disk::make(&directory.path().join("x")));
     let schema = Schema::packed([Field::new("b", DataType::Binary(8192))]).unwrap();
-    let options = crate::store::DynStore::options().checksums();
+    let options = crate::store::DynStore::create_options().checksums(true);
     // SAFETY: only this test uses the file.
     let mut store = unsafe { options.create_over(Arc::clone(&disk) as _, &schema) }.unwrap();
     let calls = || {

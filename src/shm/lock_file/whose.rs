@@ -4,11 +4,11 @@
 //! byte   0   zeros: only locks lie here
 //!       64   magic 89 'FLATLK', then the version of the words
 //!      192   a bell and how many wait for it
-//!     4096   slots of 64 bytes, each with its reader's process at 40
+//!     4096   entries of 64 bytes, each with its reader's process at 40
 //! ```
 //!
 //! The first writer stores the magic. Until then a lock file is empty, or has only the bell and the
-//! slots of readers that came before.
+//! entries of readers that came before.
 
 use std::ops::Range;
 use std::path::Path;
@@ -19,11 +19,11 @@ use crate::io::{OpenFile, begins_like_a_lock_file, irregular};
 
 /// The words that readers write before the magic exists.
 const BELL: Range<usize> = 192..208;
-/// The offset of the slots; a lock file's length is a multiple of it.
+/// The offset of the entries; a lock file's length is a multiple of it.
 pub(super) const PAGE_BYTES: u64 = 4096;
 const PAGE_LEN: usize = 4096;
-const SLOT_LEN: usize = 64;
-/// The process of a slot's reader, as a word.
+const ENTRY_LEN: usize = 64;
+/// The process of an entry's reader, as a word.
 const PROCESS: Range<usize> = 40..48;
 
 /// How often the file is read: a writer may be storing the magic at that moment.
@@ -70,11 +70,11 @@ fn why_foreign(found: &OpenFile) -> Result<Option<String>> {
     if len_bytes > WORDS_MAX_BYTES || !is_blank_but_for_bell(&page) {
         return Ok(foreign);
     }
-    let mut slots = vec![0; usize::try_from(len_bytes.saturating_sub(PAGE_BYTES)).unwrap_or(0)];
-    let got = found.read_at(PAGE_BYTES, &mut slots)?;
-    slots.truncate(got);
-    let is_blank = is_zero(&page) && is_zero(&slots);
-    let is_ours = len_bytes % PAGE_BYTES == 0 && slots.chunks(SLOT_LEN).all(is_slot);
+    let mut entries = vec![0; usize::try_from(len_bytes.saturating_sub(PAGE_BYTES)).unwrap_or(0)];
+    let got = found.read_at(PAGE_BYTES, &mut entries)?;
+    entries.truncate(got);
+    let is_blank = is_zero(&page) && is_zero(&entries);
+    let is_ours = len_bytes % PAGE_BYTES == 0 && entries.chunks(ENTRY_LEN).all(is_entry);
     Ok(if is_blank || is_ours { None } else { foreign })
 }
 
@@ -82,9 +82,9 @@ fn is_blank_but_for_bell(page: &[u8]) -> bool {
     page.iter().enumerate().all(|(at, &byte)| byte == 0 || BELL.contains(&at))
 }
 
-/// Whether these bytes may be the words of a slot, in use or left.
-fn is_slot(slot: &[u8]) -> bool {
-    let process = slot.get(PROCESS).and_then(|word| word.try_into().ok()).map(u64::from_le_bytes);
+/// Whether these bytes may be the words of an entry, in use or left.
+fn is_entry(entry: &[u8]) -> bool {
+    let process = entry.get(PROCESS).and_then(|word| word.try_into().ok()).map(u64::from_le_bytes);
     process.is_some_and(|process| u32::try_from(process).is_ok())
 }
 

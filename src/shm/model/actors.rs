@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::super::protocol::{
-    CheckpointLimit, Mark, ReadPoint, ReaderSide, Slot, Span, WriterSide,
+    CheckpointLimit, Mark, ReadPoint, ReaderSide, Span, TableEntry, WriterSide,
 };
 use super::disk::{Array, Block, Disk, Live, RECORDS};
 use super::explorer::Reading;
@@ -26,7 +26,7 @@ pub(super) enum Flaw {
     IgnoreOffer,
     /// A reader looks for a writer before it reads the mark, and not again.
     WriterFirst,
-    /// A reader without a slot does not block checkpoints.
+    /// A reader without an entry does not block checkpoints.
     NoLock,
     /// A reader keeps what it has read in the time of another writer.
     KeepCache,
@@ -57,9 +57,9 @@ pub(super) enum Deed {
     Reopen,
     /// Ends its process and opens the store by the other name.
     Move,
-    /// Wipes all slots, which no program that follows the protocol does.
+    /// Wipes all entries, which no program that follows the protocol does.
     Wipe,
-    /// Makes all slots name another store.
+    /// Makes all entries name another store.
     Falsify,
 }
 
@@ -122,8 +122,8 @@ impl Writer {
                 let file = if deed == Deed::Move { 1 - self.file } else { self.file };
                 *self = Self::open_by(&self.port, self.me, file, self.flaw, false);
             }
-            Deed::Wipe => self.port.overwrite_slots(0),
-            Deed::Falsify => self.port.overwrite_slots(name_of(self.store + 1)),
+            Deed::Wipe => self.port.overwrite_entries(0),
+            Deed::Falsify => self.port.overwrite_entries(name_of(self.store + 1)),
         }
     }
 
@@ -265,7 +265,7 @@ pub(super) struct Reader {
     me: usize,
     store: usize,
     side: ReaderSide<Port>,
-    slot: Option<Slot>,
+    entry: Option<TableEntry>,
     file: usize,
     flaw: Option<Flaw>,
     cached: Option<State>,
@@ -274,23 +274,23 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn open(port: &Port, me: usize, reading: &Reading, flaw: Option<Flaw>) -> Self {
-        let &Reading { store, file, has_slot, .. } = reading;
+        let &Reading { store, file, has_entry, .. } = reading;
         let port = port.at(store, file);
-        let slot = has_slot.then(|| {
+        let entry = has_entry.then(|| {
             let is_late = flaw == Some(Flaw::NameLate) && file != 0;
             let lock_name = |disk: &mut Disk| disk.lock_name(store, me);
             let name = if is_late { None } else { port.change("locks its byte", lock_name) };
-            Slot { number: port.take_slot(), name }
+            TableEntry { number: port.take_entry(), name }
         });
-        let side = ReaderSide::new(port.clone(), name_of(store), slot, 1 + me as u64);
+        let side = ReaderSide::new(port.clone(), name_of(store), entry, 1 + me as u64);
         let is_under_way = |disk: &mut Disk| disk.is_checkpoint_elsewhere(store, file);
-        while slot.is_some()
+        while entry.is_some()
             && flaw != Some(Flaw::NoWait)
             && port.look("is there a checkpoint elsewhere?", is_under_way)
         {
             port.wait_for_change();
         }
-        Self { port, me, store, side, slot, file, flaw, cached: None, held: Vec::new() }
+        Self { port, me, store, side, entry, file, flaw, cached: None, held: Vec::new() }
     }
 
     pub(super) fn act(&mut self, act: Act) {
@@ -381,7 +381,7 @@ impl Reader {
         if !self.side.need(from, state.mark) {
             return None;
         }
-        if self.slot.is_some() {
+        if self.entry.is_some() {
             self.port.note(|disk| disk.read_log(self.me, store, log, state.begins));
         }
         if state.begins < from {
@@ -422,7 +422,7 @@ impl Reader {
 
     fn begin(&mut self, mark: Mark, state: State) -> bool {
         let (me, store) = (self.me, self.store);
-        let locks = self.slot.is_none() && self.flaw != Some(Flaw::NoLock);
+        let locks = self.entry.is_none() && self.flaw != Some(Flaw::NoLock);
         if locks && self.held.is_empty() {
             let away = self.port.change("blocks checkpoints", |disk| disk.try_keep_away(store, me));
             if !away {
@@ -471,7 +471,7 @@ impl Reader {
     fn release(&self) {
         let (me, store) = (self.me, self.store);
         let span = self.span();
-        if self.slot.is_some() {
+        if self.entry.is_some() {
             self.side.say(span);
         } else if span.is_none() {
             self.port.change("allows checkpoints again", |disk| disk.let_go_on(store, me));

@@ -51,7 +51,7 @@ pub(super) struct Store {
     writer_file: usize,
     /// The byte that each reader has locked.
     names: Vec<(usize, u64)>,
-    /// Held shared by readers without a slot, and exclusively by a checkpoint.
+    /// Held shared by readers without an entry, and exclusively by a checkpoint.
     keeping_away: Vec<usize>,
     checkpointing: Option<usize>,
 }

@@ -31,7 +31,7 @@ pub(super) struct Reading {
     pub(super) store: usize,
     /// The name under which it opens the store.
     pub(super) file: usize,
-    pub(super) has_slot: bool,
+    pub(super) has_entry: bool,
     pub(super) kills: usize,
     /// Whether its last process ends, too.
     pub(super) leaves: bool,

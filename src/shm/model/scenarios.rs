@@ -17,7 +17,7 @@ const EXECUTIONS_MAX: usize = 20_000;
 const TWO_CHECKPOINTS: &[Deed] = &[Commit, Commit, Checkpoint, Commit, Checkpoint];
 
 const fn reader(acts: &'static [&'static [Act]]) -> Reading {
-    Reading { store: 0, file: 0, has_slot: true, kills: 0, leaves: false, acts }
+    Reading { store: 0, file: 0, has_entry: true, kills: 0, leaves: false, acts }
 }
 
 const fn beside(readers: &'static [Reading]) -> Scenario {
@@ -42,7 +42,7 @@ const FOLLOWERS: Scenario = Scenario {
     ])
 };
 
-/// Readers die, and others take their slots.
+/// Readers die, and others take their entries.
 const READERS_DIE: Scenario = beside(&[
     Reading { kills: 1, ..reader(&[&[Take, Read, Take], &[Take, Read]]) },
     Reading { kills: 1, ..reader(&[&[Take, Read], &[Take, Read]]) },
@@ -82,8 +82,8 @@ const OTHER_COMMITS: Scenario = Scenario {
 };
 
 /// A reader that may not write the words.
-const WITHOUT_SLOT: Scenario = beside(&[
-    Reading { has_slot: false, ..reader(&[&[Take, Read, Take, Drop, Drop, Take, Read]]) },
+const WITHOUT_ENTRY: Scenario = beside(&[
+    Reading { has_entry: false, ..reader(&[&[Take, Read, Take, Drop, Drop, Take, Read]]) },
     reader(&[&[Take, Read]]),
 ]);
 
@@ -125,7 +125,7 @@ const NAMES_CHANGE: Scenario = Scenario {
     ])
 };
 
-/// Slots are wiped while a reader reads.
+/// Entries are wiped while a reader reads.
 const WIPED: Scenario = Scenario {
     writer: &[&[Commit, Wipe, Commit, Checkpoint, Wipe, Commit, Checkpoint]],
     ..beside(&[Reading { leaves: true, ..reader(&[&[Take, Read, Take, Read, Drop], &[Take]]) }])
@@ -134,7 +134,7 @@ const WIPED: Scenario = Scenario {
 /// The same where bytes of the data file cannot be locked.
 const WIPED_WITHOUT_BYTES: Scenario = Scenario { locks_bytes: false, ..WIPED };
 
-/// Slots come to name another store.
+/// Entries come to name another store.
 const FALSIFIED: Scenario =
     Scenario { writer: &[&[Commit, Falsify, Commit, Checkpoint, Commit, Checkpoint]], ..WIPED };
 
@@ -173,21 +173,21 @@ hold! {
     a_writer_and_a_reader: ONE_READER;
     a_writer_and_two_readers: TWO_READERS;
     followers_and_a_log_that_is_used_anew: FOLLOWERS;
-    readers_die_and_others_take_their_slots: READERS_DIE;
+    readers_die_and_others_take_their_entries: READERS_DIE;
     writers_die_and_others_go_on: WRITERS_DIE;
     commits_vanish_with_their_writer: COMMITS_VANISH;
     a_writer_dies_in_its_first_checkpoint: FIRST_CHECKPOINT;
     a_commit_vanishes_while_it_is_taken_up: ONE_VANISHES;
     other_commits_take_the_place_of_vanished_ones: OTHER_COMMITS;
-    a_reader_without_a_slot: WITHOUT_SLOT;
+    a_reader_without_an_entry: WITHOUT_ENTRY;
     the_store_is_replaced_and_comes_back: REPLACED;
     the_store_is_closed_and_opened: REOPENED;
     a_reader_under_another_name: OTHER_NAME;
     a_reader_beside_words_of_a_writer_that_waits: OTHER_WORDS;
     readers_and_writers_change_their_names: NAMES_CHANGE;
-    slots_that_are_wiped: WIPED;
-    slots_that_are_wiped_where_no_byte_is_locked: WIPED_WITHOUT_BYTES;
-    slots_that_speak_of_another_store: FALSIFIED;
+    entries_that_are_wiped: WIPED;
+    entries_that_are_wiped_where_no_byte_is_locked: WIPED_WITHOUT_BYTES;
+    entries_that_speak_of_another_store: FALSIFIED;
 }
 
 macro_rules! noticed {
@@ -203,7 +203,7 @@ macro_rules! noticed {
 noticed! {
     without_target_first: ONE_READER, &[Step::TargetFirst], None, "finds";
     without_target_fence: ONE_READER, &[Step::TargetFence], None, "finds";
-    without_slot_scan: ONE_READER, &[Step::SlotScan], None, "finds";
+    without_entry_scan: ONE_READER, &[Step::EntryScan], None, "finds";
     without_needs_scan: TWO_READERS, &[Step::NeedsScan], None, "reused";
     without_reader_fence: ONE_READER, &[Step::ReaderFence], None, "finds";
     without_reader_recheck: ONE_READER, &[Step::ReaderRecheck], None, "finds";
@@ -221,11 +221,11 @@ noticed! {
     log_reused_up_to_what_is_needed: TWO_READERS, &[], Some(Flaw::RecycleUpTo), "reused";
     checkpoint_beyond_the_offer: ONE_READER, &[], Some(Flaw::IgnoreOffer), "finds";
     reader_looks_for_a_writer_first: REOPENED, &[], Some(Flaw::WriterFirst), "finds";
-    no_slot_and_no_lock: WITHOUT_SLOT, &[], Some(Flaw::NoLock), "finds";
+    no_entry_and_no_lock: WITHOUT_ENTRY, &[], Some(Flaw::NoLock), "finds";
     without_name_scan: OTHER_NAME, &[Step::NameScan], None, "finds";
-    without_name_scan_of_falsified_slots: FALSIFIED, &[Step::NameScan], None, "finds";
-    without_silent_slot_scan: WIPED_WITHOUT_BYTES, &[Step::SilentSlotScan], None, "reader 1";
-    without_slot_name: ONE_READER, &[Step::SlotName], None, "no reader reads";
+    without_name_scan_of_falsified_entries: FALSIFIED, &[Step::NameScan], None, "finds";
+    without_silent_entry_scan: WIPED_WITHOUT_BYTES, &[Step::SilentEntryScan], None, "reader 1";
+    without_entry_name: ONE_READER, &[Step::EntryName], None, "no reader reads";
     byte_locked_after_reading: OTHER_NAME, &[], Some(Flaw::NameLate), "finds";
     no_wait_for_a_checkpoint_elsewhere: OTHER_WORDS, &[], Some(Flaw::NoWait), "finds";
     state_kept_over_another_writer: OTHER_COMMITS, &[], Some(Flaw::KeepCache), "finds";

@@ -8,17 +8,17 @@
 use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::super::protocol::{FIRST_SLOT, PUBLISHED, SLOT_WORDS, Shared};
+use super::super::protocol::{ENTRY_WORDS, FIRST_ENTRY, PUBLISHED, Shared};
 use super::disk::Disk;
 use super::memory::Memory;
 use super::plan::Plan;
 use crate::error::Result;
 
-pub(super) const SLOTS: usize = 3;
+pub(super) const ENTRIES: usize = 3;
 /// How many names the stores have, each with a lock file of its own.
 const FILES: usize = 2;
 /// The words of a lock file.
-const WORDS: usize = FIRST_SLOT + SLOTS * SLOT_WORDS;
+const WORDS: usize = FIRST_ENTRY + ENTRIES * ENTRY_WORDS;
 /// An execution with more turns than this is in a loop.
 const TURNS_MAX: usize = 20_000;
 /// How often a reader may look again while nothing changes.
@@ -61,10 +61,10 @@ pub(super) struct Inner {
     status: Vec<Status>,
     /// How often each actor may still be killed.
     lives: Vec<usize>,
-    /// The owner of each slot's lock, in each lock file.
-    owners: [[Option<usize>; SLOTS]; FILES],
-    /// The number of slots ever created there.
-    slots: [usize; FILES],
+    /// The owner of each entry's lock, in each lock file.
+    owners: [[Option<usize>; ENTRIES]; FILES],
+    /// The number of entries ever created there.
+    entries: [usize; FILES],
     /// Changes with everything that a reader may wait for.
     version: u64,
     quiet_tries: usize,
@@ -97,8 +97,8 @@ impl Execution {
             current: NOBODY,
             status: vec![Status::Ready; actors],
             lives: lives.to_vec(),
-            owners: [[None; SLOTS]; FILES],
-            slots: [0; FILES],
+            owners: [[None; ENTRIES]; FILES],
+            entries: [0; FILES],
             version: 1,
             quiet_tries: 0,
             turns: 0,
@@ -168,7 +168,7 @@ impl Inner {
     fn arrive(&mut self, actor: usize, count: usize) {
         for _ in 0..count {
             let Some((word, value)) = self.memory.flush_one(actor) else { return };
-            if word % WORDS < FIRST_SLOT {
+            if word % WORDS < FIRST_ENTRY {
                 self.has_changed();
             }
             self.say(actor, || format!("  word {word} = {value} arrives"));
@@ -403,7 +403,7 @@ impl Port {
         }
     }
 
-    /// The last turn of an actor. A remaining process stays idle, with its slot.
+    /// The last turn of an actor. A remaining process stays idle, with its entry.
     pub(super) fn end(&self) {
         let mut inner = self.execution.lock();
         inner.say(self.me, || "ends".to_owned());
@@ -458,21 +458,21 @@ impl Port {
         drop(self.stop_if_failed(inner));
     }
 
-    /// Takes the first free slot.
-    pub(super) fn take_slot(&self) -> usize {
+    /// Takes the first free entry.
+    pub(super) fn take_entry(&self) -> usize {
         let mut inner = self.point();
         let owners = &mut inner.owners[self.file];
-        let slot = owners.iter().position(Option::is_none).expect("there are enough slots");
-        owners[slot] = Some(self.me);
-        inner.slots[self.file] = inner.slots[self.file].max(slot + 1);
-        inner.say(self.me, || format!("takes slot {slot}"));
-        slot
+        let entry = owners.iter().position(Option::is_none).expect("there are enough entries");
+        owners[entry] = Some(self.me);
+        inner.entries[self.file] = inner.entries[self.file].max(entry + 1);
+        inner.say(self.me, || format!("takes entry {entry}"));
+        entry
     }
 
-    /// Gives every word of every slot of the lock file this value, which no program that follows
+    /// Gives every word of every entry of the lock file this value, which no program that follows
     /// the protocol does.
-    pub(super) fn overwrite_slots(&self, value: u64) {
-        for word in FIRST_SLOT..WORDS {
+    pub(super) fn overwrite_entries(&self, value: u64) {
+        for word in FIRST_ENTRY..WORDS {
             self.store(word, value);
         }
         self.fence();
@@ -503,22 +503,22 @@ impl Shared for Port {
         drop(self.stop_if_failed(inner));
     }
 
-    fn slots(&self) -> Result<usize> {
-        Ok(self.point().slots[self.file])
+    fn entries(&self) -> Result<usize> {
+        Ok(self.point().entries[self.file])
     }
 
-    fn is_alive(&self, slot: usize) -> Result<bool> {
+    fn is_alive(&self, entry: usize) -> Result<bool> {
         let mut inner = self.point();
-        let owner = inner.owners[self.file][slot];
-        inner.say(self.me, || format!("slot {slot} is {owner:?}'s"));
+        let owner = inner.owners[self.file][entry];
+        inner.say(self.me, || format!("entry {entry} is {owner:?}'s"));
         Ok(owner.is_some())
     }
 
-    fn has_other_slots(&self, slots: &[usize]) -> Result<bool> {
+    fn has_other_entries(&self, entries: &[usize]) -> Result<bool> {
         let mut inner = self.point();
         let owners = &inner.owners[self.file];
-        let other = (0..SLOTS).find(|slot| owners[*slot].is_some() && !slots.contains(slot));
-        inner.say(self.me, || format!("a slot besides {slots:?} is taken: {other:?}"));
+        let other = (0..ENTRIES).find(|entry| owners[*entry].is_some() && !entries.contains(entry));
+        inner.say(self.me, || format!("an entry besides {entries:?} is taken: {other:?}"));
         Ok(other.is_some())
     }
 

@@ -41,12 +41,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if id >= self.array.count() {
             return Ok(Found::PastTheLast);
         }
-        if self.slots.mark().is_none() {
+        if self.slots.status_byte().is_none() {
             return Ok(Found::Live);
         }
         let status = match self.image_slot(id) {
             Some(slot) => slot.get(self.slots.record_len()).copied(),
-            None => self.array.mark_of(id).map_err(|error| self.superblock.name(error))?,
+            None => self.array.status_of(id).map_err(|error| self.superblock.name(error))?,
         };
         match status {
             None => Ok(Found::PastTheLast),
@@ -60,7 +60,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     }
 
     /// Appends records whose bytes follow one another, each with a status byte.
-    pub(crate) fn append_marked(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
+    pub(crate) fn append_with_status(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         let first = self.array.count();
         let (record_len, stride) = (self.slots.record_len(), self.slots.stride());
         let chunk_len = (STAGING_BYTES_MAX / stride).max(1) * record_len;
@@ -85,7 +85,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// Refuses an operation that would remove records which the free list may name.
     pub(crate) fn refuse_with_deletes(&self, operation: &'static str) -> Result<()> {
-        if self.slots.mark().is_none() || self.superblock.header().counts.are_all_live() {
+        if self.slots.status_byte().is_none() || self.superblock.header().counts.are_all_live() {
             return Ok(());
         }
         Err(self.superblock.name(

@@ -50,7 +50,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             return Err(self.superblock.name(
                 Error::new(ErrorKind::InterruptedEdit, "edit")
                     .detail("an edit through this handle panicked: records may be half changed")
-                    .advice("reopen the store with Options::accept_interrupted_edit"),
+                    .advice("reopen the store with OpenOptions::accept_interrupted_edit"),
             ));
         }
         self.flush()?;

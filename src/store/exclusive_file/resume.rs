@@ -5,8 +5,8 @@ use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ExclusiveFile;
 use super::mode::{Mode, Unpublished};
-use super::{ExclusiveFile, WHOLE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::io::{Access, open_unfinished, refuse_lock_file};
@@ -36,8 +36,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             superblock.begin_unfinished();
             let access = Access::ReadWrite;
             // SAFETY: the writer's locks on path and inode keep every other writer out.
-            let resumed =
-                unsafe { Self::assemble(superblock, inode, by_hand, common, access, WHOLE) }?;
+            let resumed = unsafe { Self::assemble(superblock, inode, by_hand, common, access) }?;
             Ok((resumed, file))
         });
         match resumed {

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Counts, RecordLayout, next_free, put_live};
 use crate::overlay::{Images, Tail};
 use crate::step::{self, Step};
-use crate::wal::PlacedSums;
+use crate::wal::LongAppendSums;
 
 /// Appended records of more bytes than this are a long append: written to their places, not logged.
 const LOGGED_TAIL_BYTES_MAX: usize = 1 << 20;
@@ -23,7 +23,7 @@ pub(crate) struct Changes {
     /// the file already, above every count.
     pub(super) tail_start: u64,
     /// The checksums of those records.
-    pub(super) placed: Option<PlacedSums>,
+    pub(super) long_append: Option<LongAppendSums>,
     /// The counts of the next commit, but still with the base's commit number.
     pub(super) counts: Counts,
 }
@@ -35,7 +35,7 @@ impl Changes {
             images: Images::new(layout.stride, layout.alignment),
             tail: Tail::new(layout.stride, layout.alignment),
             tail_start: base.counts.records,
-            placed: None,
+            long_append: None,
             counts: base.counts,
         }
     }
@@ -205,10 +205,10 @@ impl Changes {
     pub(super) fn spill(&mut self, writer: &mut Writer) -> Result<()> {
         let end = self.tail_start + self.tail.records();
         writer.make_room(end)?;
-        let written = writer.placed.write(self.tail_start, self.tail.bytes());
+        let written = writer.array.write(self.tail_start, self.tail.bytes());
         written.inspect_err(|error| writer.doubt(error))?;
         // Computed now, while the bytes are in the processor's cache.
-        self.placed.get_or_insert_with(PlacedSums::new).add(self.tail.bytes());
+        self.long_append.get_or_insert_with(LongAppendSums::new).add(self.tail.bytes());
         writer.show_in_file(&self.layout, end)?;
         self.tail_start = end;
         self.tail.clear();
@@ -292,18 +292,18 @@ impl Changes {
         }
         Err(Error::new(ErrorKind::Unsupported, operation)
             .detail("the store was created without deletes")
-            .advice("create a store with Options::deletes, and copy the records to it"))
+            .advice("create a store with CreateOptions::deletes, and copy the records to it"))
     }
 }
 
 impl Writer {
     /// Makes the file long enough for `count` records, durably.
     pub(super) fn make_room(&mut self, count: u64) -> Result<()> {
-        if !self.placed.reserve(count).inspect_err(|error| self.doubt(error))? {
+        if !self.array.reserve(count).inspect_err(|error| self.doubt(error))? {
             return Ok(());
         }
         // A failed sync may have lost other writes to the file too, so it poisons the handle.
-        step::take(Step::GrowthSync, || self.placed.sync()).map_err(|error| {
+        step::take(Step::GrowthSync, || self.array.sync()).map_err(|error| {
             self.busy = true;
             unknown(error)
         })
@@ -342,7 +342,7 @@ impl Writer {
         if self.in_file.capacity() >= count {
             return publish(&mut self.in_file, count);
         }
-        let view = view_of(&**self.superblock.backing(), self.placed.file_len_bytes())?;
+        let view = view_of(&**self.superblock.backing(), self.array.file_len_bytes())?;
         self.in_file = records_in(view, layout.geometry, count)?;
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::checkpoint::{CheckpointPlan, Files, Outcome, UNSEEN_READER, beside_readers};
+use super::super::commit_id::CommitId;
 use super::super::install::Plan;
 use super::super::recovered::read_log_through;
 use super::super::source::Source;
@@ -44,7 +45,7 @@ pub(super) enum Reason {
 /// transaction.append(&Counter { n: 1 }).unwrap();
 /// let receipt = transaction.commit(Durability::Immediate).unwrap();
 /// let checkpoint = database.checkpoint().unwrap();
-/// assert_eq!(checkpoint.commit(), receipt.commit());
+/// assert_eq!(checkpoint.commit_id(), receipt.commit_id());
 /// assert_eq!(checkpoint.held_back(), None);
 /// # }
 /// ```
@@ -58,8 +59,8 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// The newest commit whose changes are all in the array.
-    pub fn commit(&self) -> u64 {
-        self.commit
+    pub fn commit_id(&self) -> CommitId {
+        self.commit.into()
     }
 
     /// How many records the checkpoint wrote to the array. The first checkpoint of a handle also
@@ -94,7 +95,7 @@ impl Engine {
         Ok(checkpoint)
     }
 
-    /// After a commit: makes a checkpoint if the log, with the records in place that it counts, has
+    /// After a commit: makes a checkpoint if the log, with the long appends that it counts, has
     /// reached its size, and the reader that held the last checkpoint back does not hold this one.
     pub(super) fn checkpoint_if_due(&self) {
         // A thread that has the writer's lock makes the checkpoint after its own commit.
@@ -256,9 +257,9 @@ impl Engine {
     /// Installs commits that the log made durable (`settle_all`), and drops their images from the
     /// newest state.
     fn write_back(&self, writer: &mut Writer, plan: &CheckpointPlan<'_>) -> Result<()> {
-        let Writer { superblock, placed, log, .. } = writer;
+        let Writer { superblock, array, log, .. } = writer;
         let (sums, sharing) = (writer.sums.as_mut(), self.published.sharing());
-        plan.install(Files { superblock, sums, placed, log, sharing })?;
+        plan.install(Files { superblock, sums, array, log, sharing })?;
         let commit = plan.commit();
         writer.uncounted.count(commit);
         let newest = &writer.newest;
@@ -296,7 +297,7 @@ impl Engine {
             let count = writer.newest.counts.records;
             // A reader of lost commits may count more records than the store has.
             let is_cuttable = !self.published.sharing().has_strangers()?;
-            match if is_cuttable { writer.placed.trim(count) } else { Ok(()) } {
+            match if is_cuttable { writer.array.trim(count) } else { Ok(()) } {
                 // Windows trims no mapped file: the trim waits until the engine is dropped.
                 Err(error) if error.kind() == ErrorKind::Locked => writer.untrimmed = Some(count),
                 other => other?,

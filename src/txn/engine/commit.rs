@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::commit_id::CommitId;
 use super::super::source::Source;
 use super::super::token_lock::Token;
 use super::super::versions::{State, view_of};
@@ -53,8 +54,8 @@ pub struct Receipt {
 impl Receipt {
     /// The commit's number; the next commit has a higher one. For a transaction without changes it
     /// is the number of the commit that the transaction read.
-    pub fn commit(&self) -> u64 {
-        self.commit
+    pub fn commit_id(&self) -> CommitId {
+        self.commit.into()
     }
 
     /// What the commit survives.
@@ -192,7 +193,7 @@ impl Engine {
         Err(self.name(
             Error::new(ErrorKind::LogFull, "commit")
                 .detail(format!("the log is limited to {max_bytes} bytes, and {why}"))
-                .advice("end the reader, or allow a larger log with Options::max_log"),
+                .advice("end the reader, or allow a larger log with OpenOptions::max_log"),
         ))
     }
 
@@ -202,13 +203,13 @@ impl Engine {
         if changes.has_spilled(&base) {
             changes.spill(writer)?;
             // At every durability: no crash may leave a frame that counts records without them.
-            step::take(Step::BulkSync, || writer.placed.sync())?;
+            step::take(Step::LongAppendSync, || writer.array.sync())?;
         } else {
             log_tail(&mut changes)?;
         }
         let counts = Counts { commit: base.counts.commit + 1, ..changes.counts };
-        let commit = wal::Commit { counts, placed: changes.placed.take().map(Arc::new) };
-        let placed = commit.placed.as_ref().map_or(0, |sums| sums.len_bytes());
+        let commit = wal::Commit { counts, long_append: changes.long_append.take().map(Arc::new) };
+        let appended = commit.long_append.as_ref().map_or(0, |sums| sums.len_bytes());
         let pieces = changes.images.pieces();
         let image_len = writer.superblock.header().stride;
         let images = wal::Images { ids: changes.images.ids(), image_len, pieces: &pieces };
@@ -220,7 +221,7 @@ impl Engine {
         }
         log.append(&commit, self.group.synced(), &images)?;
         let segment = log.segment();
-        writer.uncounted.add(counts.commit, placed);
+        writer.uncounted.add(counts.commit, appended);
         drop(pieces);
         let committed = Arc::new(Committed::of_one(counts.commit, changes.images));
         let state = Arc::new(State {
@@ -240,7 +241,7 @@ impl Engine {
         if base.view.len_bytes() as u64 >= end {
             return Ok(Arc::clone(&base.view));
         }
-        view_of(&*self.backing, writer.placed.file_len_bytes())
+        view_of(&*self.backing, writer.array.file_len_bytes())
     }
 
     /// What a commit survives with this operating system and file system.

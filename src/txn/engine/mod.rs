@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::in_place::Uncounted;
 use super::locks::Locks;
+use super::long_append::UncountedBytes;
 use super::metadata::Metadata;
 use super::options::Common;
 use super::source::Source;
@@ -67,7 +67,7 @@ pub(crate) struct Engine {
 pub(crate) struct Writer {
     superblock: Superblock,
     log: Option<Log>,
-    placed: ArrayWriter,
+    array: ArrayWriter,
     /// Whether the writer must log long appends too: when the store was opened, a reader may have
     /// been reading a lost commit, which may have counted records at places above every count.
     logs_all: bool,
@@ -75,8 +75,8 @@ pub(crate) struct Writer {
     sums: Option<Sums>,
     /// The newest state in the log, which readers may not see yet.
     newest: Arc<State>,
-    /// All records in the file, for the current transaction, with the records that it has appended
-    /// in place, which no state counts yet.
+    /// All records in the file, for the current transaction, with the long append that it has
+    /// written, which no state counts yet.
     in_file: RecordView<u8>,
     /// True during a commit or checkpoint: if the next one finds it true, the one before panicked.
     /// A failure that leaves the disk's bytes unknown sets it for good ([`Writer::doubt`]).
@@ -84,9 +84,9 @@ pub(crate) struct Writer {
     closed: bool,
     /// The number of records to which the file must be cut, when this process has no view of it.
     untrimmed: Option<u64>,
-    /// The records in place that only the log counts.
-    uncounted: Uncounted,
-    /// How many bytes of log and of uncounted records in place make the next checkpoint due.
+    /// The bytes of long appends that only the log counts.
+    uncounted: UncountedBytes,
+    /// How many bytes of log and of uncounted long appends make the next checkpoint due.
     checkpoint_at_bytes: u64,
     /// The commit of the snapshot that held the last checkpoint back.
     held_back_by: Option<u64>,
@@ -110,7 +110,7 @@ impl Drop for Engine {
         let nothing = State::without_view(&writer.newest);
         writer.newest = Arc::clone(&nothing);
         self.published.end(nothing);
-        let _ = writer.placed.trim(count);
+        let _ = writer.array.trim(count);
     }
 }
 
@@ -233,10 +233,10 @@ impl Writer {
         self.log.as_ref().map_or((0, 0), |log| (log.segments(), log.len_bytes()))
     }
 
-    /// How many bytes wait for a checkpoint: of frames in the log, and of records in place, which
+    /// How many bytes wait for a checkpoint: of frames in the log, and of long appends, which
     /// header and checksums do not know yet. The sum cannot overflow, because all are on disks.
     fn due_bytes(&self) -> u64 {
-        let uncounted = if step::skip(Step::InPlaceDue) { 0 } else { self.uncounted.bytes() };
+        let uncounted = if step::skip(Step::LongAppendDue) { 0 } else { self.uncounted.bytes() };
         self.log_size().1 + uncounted
     }
 }

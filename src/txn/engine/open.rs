@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::super::in_place::Uncounted;
 use super::super::locks::Locks;
+use super::super::long_append::UncountedBytes;
 use super::super::options::Common;
 use super::super::recover::{FoundLog, TakenOver, take_over};
 use super::super::superblock::Superblock;
@@ -34,23 +34,23 @@ impl Engine {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
         let records = found.counts.records;
-        let mut placed = ArrayWriter::new(Arc::clone(&backing), layout.geometry, records)?;
-        trim(&*backing, &locks, &mut placed, records)?;
-        let view = view_of(&*backing, placed.file_len_bytes())?;
+        let mut array = ArrayWriter::new(Arc::clone(&backing), layout.geometry, records)?;
+        trim(&*backing, &locks, &mut array, records)?;
+        let view = view_of(&*backing, array.file_len_bytes())?;
         let newest = Arc::new(State {
             counts: found.counts,
             overlay: found.overlay,
             view: Arc::clone(&view),
             pin: None,
         });
-        let mut uncounted = Uncounted::default();
+        let mut uncounted = UncountedBytes::default();
         // Cannot overflow: the file is long enough for these records.
-        uncounted.add(found.counts.commit, found.in_place * layout.geometry.stride);
+        uncounted.add(found.counts.commit, found.long_append_records * layout.geometry.stride);
         let (schema, metadata) = (superblock.schema().clone(), Arc::clone(superblock.metadata()));
         let writer = Writer {
             superblock,
             log,
-            placed,
+            array,
             // A reader that this writer does not see may be reading a lost commit too.
             logs_all: has_strangers || sharing.is_blind()?,
             sums,
@@ -82,13 +82,13 @@ impl Engine {
 
 /// Cuts off the bytes that a crashed writer left behind the records, which may be holes. On a
 /// system where a view keeps a file from being cut, a file has no such bytes behind its records.
-fn trim(backing: &dyn Backing, locks: &Locks, placed: &mut ArrayWriter, count: u64) -> Result<()> {
+fn trim(backing: &dyn Backing, locks: &Locks, array: &mut ArrayWriter, count: u64) -> Result<()> {
     // Not beside a reader, which may have read commits that the log has lost since, with more
     // records.
     if !backing.properties().views_pass_end || locks.exclude_readers(Wait::No).is_err() {
         return Ok(());
     }
-    let trimmed = placed.trim(count);
+    let trimmed = array.trim(count);
     locks.admit_readers()?;
     trimmed
 }

@@ -151,6 +151,17 @@ fn a_segment_proves_that_the_one_before_was_synced() {
     assert_eq!(place.replay(salt, 0).unwrap(), entries[..3]);
 }
 
+/// Finds a segment that is kept after no reader needs it, or released before.
+#[test]
+fn a_replay_says_with_which_commit_each_segment_ends() {
+    let place = Place::new();
+    let (salt, _) = long_log(&place);
+    let each = &mut |_: &Commit, _: &[u64], _: &[u8]| Ok(());
+    let replayed = replay(&*place.data, FILE_ID, salt, 0, IMAGE_LEN, each).unwrap();
+    let lasts: Vec<u64> = replayed.segments.iter().map(|segment| segment.last).collect();
+    assert_eq!(lasts, [3, 10, 12]);
+}
+
 #[test]
 fn an_unfinished_segment_is_a_torn_end() {
     let place = Place::new();

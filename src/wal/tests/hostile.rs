@@ -66,6 +66,40 @@ fn many_heads_that_claim_the_whole_segment_share_one_sum() {
     assert!(error.to_string().contains(&format!("at byte {at}")), "{error}");
 }
 
+/// Finds a log that goes on with frames of an earlier use of its file.
+#[test]
+fn frames_behind_the_end_that_the_header_states_are_not_read() {
+    let place = Place::new();
+    let (salt, entries) = small_log(&place, false);
+    claim_length(&place, 4 * SECTOR as u64);
+    assert_eq!(place.replay(salt, 0).unwrap(), entries[..3]);
+}
+
+/// Finds a store that is refused after a kill, because a writer was lengthening a large segment; or
+/// one that is opened although its log was cut.
+#[test]
+fn a_segment_that_is_too_short_was_cut_if_it_has_a_frame() {
+    let place = Place::new();
+    let (salt, _) = small_log(&place, false);
+    let check = |len: usize, frames: usize| {
+        change(&place, "-wal-1", |bytes| {
+            bytes.truncate(len);
+            bytes[(1 + frames) * SECTOR..].fill(0);
+        });
+        let each = &mut |_: &Commit, _: &[u64], _: &[u8]| Ok(());
+        replay(&*place.data, FILE_ID, salt, 0, IMAGE_LEN, each).unwrap().check_uncut()
+    };
+    claim_length(&place, 8 * SECTOR as u64);
+    check(8 * SECTOR, 6).unwrap();
+    claim_length(&place, 9 * SECTOR as u64);
+    for frames in [6, 1] {
+        let error = check(8 * SECTOR, frames).unwrap_err();
+        assert!(error.to_string().contains("was cut from 4608 bytes to 4096"), "{error}");
+    }
+    check(8 * SECTOR, 0).unwrap();
+    check(SECTOR, 0).unwrap();
+}
+
 /// An earlier version read holes, at a second for each GiB.
 #[test]
 fn a_hole_behind_the_log_is_not_read() {
@@ -133,23 +167,33 @@ fn a_frame_that_is_a_hole_is_summed_and_refused_without_being_read() {
 /// docs/FORMAT.md: each number once, in any order.
 #[test]
 fn record_numbers_may_be_in_any_order_but_not_repeat() {
-    for (numbers, accepted) in [([7, 5], true), ([5, 7], true), ([7, 7], false), ([0, 0], false)] {
+    for (numbers, twice) in [
+        ([5, 7, 9], None),
+        ([9, 7, 5], None),
+        ([7, 5, 9], None),
+        ([7, 7, 5], Some(7)),
+        ([5, 7, 7], Some(7)),
+        ([7, 5, 7], Some(7)),
+        ([0, 0, 0], Some(0)),
+    ] {
         let place = Place::new();
         let (salt, entries) = small_log(&place, false);
         change(&place, "-wal-1", |bytes| {
-            put(bytes, 6 * SECTOR + 128, numbers[0]);
-            put(bytes, 6 * SECTOR + 136, numbers[1]);
-            seal_frame(bytes, 6 * SECTOR);
+            let at = 6 * SECTOR;
+            put(bytes, at + 8, 3 * 32);
+            put(bytes, at + 80, 3); // the number of images
+            (0..).zip(numbers).for_each(|(n, number)| put(bytes, at + 128 + 8 * n, number));
+            seal_frame(bytes, at);
         });
         match place.replay(salt, 0) {
             Ok(replayed) => {
-                assert!(accepted, "{numbers:?}");
+                assert_eq!(twice, None, "{numbers:?}");
                 assert_eq!(replayed[..5], entries[..5]);
                 assert_eq!(replayed[5].ids, numbers);
             }
             refused => {
-                assert!(!accepted, "{numbers:?}: {refused:?}");
-                assert_corrupt(refused, &format!("two images of record {}", numbers[0]));
+                let twice = twice.unwrap_or_else(|| panic!("{numbers:?}: {refused:?}"));
+                assert_corrupt(refused, &format!("two images of record {twice}"));
             }
         }
     }

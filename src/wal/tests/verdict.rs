@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::damage::{SECTOR, change, put, seal_frame, small_log};
+use super::damage::{SECTOR, change, number_at, put, seal_frame, small_log};
 use super::*;
 use crate::wal::format::SegmentHeader;
 use crate::wal::verdict::{Ruling, Witness};
@@ -165,6 +165,96 @@ fn the_table_is_as_docs_durability_argues() {
         let listed = damaged.iter().find(|(listed, _)| *listed == witness);
         let expected = listed.map_or_else(|| segment(&witness), |(_, ruling)| *ruling);
         assert_eq!(witness.ruling(), expected, "{witness:?}");
+    }
+}
+
+/// Finds a log that is called damaged for what frames say that do not continue it: those of another
+/// store or segment, and those of a chain that an earlier writer gave up.
+#[test]
+fn only_a_later_frame_of_the_same_segment_proves_a_sync() {
+    let rig = Rig::new();
+    let beside = |field: usize, value: u64| {
+        let mut frame = rig.frame(9, MISSING, rig.salt, rig.salt);
+        put(&mut frame, field, value);
+        seal_frame(&mut frame, 0);
+        change(&rig.place, "-wal-1", |bytes| bytes[6 * SECTOR..7 * SECTOR].copy_from_slice(&frame));
+        rig.replay(Witness::Rest)
+    };
+    assert_corrupt(beside(40, 9), "commit 9 records the sync, at byte 3072");
+    for (field, value) in
+        [(16, 7), (32, OTHER_SALT), (40, MISSING), (48, MISSING - 1), (96, OTHER_CHAIN)]
+    {
+        assert_eq!(beside(field, value).unwrap(), [], "the frame has {value} at byte {field}");
+    }
+}
+
+/// Finds a search that does not look at the last bytes of a file that was cut, or reads past them.
+#[test]
+fn a_frame_in_the_last_bytes_of_a_file_proves_a_sync() {
+    let rig = Rig::new();
+    rig.call(Witness::Rest, true);
+    let whole = rig.place.read("-wal-1");
+    let last = 6 * SECTOR;
+    let frame_len = 128 + 2 * (8 + IMAGE_LEN as usize);
+    for (len, is_whole) in
+        [(frame_len + 1, true), (frame_len, true), (frame_len - 1, false), (50, false), (4, false)]
+    {
+        rig.place.write("-wal-1", &whole[..last + len]);
+        let replayed = rig.replay(Witness::Rest);
+        match is_whole {
+            true => assert_corrupt(replayed, "commit 4 was synced and is damaged"),
+            false => assert_eq!(replayed.unwrap(), [], "{len} bytes of the frame"),
+        }
+    }
+}
+
+/// Finds a search that sums the wrong bytes of a frame in which a damaged one ends.
+#[test]
+fn a_frame_in_which_another_ends_proves_a_sync() {
+    let rig = Rig::new();
+    rig.call(Witness::Rest, true);
+    let images: usize = 13;
+    assert_eq!((128 + images * 32) % SECTOR, 32, "inside the next frame");
+    change(&rig.place, "-wal-1", |bytes| {
+        put(bytes, 5 * SECTOR + 48, MISSING);
+        put(bytes, 5 * SECTOR + 80, images as u64);
+        put(bytes, 5 * SECTOR + 8, images as u64 * 32);
+    });
+    assert_corrupt(rig.replay(Witness::Rest), "commit 6 records the sync, at byte 3072");
+}
+
+/// Finds a log that is called damaged after a power cut, because a segment of it was used again and
+/// still has a frame of its earlier use.
+#[test]
+fn a_frame_of_an_earlier_use_does_not_begin_a_segment() {
+    let rig = Rig::new();
+    let header = rig.header(rig.salt, 0x0dd, MISSING + 1);
+    for (salt, is_begun) in [(OTHER_SALT - 1, false), (OTHER_SALT, true)] {
+        rig.write(Some(header), &[rig.frame(MISSING + 1, 0, rig.salt, salt)]);
+        let replayed = rig.replay(Witness::Rest);
+        match is_begun {
+            true => assert_corrupt(replayed, "commit 5 was written after it"),
+            false => assert_eq!(replayed.unwrap(), []),
+        }
+    }
+}
+
+/// Finds a log that goes on, without an error, in a segment that continues another commit than the
+/// last one that is left.
+#[test]
+fn a_successor_continues_the_log_in_number_and_checksum() {
+    let rig = Rig::new();
+    let last_crc = u32::try_from(number_at(&rig.place.read("-wal-1"), 3 * SECTOR) >> 32).unwrap();
+    for (first, previous_crc, is_lost) in
+        [(MISSING, last_crc, false), (MISSING, 0xbad, true), (MISSING + 1, last_crc, true)]
+    {
+        let header = rig.header(rig.salt, rig.salt, first);
+        rig.write(Some(SegmentHeader { previous_crc, ..header }), &[]);
+        let replayed = rig.replay(Witness::Successor);
+        match is_lost {
+            true => assert_corrupt(replayed, &format!("was begun after it, with commit {first}")),
+            false => assert_eq!(replayed.unwrap(), []),
+        }
     }
 }
 

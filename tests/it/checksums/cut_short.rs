@@ -1,9 +1,10 @@
-//! Programs that were cut short between two steps, and what becomes of checksums then.
+//! Programs that died between two steps, and what the next handle does with their checksums.
 
 use super::*;
 
-/// The store `x`, as a program leaves it that died in a flush, with sums of what no header counts.
-fn cut_in_a_flush(place: &Place) -> PathBuf {
+/// Makes the store `x` of a program that died in a flush, with checksums of records that no header
+/// counts.
+fn died_in_a_flush(place: &Place) -> PathBuf {
     let path = place.store(3000);
     let header = std::fs::read(&path).unwrap()[..8192].to_vec();
     let mut store = DynStore::open(&path).unwrap();
@@ -24,11 +25,12 @@ fn cut_in_a_flush(place: &Place) -> PathBuf {
     path
 }
 
-/// Finds recovery that explains damage by a flush that died, and sums the damaged block as sound.
+/// Finds a recovery that takes damage for the work of a flush that died, and sums the damaged
+/// block.
 #[test]
-fn a_flush_that_was_cut_short_is_no_checkpoint_that_was() {
+fn an_interrupted_flush_does_not_excuse_damage() {
     let place = Place::new();
-    let path = cut_in_a_flush(&place);
+    let path = died_in_a_flush(&place);
     clean(&path, 5);
     let database = DynDatabase::open(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
@@ -37,25 +39,26 @@ fn a_flush_that_was_cut_short_is_no_checkpoint_that_was() {
     for way in 0..2 {
         let copy = copy_as_killed(&place);
         clean(&copy, 5);
-        // No checkpoint has begun: what differs is damaged.
+        // No checkpoint has begun, so every difference is damage.
         flip(&copy, D + 80_000, 1);
-        let doubts = verify(&copy, 9).unwrap().problems;
+        let doubts = verify(&copy, flatrec::VerifyOptions::new()).unwrap().problems;
         assert!(doubts.first().is_some_and(|it| it.to_string().contains("records 655..1311")));
         match way {
             0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
         }
-        let report = verify(&copy, 9).unwrap();
-        assert_eq!(report.problems_found, 1, "no change makes it look sound");
+        let report = verify(&copy, flatrec::VerifyOptions::new()).unwrap();
+        assert_eq!(report.problems_found, 1, "a change made the damaged block look sound");
         for file in place.files().iter().filter(|file| file.starts_with("killed")) {
             std::fs::remove_file(place.path(file)).unwrap();
         }
     }
 }
 
-/// A store takes its name before its checksums do.
+/// A store gets its name before its checksum file does. Finds a handle that loses the checksums of
+/// a maker that died between the two.
 #[test]
-fn checksums_whose_maker_died_before_they_had_their_name_are_found() {
+fn checksums_of_a_maker_that_died_before_it_named_them_are_found() {
     let place = Place::new();
     let path = place.store(3000);
     let left = place.path("x-unfinished-sum");
@@ -66,29 +69,29 @@ fn checksums_whose_maker_died_before_they_had_their_name_are_found() {
     clean(&path, 5);
 }
 
-/// Finds a maker that removes the checksums of a store that its own store has not replaced.
+/// Finds a new maker that removes checksums under their unfinished name although they belong to the
+/// published store.
 #[test]
-fn the_next_maker_leaves_them_to_the_store_that_it_has_not_replaced_yet() {
+fn a_new_maker_keeps_unnamed_checksums_of_the_published_store() {
     let place = Place::new();
     let path = place.store(3000);
-    // As a maker that died leaves them: the store before had some, too.
+    // The files of a maker that died. The replaced store had checksums too.
     std::fs::rename(place.path("x-sum"), place.path("x-unfinished-sum")).unwrap();
     let other = Place::new();
     other.store(10);
     std::fs::copy(other.path("x-sum"), place.path("x-sum")).unwrap();
     clean(&path, 5);
     for checksums in [true, false] {
-        let options = DynStore::options();
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().checksums(checksums);
         drop(options.create_aside(&path, &schema(), true).unwrap());
         clean(&path, 5);
         assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
     }
 }
 
-/// Finds a writer that adopts or removes another file with the name of unfinished checksums.
+/// Finds a writer that adopts or removes another file under the name of unfinished checksums.
 #[test]
-fn other_files_of_that_name_are_left_alone() {
+fn other_files_under_the_name_of_unfinished_checksums_stay() {
     let place = Place::new();
     let path = place.path("x");
     DynStore::create(&path, &schema()).unwrap().close().unwrap();
@@ -102,11 +105,14 @@ fn other_files_of_that_name_are_left_alone() {
         let mut store = DynStore::open(&path).unwrap();
         append(&mut store, 0..1);
         store.close().unwrap();
-        assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Absent);
+        assert_eq!(
+            verify(&path, flatrec::VerifyOptions::new()).unwrap().checksums,
+            Checksums::Absent
+        );
         assert_eq!(std::fs::read(&left).unwrap(), bytes);
     }
     std::fs::remove_file(&left).unwrap();
     std::fs::create_dir(&left).unwrap();
     DynStore::open(&path).unwrap().close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().problems, []);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems, []);
 }

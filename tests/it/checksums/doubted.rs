@@ -1,14 +1,14 @@
-//! A block that is damaged stops nothing and is never forgotten: one flipped byte once kept every
-//! checkpoint from being made, and all commits went on returning Ok while log and memory grew.
+//! A damaged block stops no writer, and stays known as damaged. One flipped byte once stopped every
+//! checkpoint, while commits returned `Ok` and log and memory grew.
 
-#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#![allow(unsafe_code, reason = "opening over the caller's backing is unsafe")]
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use flatrec::map::{Backing, FileBacking};
-use flatrec::{DamagedBlock, Error, WriteTransaction};
+use flatrec::{DamagedBlock, Error, VerifyOptions, WriteTransaction};
 
 use super::*;
 use crate::support::hooked::{Call, Hook, Hooked, Then};
@@ -32,17 +32,17 @@ fn set(database: &DynDatabase, ids: impl IntoIterator<Item = u64>, n: u64) {
     });
 }
 
-/// A store of five blocks, with a flipped byte in block 2.
+/// Makes a store of five blocks with a flipped byte in block 2.
 fn damaged(place: &Place) -> PathBuf {
     let path = place.store(3000);
     flip(&path, D + 2 * BLOCK + 500, 0x40);
     path
 }
 
-/// That block 2 is doubted, as one that was changed since, and no other is.
+/// Checks that `verify` reports block 2 as changed after its damage, and no other block.
 #[track_caller]
 fn doubts_block_2(path: &Path) {
-    let report = verify(path, 9).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1, "{:?}", report.problems);
     let doubt = report.problems[0].to_string();
     assert!(doubt.contains("block 2, bytes 196608..262144, records 1310..1967"), "{doubt}");
@@ -57,10 +57,9 @@ fn log_bytes(place: &Place) -> u64 {
     logs.map(|file| std::fs::metadata(place.path(&file)).unwrap().len()).sum()
 }
 
-/// Finds a checkpoint that a damaged block stops, so that the log grows, and one that sums the
-/// block.
+/// Finds a checkpoint that stops at a damaged block, so that the log grows, or that sums the block.
 #[test]
-fn a_damaged_block_stops_no_checkpoint_and_stays_doubted() {
+fn a_damaged_block_stops_no_checkpoint_and_stays_a_problem() {
     let place = Place::new();
     let path = damaged(&place);
     let options = || DynDatabase::options().checkpoint_at(64 << 10);
@@ -77,7 +76,7 @@ fn a_damaged_block_stops_no_checkpoint_and_stays_doubted() {
     doubts_block_2(&path);
     database.close().unwrap();
     doubts_block_2(&path);
-    // Though every record of it is written, more than once, by every kind of handle.
+    // Although handles of every kind overwrite all of its records.
     for n in 0..2 {
         let database = options().open(&path).unwrap();
         set(&database, 1300..2000, n);
@@ -103,9 +102,25 @@ fn a_damaged_block_stops_no_checkpoint_and_stays_doubted() {
     assert_eq!(DynStore::open(&path).unwrap().info().unwrap().damaged, Vec::<DamagedBlock>::new());
 }
 
-/// Finds recovery that takes damage found before a kill for a half-written checkpoint.
+/// Finds a checkpoint that reads and sums all between the first and the last record that it writes.
 #[test]
-fn damage_found_earlier_is_not_blamed_on_an_interrupted_checkpoint() {
+fn a_checkpoint_finds_nothing_in_blocks_that_it_does_not_change() {
+    let place = Place::new();
+    let path = damaged(&place);
+    let database = DynDatabase::open(&path).unwrap();
+    set(&database, [0, 2999], 7);
+    let checkpoint = database.checkpoint().unwrap();
+    assert_eq!((checkpoint.records(), checkpoint.damaged()), (2, &[][..]));
+    database.close().unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
+    assert_eq!(report.problems_found, 1, "{:?}", report.problems);
+    let problem = report.problems[0].to_string();
+    assert!(problem.contains("block 2") && !problem.contains(BECAUSE), "{problem}");
+}
+
+/// Finds a recovery that takes damage found before a kill for a half-written checkpoint.
+#[test]
+fn damage_found_before_a_checkpoint_is_not_excused_by_its_interruption() {
     for way in 0..3 {
         let place = Place::new();
         let path = damaged(&place);
@@ -115,8 +130,8 @@ fn damage_found_earlier_is_not_blamed_on_an_interrupted_checkpoint() {
             assert_eq!(database.checkpoint().unwrap().damaged().len(), 1);
             set(&database, [IN_BLOCK_2], 2);
         }
-        // Killed with a log over the block. What is found in it is explained by a checkpoint that
-        // had begun; what had been found before is not, and was once summed as sound.
+        // The process is killed with a log over the block. A checkpoint that had begun excuses new
+        // differences. Recovery once also summed a block that was damaged before.
         let copy = copy_as_killed(&place);
         if way > 0 {
             announce_checkpoint(&copy);
@@ -134,10 +149,10 @@ fn damage_found_earlier_is_not_blamed_on_an_interrupted_checkpoint() {
     }
 }
 
-/// A checkpoint that was cut short has written nothing of commits that came after it: what differs
-/// in their blocks is damage, and was once summed as sound.
+/// An interrupted checkpoint has written nothing of later commits, so a difference in their blocks
+/// is damage. Recovery once summed such blocks.
 #[test]
-fn an_interrupted_checkpoint_explains_no_damage_in_blocks_of_later_commits() {
+fn an_interrupted_checkpoint_does_not_excuse_damage_in_blocks_of_later_commits() {
     for way in 0..3 {
         let place = Place::new();
         let path = damaged(&place);
@@ -146,10 +161,10 @@ fn an_interrupted_checkpoint_explains_no_damage_in_blocks_of_later_commits() {
         set(&database, [1001, 2500], 2);
         set(&database, [1000, IN_BLOCK_2], 3);
         let copy = copy_as_killed(&place);
-        // Up to the first of the three: block 1, of which records were changed again.
+        // The checkpoint was for the first of the three commits; a later one changed block 1 again.
         announce_checkpoint(&copy);
         flip(&copy, D + BLOCK + 9, 1);
-        let report = verify(&copy, 9).unwrap();
+        let report = verify(&copy, VerifyOptions::new()).unwrap();
         assert_eq!(report.problems_found, 1, "{:?}", report.problems);
         assert!(report.problems[0].to_string().contains("block 2, "), "{:?}", report.problems);
         if way < 2 {
@@ -166,19 +181,20 @@ fn an_interrupted_checkpoint_explains_no_damage_in_blocks_of_later_commits() {
     }
 }
 
-/// Finds a writer that sums a block anew because its entry was lost or because it was the last.
+/// Finds a writer that sums a block anew because its entry was lost, or because it is the last one.
 #[test]
-fn a_lost_entry_and_a_damaged_last_block_stay_doubted_too() {
+fn a_lost_entry_and_a_damaged_last_block_stay_problems() {
     let place = Place::new();
     let path = place.store(3000);
-    // The last block, which appends extend and truncation takes back, and the entry of block 1.
+    // Damages the last block, which appends extend and truncation shortens, and the entry of block
+    // 1.
     flip(&path, D + 4 * BLOCK + 7, 1);
     let sums = place.path("x-sum");
     for at in 520..528 {
         poke(&sums, at, 0);
     }
     let doubted = |blocks: &[u64]| {
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         let named = |block| format!("block {block}, ");
         let doubts: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         assert_eq!(doubts.len(), blocks.len(), "{doubts:?}");
@@ -203,22 +219,24 @@ fn a_lost_entry_and_a_damaged_last_block_stay_doubted_too() {
     doubted(&[1, 4]);
     store.truncate(2700).unwrap();
     doubted(&[1, 4]);
-    // What is written where a block was cut off is another block.
+    // Records appended after the truncation form another block.
     store.truncate(2600).unwrap();
     append(&mut store, 0..500);
     store.close().unwrap();
     doubted(&[1]);
 }
 
-/// Appends extend a block's checksum without a look at the old bytes. A handle that had done so
-/// once took the block for compared, and buried what was damaged in it under its next change.
+/// An append extends a block's checksum without reading the old bytes. Such a handle once counted
+/// the block as compared, and its next change hid the damage in it.
 #[test]
-fn a_block_that_was_extended_is_still_compared_before_it_changes() {
+fn an_extended_block_is_compared_before_it_changes() {
     for way in 0..2 {
         let place = Place::new();
         let path = place.store(100);
         flip(&path, D + 50 * 100 + 7, 1);
-        let is_damaged = |doubts: u64| assert_eq!(verify(&path, 9).unwrap().problems_found, doubts);
+        let is_damaged = |doubts: u64| {
+            assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems_found, doubts)
+        };
         is_damaged(1);
         if way == 0 {
             let mut store = DynStore::open(&path).unwrap();
@@ -241,7 +259,8 @@ fn a_block_that_was_extended_is_still_compared_before_it_changes() {
     }
 }
 
-/// A device that cannot read some bytes of the store, and has no room beside it while it is full.
+/// A device that cannot read some bytes of the store, and has no space for the checksum file while
+/// it is full.
 struct Device {
     bad: Range<u64>,
     is_full: AtomicBool,
@@ -251,7 +270,7 @@ struct Device {
 
 impl Device {
     fn open(path: &Path, bad: Range<u64>) -> Arc<Hooked<Self>> {
-        // SAFETY: the store is opened over this backing alone.
+        // SAFETY: the test opens the store only over this backing.
         let file = Arc::new(unsafe { FileBacking::open_unchecked(path, true) }.unwrap());
         let device = Self { bad, is_full: false.into(), is_failing: false.into() };
         Arc::new(Hooked::over(file, device))
@@ -278,13 +297,13 @@ impl Hook for Device {
 }
 
 fn over(device: Arc<Hooked<Device>>) -> DynDatabase {
-    // SAFETY: the test opens the store by this handle alone.
+    // SAFETY: the test opens the store only through this handle.
     unsafe { DynDatabase::options().checkpoint_at(64 << 10).over(device) }.unwrap()
 }
 
-/// Finds a checkpoint that gives up at a sector with a read error, and one that trusts it later.
+/// Finds a checkpoint that stops at a sector with a read error, or that trusts the block later.
 #[test]
-fn a_block_that_cannot_be_read_is_doubted_and_written_all_the_same() {
+fn an_unreadable_block_is_a_problem_and_is_written() {
     let place = Place::new();
     let path = place.store(3000);
     let at = (D + 2 * BLOCK + 40_000) as u64;
@@ -298,18 +317,18 @@ fn a_block_that_cannot_be_read_is_doubted_and_written_all_the_same() {
     assert_eq!(checkpoint.damaged()[0].why, "it could not be read");
     assert_eq!((database.checkpoint_failure(), log_bytes(&place) < 1 << 20), (None, true));
     database.close().unwrap();
-    // Once the block can be read again, its content is unknown.
+    // The block can be read again, but its content is unknown.
     doubts_block_2(&path);
 }
 
-/// Finds a checkpoint in the background whose failure no call reports.
+/// Finds a background checkpoint whose failure no call reports.
 #[test]
-fn why_a_checkpoint_failed_is_told() {
+fn calls_report_why_a_checkpoint_failed() {
     let place = Place::new();
     let path = place.store(3000);
     let device = Device::open(&path, 0..0);
     let database = over(Arc::clone(&device));
-    // A checkpoint needs room only where the file of the checksums has become too short for them.
+    // A checkpoint needs disk space only if the checksum file is too short.
     let sums_at = path.with_file_name("x-sum");
     let sums = std::fs::read(&sums_at).unwrap();
     std::fs::OpenOptions::new().write(true).open(&sums_at).unwrap().set_len(100).unwrap();
@@ -321,7 +340,7 @@ fn why_a_checkpoint_failed_is_told() {
     assert!(why.contains("no space left"), "{why}");
     let error = database.checkpoint().unwrap_err();
     assert_eq!((error.kind(), error.to_string()), (ErrorKind::NoSpace, why));
-    // It is tried again without being asked, and then nothing fails any more.
+    // The writer tries again by itself, and then no call reports a failure.
     std::fs::write(&sums_at, sums).unwrap();
     device.is_full.store(false, Relaxed);
     for n in 0..20 {
@@ -339,7 +358,7 @@ fn why_a_checkpoint_failed_is_told() {
                 return why;
             }
         }
-        unreachable!("a checkpoint is due after so many commits")
+        unreachable!("no checkpoint failed after so many commits")
     };
     let why = commit_until_told();
     assert!(why.contains("the device is gone"), "{why}");

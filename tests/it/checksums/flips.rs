@@ -1,21 +1,22 @@
-//! A changed byte in any file of a store: at rest with deleted records, and with a live log. Each
-//! change is found by `verify`, or is one that `docs/FORMAT.md` says means nothing, and then no
-//! handle sees any of it.
+//! A changed byte in any file of a store: at rest with deleted records, and with a live log. Either
+//! `verify` finds the change, or docs/FORMAT.md says that the byte means nothing and every handle
+//! ignores it.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flatrec::{
-    Checksums, DataType, Durability, DynDatabase, DynStore, Field, Schema, WriteTransaction, verify,
+    Checksums, DataType, Durability, DynDatabase, DynStore, Field, Schema, VerifyOptions,
+    WriteTransaction, verify,
 };
 
 use super::{D, EVERY, MASKS, Place, poke};
 
-/// 96 bytes, the status byte, and padding up to the alignment.
+/// The stride: 96 bytes, the status byte, and padding up to the alignment.
 const STRIDE: usize = 100;
-/// The last few lie in a second block of checksums.
+/// The number of records: the last few lie in a second block.
 const RECORDS: u64 = 660;
-/// Behind the descriptors there are no long names and no metadata.
+/// The end of the schema: no long names and no metadata follow the descriptors.
 const END_OF_SCHEMA: usize = 8192 + 4 * 64;
 
 fn schema() -> Schema {
@@ -36,18 +37,19 @@ fn record(n: u64) -> [u8; 96] {
     record
 }
 
-/// What a reader sees: each record, or `None` where it is deleted.
+/// What a reader shows: each record, or `None` for a deleted one.
 type Contents = Vec<Option<Vec<u8>>>;
 
-/// `None` if the files are refused.
+/// Returns `None` if the reader refuses the files.
 fn contents(path: &Path) -> Option<Contents> {
     let store = DynStore::open_read_only(path).ok()?;
     (0..store.count()).map(|id| Some(store.try_get(id).ok()?.map(<[u8]>::to_vec))).collect()
 }
 
-/// A store of that many records, with checksums, some of whose records are deleted.
+/// Makes a store of `records` records with checksums, and deletes some.
 fn store(path: &Path, records: u64) -> DynDatabase {
-    let mut store = DynStore::options().deletes().checksums().create(path, &schema()).unwrap();
+    let mut store =
+        DynStore::create_options().deletes(true).checksums(true).create(path, &schema()).unwrap();
     let bytes: Vec<u8> = (0..records).flat_map(record).collect();
     store.append_packed(&bytes).unwrap();
     store.close().unwrap();
@@ -71,8 +73,8 @@ fn is_reserved(at: usize) -> bool {
     super::is_reserved(at, END_OF_SCHEMA)
 }
 
-/// Changes each byte of a file in `EVERY` of which `step` does not say otherwise, in one way or
-/// another, and calls `check` with each change: where it is, and how many doubts there are.
+/// Changes every `EVERY`-th byte of a file, or as `step` says. Calls `check` with the place of each
+/// change and the number of problems.
 fn flip_each(
     path: &Path,
     file: &Path,
@@ -84,7 +86,7 @@ fn flip_each(
     for (at, &byte) in bytes.iter().enumerate().filter(|(at, _)| is_chosen(*at)) {
         let mask = MASKS[at % MASKS.len()];
         poke(file, at, byte ^ mask);
-        check(at, mask, verify(path, 1).unwrap().problems_found);
+        check(at, mask, verify(path, VerifyOptions::new().max_problems(1)).unwrap().problems_found);
         poke(file, at, byte);
     }
 }
@@ -98,7 +100,7 @@ fn every_flipped_byte_is_found_or_reserved_where_records_are_deleted() {
     let before = contents(&path).unwrap();
     assert_eq!(before.iter().flatten().count(), 9);
     assert_eq!(std::fs::read(&path).unwrap().len(), D + 12 * STRIDE);
-    // Reserved bytes are many, and all alike.
+    // The many reserved bytes are all alike.
     let step = |at| if is_reserved(at) { 64 } else { 1 };
     flip_each(&path, &path, step, |at, mask, doubts| {
         if is_reserved(at) {
@@ -119,15 +121,15 @@ fn every_flipped_byte_is_found_or_reserved_where_records_are_deleted() {
     super::clean(&path, 1);
 }
 
-/// Files as a process leaves them that was killed with commits in its log, and what readers see of
-/// them: with all commits, and without the last one.
+/// Files of a process that was killed with commits in its log, and what a reader shows of them with
+/// all commits and without the last.
 struct Live {
     place: Place,
     path: PathBuf,
     whole: Contents,
     without_last: Contents,
-    /// The blocks of the log, without what fills their last sectors.
-    blocks: Vec<Range<usize>>,
+    /// The frames of the log, without the rest of their last sectors.
+    frames: Vec<Range<usize>>,
 }
 
 impl Live {
@@ -137,7 +139,7 @@ impl Live {
         let database = store(&path, RECORDS);
         commit(&database, |transaction| transaction.set(50, &record(1000)).unwrap());
         commit(&database, |transaction| {
-            // The free list begins with the one that was deleted last.
+            // The free list begins with the record deleted last.
             assert_eq!(transaction.insert(&record(1001)).unwrap(), 9);
             assert!(transaction.delete(0).unwrap());
         });
@@ -155,18 +157,18 @@ impl Live {
         assert_eq!(place.files(), ["x", "x-sum", "x-wal-1"]);
         drop(database);
         let path = place.path("x");
-        let report = verify(&path, 1).unwrap();
+        let report = verify(&path, VerifyOptions::new().max_problems(1)).unwrap();
         assert_eq!((report.problems_found, report.commits_in_log), (0, 3));
         assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
         let whole = contents(&path).unwrap();
         assert_ne!(whole, without_last);
         let log = std::fs::read(place.path("x-wal-1")).unwrap();
         let begins = (512..log.len()).step_by(512).filter(|&at| log[at..].starts_with(b"FWB1"));
-        let blocks = begins.map(|at| {
+        let frames = begins.map(|at| {
             let len = u64::from_le_bytes(log[at + 8..at + 16].try_into().unwrap());
             at..at + 128 + usize::try_from(len).unwrap()
         });
-        Self { blocks: blocks.collect(), path, place, whole, without_last }
+        Self { frames: frames.collect(), path, place, whole, without_last }
     }
 
     fn contents(&self) -> Option<Contents> {
@@ -179,43 +181,43 @@ impl Live {
 fn every_flipped_byte_of_a_live_log_is_found_or_tears_its_end() {
     let live = Live::new();
     // Frames that the array already holds are included: they belong to the chain.
-    let last = live.blocks.last().unwrap().clone();
+    let last = live.frames.last().unwrap().clone();
     let step = |at| if at < last.end { 1 } else { 509 };
     let (mut found, mut torn, mut harmless) = (0, 0, 0);
     flip_each(&live.path, &live.place.path("x-wal-1"), step, |at, mask, doubts| {
         let place = format!("log, byte {at} ^ {mask:#x}");
-        let in_block = live.blocks.iter().find(|block| block.contains(&at));
+        let in_frame = live.frames.iter().find(|frame| frame.contains(&at));
         if doubts > 0 {
-            assert!(in_block.is_some_and(|block| *block != last), "{place}: {doubts} doubts");
+            assert!(in_frame.is_some_and(|frame| *frame != last), "{place}: {doubts} doubts");
             assert_eq!(live.contents(), None, "{place}: refused");
             found += 1;
-        } else if in_block == Some(&last) {
-            // As if power had failed while it was written.
+        } else if in_frame == Some(&last) {
+            // The commit looks torn by a power failure.
             assert_eq!(live.contents().as_ref(), Some(&live.without_last), "{place}");
             torn += 1;
         } else {
-            assert_eq!(in_block, None, "{place}: not found");
+            assert_eq!(in_frame, None, "{place}: verify overlooked it");
             assert_eq!(live.contents().as_ref(), Some(&live.whole), "{place}");
             harmless += 1;
         }
     });
-    let before = &live.blocks[..live.blocks.len() - 1];
-    let changed = |block: &Range<usize>| {
-        (block.start.next_multiple_of(EVERY)..block.end).step_by(EVERY).count()
+    let before = &live.frames[..live.frames.len() - 1];
+    let changed = |frame: &Range<usize>| {
+        (frame.start.next_multiple_of(EVERY)..frame.end).step_by(EVERY).count()
     };
     assert_eq!(found, before.iter().map(changed).sum::<usize>());
     assert_eq!(torn, changed(&last));
     assert!(harmless > 512 / EVERY, "{harmless}");
 }
 
-/// Finds damage of the array that the log in front of it hides.
+/// Finds damage in the array that the log hides.
 #[test]
 fn every_flipped_byte_beside_a_live_log_is_found() {
     let live = Live::new();
     let counted = D + RECORDS as usize * STRIDE;
     let step = |at| match at {
         at if is_reserved(at) || at >= counted => 64,
-        // Some of each record.
+        // Only some bytes of each record.
         at if at > D + 12 * STRIDE => 37,
         _ => 1,
     };
@@ -225,7 +227,7 @@ fn every_flipped_byte_beside_a_live_log_is_found() {
             assert_eq!(doubts, 0, "{place}");
             assert_eq!(live.contents().as_ref(), Some(&live.whole), "{place}");
         } else {
-            // Also in blocks that the log names: no checkpoint has begun to change them.
+            // No checkpoint has begun, so the log excuses no difference.
             assert!(doubts > 0, "{place}");
         }
     });
@@ -235,7 +237,7 @@ fn every_flipped_byte_beside_a_live_log_is_found() {
         &sums,
         |_| 1,
         |at, mask, doubts| {
-            // The second block's entry is the last that means something.
+            // The entry of the second block is the last one with a meaning.
             let means_nothing = at >= 528;
             assert_eq!(doubts > 0, !means_nothing, "sums, byte {at} ^ {mask:#x}");
             assert_eq!(live.contents().as_ref(), Some(&live.whole), "sums, byte {at} ^ {mask:#x}");

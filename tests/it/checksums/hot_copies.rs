@@ -1,17 +1,18 @@
-//! Copies of stores that were open to write while their files were copied: data file and log may be
-//! of different times. Records that a log only counts are compared with what it says of them.
+//! Copies of stores that were open for writing: data file and log may be of different times. Every
+//! handle compares records that the log only counts with the log's sums of them.
 
 use super::*;
 
-/// As many records take more than a mebibyte, which is written to the array, and not logged.
+/// These records take more than a mebibyte: the writer puts them into the array and does not log
+/// them.
 const BULK: u64 = 12_000;
 
-/// A place in the data file.
+/// The offset of a record in the data file.
 fn at(id: u64) -> usize {
     D + usize::try_from(id).unwrap() * 100
 }
 
-/// Appends the records in place, in one commit.
+/// Appends the records to the array in one commit.
 fn append_bulk(database: &DynDatabase, from: u64) {
     let mut transaction = database.begin_write().unwrap();
     let rows: Vec<u8> = (from..from + BULK).flat_map(record).collect();
@@ -25,14 +26,13 @@ fn set(database: &DynDatabase, id: u64, value: u64) {
     transaction.commit(Durability::Immediate).unwrap();
 }
 
-/// A database `x` that makes checkpoints only on request.
+/// Makes a database `x` that checkpoints only on request.
 fn database(place: &Place, checksums: bool) -> DynDatabase {
-    let options = DynDatabase::options().checkpoint_at(1 << 30);
-    let options = if checksums { options.checksums() } else { options };
+    let options = DynDatabase::create_options().checkpoint_at(1 << 30).checksums(checksums);
     options.create(place.path("x"), &schema()).unwrap()
 }
 
-/// The files of `x` as they are, but with `data` for its data file, in a place of their own.
+/// Copies the files of `x`, with `data` for its data file, to another place.
 fn copy(place: &Place, data: &[u8]) -> (Place, PathBuf) {
     let to = Place::new();
     for name in place.files().iter().filter(|name| !name.ends_with("-lock")) {
@@ -47,7 +47,7 @@ fn data(place: &Place) -> Vec<u8> {
     std::fs::read(place.path("x")).unwrap()
 }
 
-/// The copy opens, and has these records.
+/// Checks that the copy opens and has these records.
 #[track_caller]
 fn holds(path: &Path, expected: impl Fn(u64) -> u64, count: u64) {
     let store = DynStore::open_read_only(path).unwrap();
@@ -56,7 +56,8 @@ fn holds(path: &Path, expected: impl Fn(u64) -> u64, count: u64) {
     assert_eq!(wrong, None);
 }
 
-/// Every handle refuses the copy, and the error names the first of these records and what to do.
+/// Checks that every handle refuses the copy, with an error that names the first of these records
+/// and the advice.
 #[track_caller]
 fn is_refused(path: &Path, commit: u64, ids: Range<u64>) {
     let refusals = [
@@ -76,8 +77,8 @@ fn is_refused(path: &Path, commit: u64, ids: Range<u64>) {
     }
 }
 
-/// A log counted 40,000 records in the array of a copied data file that did not have them yet:
-/// they read as zeros, and verify had no doubts.
+/// A log counted 40,000 records in the array of a copied data file, which did not have them yet.
+/// They read as zeros, and verify found no problem.
 #[test]
 fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
     for checksums in [true, false] {
@@ -87,15 +88,15 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         let mut old = data(&place);
         append_bulk(&database, BULK);
         append_bulk(&database, 2 * BULK);
-        // As a file that had grown ahead.
+        // The file may have grown ahead of its records.
         old.resize(data(&place).len(), 0);
-        // It was copied while the third commit wrote: that one's end is there.
+        // The copy has the end of the third commit, which was being written.
         let end = at(3 * BULK) - 10_000;
         old[end..].copy_from_slice(&data(&place)[end..]);
         let (to, path) = copy(&place, &old);
         is_refused(&path, 2, BULK..2 * BULK);
 
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         let doubted: Vec<Option<u64>> = report.problems.iter().map(|doubt| doubt.record).collect();
         assert_eq!(doubted, [Some(BULK), Some(2 * BULK)], "{:?}", report.problems);
         let saved = to.path("saved");
@@ -105,20 +106,20 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         assert_eq!((report.saved, report.lost_records()), (BULK, 2 * BULK));
         holds(&saved, |id| id, BULK);
 
-        // A cut file is reported as cut, and no fewer records are saved.
+        // A truncated file is reported as truncated, and salvage saves as many records.
         old.truncate(at(BULK + 10));
         let (to, path) = copy(&place, &old);
         let kind = DynStore::open_read_only(&path).unwrap_err().kind();
         assert_eq!(kind, ErrorKind::Truncated);
         let report = salvage(&path, to.path("saved"), SalvageOptions::new()).unwrap();
         assert_eq!((report.saved, report.lost_records()), (BULK, 2 * BULK));
-        assert!(verify(&path, 10).unwrap().problems_found >= 3);
+        assert!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems_found >= 3);
     }
 }
 
 /// Finds an order of writes in which a copy of one moment looks damaged or cannot be opened.
 #[test]
-fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
+fn a_copy_of_one_moment_opens_and_says_which_records_have_sums() {
     for checksums in [true, false] {
         let place = Place::new();
         let database = database(&place, checksums);
@@ -127,7 +128,7 @@ fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
         append_bulk(&database, BULK);
         let (_to, path) = copy(&place, &data(&place));
         holds(&path, |id| id, 2 * BULK);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!(
             (report.problems_found, report.summed_in_log),
             (0, BULK),
@@ -137,19 +138,19 @@ fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
         assert_eq!(report.unsummed, if checksums { 0 } else { BULK });
         let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
         assert_eq!(info.unsummed, report.unsummed);
-        // A writer that opens it sums the counted bytes.
+        // A writer that opens the copy sums the counted bytes.
         DynDatabase::open(&path).unwrap().close().unwrap();
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.summed_in_log), (0, 0), "{:?}", report.problems);
         assert_eq!(report.unsummed, if checksums { 0 } else { 2 * BULK });
         holds(&path, |id| id, 2 * BULK);
     }
 }
 
-/// Where a checkpoint was interrupted, records that a later commit changes may be old or new: both
-/// are right. Damage beside them is still found.
+/// Finds a handle that takes the work of an interrupted checkpoint for damage, or overlooks damage
+/// beside it. Records that a later commit changes may be old or new.
 #[test]
-fn what_a_checkpoint_that_was_cut_short_has_written_is_no_damage() {
+fn records_of_an_interrupted_checkpoint_are_not_damage() {
     let place = Place::new();
     let database = database(&place, true);
     append_bulk(&database, 0);
@@ -160,8 +161,8 @@ fn what_a_checkpoint_that_was_cut_short_has_written_is_no_damage() {
     let before = data(&place);
     let (_to, path) = copy(&place, &before);
     holds(&path, changed, BULK);
-    // The records' pieces cannot be compared.
-    let unsummed = verify(&path, 10).unwrap().unsummed;
+    // No sum covers these pieces of the records.
+    let unsummed = verify(&path, flatrec::VerifyOptions::new()).unwrap().unsummed;
     assert!((1000..2500).contains(&unsummed), "{unsummed}");
 
     let mut cut_short = before.clone();
@@ -175,16 +176,16 @@ fn what_a_checkpoint_that_was_cut_short_has_written_is_no_damage() {
     let mut torn = cut_short;
     torn[at(2000)] ^= 1;
     let (_to, path) = copy(&place, &torn);
-    // The piece of 64 KiB: its first record begins in the one before.
+    // The piece of 64 KiB. Its first record begins in the piece before it.
     is_refused(&path, 1, 1966..2622);
 }
 
-/// Nothing is logged of what is appended in place, so the log never grew to be due, and header and
-/// checksums stayed where they were: millions of records were unsummed after a kill.
+/// Long appends are not logged, so the log never grew enough for a checkpoint. After a kill
+/// millions of records had no checksums.
 #[test]
-fn appends_in_place_count_towards_a_checkpoint() {
+fn long_appends_count_towards_a_checkpoint() {
     let place = Place::new();
-    let options = DynDatabase::options().checksums().checkpoint_at(3 << 20);
+    let options = DynDatabase::create_options().checksums(true).checkpoint_at(3 << 20);
     let database = options.create(place.path("x"), &schema()).unwrap();
     for commit in 0..12 {
         append_bulk(&database, commit * BULK);
@@ -193,15 +194,15 @@ fn appends_in_place_count_towards_a_checkpoint() {
         let (_to, path) = copy(place, &data(place));
         let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
         assert_eq!(info.committed_count, 12 * BULK);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.unsummed), (0, 0), "{:?}", report.problems);
         let Checksums::Present { blocks } = report.checksums else { panic!("{report:?}") };
         (blocks * BLOCK as u64 / 100, report.summed_in_log)
     };
     let (in_blocks, in_log) = counted(&place);
     assert!(in_blocks >= 9 * BULK && in_log <= 3 * BULK, "{in_blocks} and {in_log}");
-    // A snapshot keeps it from that, as it does with what is logged.
-    let snapshot = database.begin_read();
+    // A snapshot holds this checkpoint back as it does others.
+    let snapshot = database.begin_read().unwrap();
     for commit in 12..24 {
         append_bulk(&database, commit * BULK);
     }
@@ -210,42 +211,41 @@ fn appends_in_place_count_towards_a_checkpoint() {
     append_bulk(&database, 24 * BULK);
     database.checkpoint().unwrap();
     let (_to, path) = copy(&place, &data(&place));
-    assert_eq!(verify(&path, 10).unwrap().summed_in_log, 0);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().summed_in_log, 0);
     drop(database);
 }
 
-/// Logs of programs from before count records in the array without a word on what they are: they
-/// are taken as they were, and it is said that nothing sums them.
+/// Earlier versions wrote logs that count records in the array without sums of them. Finds a handle
+/// that refuses such a log, or does not say that the records have no sums.
 #[test]
-fn a_log_that_sums_nothing_is_read_and_said_to() {
+fn a_log_without_sums_is_read_and_reported() {
     let place = Place::new();
     let database = database(&place, true);
     append_bulk(&database, 0);
     let (to, path) = copy(&place, &data(&place));
     let segment = to.path("x-wal-1");
     let mut bytes = std::fs::read(&segment).unwrap();
-    // The first block: bytes 104 to 127 of its head, and what fills its sector.
+    // Clears the sums of the first frame: bytes 104 to 127 of its head, and the rest of its sector.
     bytes[512 + 104..1024].fill(0);
     let crc = crc32c::crc32c(&bytes[512 + 8..512 + 128]);
     bytes[512 + 4..512 + 8].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&segment, &bytes).unwrap();
     holds(&path, |id| id, BULK);
-    let report = verify(&path, 10).unwrap();
+    let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
     assert_eq!((report.problems_found, report.unsummed, report.summed_in_log), (0, BULK, 0));
     DynDatabase::open(&path).unwrap().close().unwrap();
-    assert_eq!(verify(&path, 10).unwrap().unsummed, 0);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().unsummed, 0);
 
-    // What fills a block's last sector means nothing where it is damaged: the sums in the head are
-    // what is left.
+    // The rest of a frame's last sector has no sums if it is damaged. The sums in the head remain.
     let (to, path) = copy(&place, &data(&place));
     let mut bytes = std::fs::read(to.path("x-wal-1")).unwrap();
     bytes[512 + 130] ^= 1;
     std::fs::write(to.path("x-wal-1"), &bytes).unwrap();
     holds(&path, |id| id, BULK);
-    assert_eq!(verify(&path, 10).unwrap().summed_in_log, 1310);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().summed_in_log, 1310);
 }
 
-/// Linux tells where holes are, which are summed without being read.
+/// Finds a handle that reads a hole of terabytes to sum it. Linux says where holes lie.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_log_that_counts_a_hole_of_terabytes_costs_no_time() {
@@ -256,7 +256,7 @@ fn a_log_that_counts_a_hole_of_terabytes_costs_no_time() {
     let segment = to.path("x-wal-1");
     let mut bytes = std::fs::read(&segment).unwrap();
     let count = (1_u64 << 42) / 100;
-    // Both counts, the length of what is summed, and one sum of it all, of a piece of 2^42 bytes.
+    // Both counts, the length of the summed records, and one sum of all, for a piece of 2^42 bytes.
     for (at, number) in [(56, count), (64, count), (112, count * 100), (104, 1 | 42 << 16)] {
         bytes[512 + at..512 + at + 8].copy_from_slice(&number.to_le_bytes());
     }

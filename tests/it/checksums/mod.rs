@@ -1,5 +1,5 @@
-//! Checksums of records: what is flipped is found, what is sound is saved, and what is left behind
-//! by crashes, copies and other stores is told for what it is.
+//! Checksums of records: handles find flipped bytes, salvage saves sound records, and checksums
+//! left by crashes, copies and other stores are recognised.
 
 mod cut_short;
 mod doubted;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     Checksums, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, SalvageOptions,
-    Schema, WriteBack, rebuild_checksums, salvage, verify,
+    Schema, VerifyOptions, WriteBack, rebuild_checksums, salvage, verify,
 };
 use proptest::prelude::*;
 
@@ -43,10 +43,11 @@ impl Place {
         names
     }
 
-    /// A closed store `x` with checksums and records `0..count` of 100 bytes.
+    /// Makes a closed store `x` with checksums and records `0..count` of 100 bytes.
     fn store(&self, count: u64) -> PathBuf {
         let path = self.path("x");
-        let mut store = DynStore::options().checksums().create(&path, &schema()).unwrap();
+        let mut store =
+            DynStore::create_options().checksums(true).create(&path, &schema()).unwrap();
         append(&mut store, 0..count);
         store.close().unwrap();
         path
@@ -80,11 +81,11 @@ fn poke(path: &Path, offset: usize, byte: u8) {
 
 #[track_caller]
 fn clean(path: &Path, blocks: u64) {
-    let report = verify(path, 9).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!((report.problems, report.checksums), (vec![], Checksums::Present { blocks }));
 }
 
-/// What `docs/FORMAT.md` calls reserved in this store, and nothing else.
+/// Whether docs/FORMAT.md calls the byte reserved in this store.
 fn is_reserved(offset: usize, end_of_schema: usize) -> bool {
     (512..4096).contains(&offset)
         || (4608..8192).contains(&offset)
@@ -92,7 +93,8 @@ fn is_reserved(offset: usize, end_of_schema: usize) -> bool {
 }
 
 const MASKS: [u8; 3] = [0x01, 0x80, 0xFF];
-/// The distance between changed bytes. Under Wine each verification takes milliseconds.
+/// The distance between changed bytes. It is larger under Wine, where each verification takes
+/// milliseconds.
 const EVERY: usize = if cfg!(windows) { 13 } else { 1 };
 
 /// Finds a byte of a store that neither a checksum nor a rule covers.
@@ -107,7 +109,7 @@ fn every_flipped_byte_is_found_or_reserved() {
         Field::new("a name that is longer than the forty bytes it has", DataType::Float64),
     ])
     .unwrap();
-    let options = DynStore::options().checksums().metadata("some of the user's own");
+    let options = DynStore::create_options().checksums(true).metadata("some of the user's own");
     let mut store = options.create(&path, &schema).unwrap();
     store.append_packed(&vec![0; 12 * schema.record_size() as usize]).unwrap();
     store.close().unwrap();
@@ -125,13 +127,13 @@ fn every_flipped_byte_is_found_or_reserved() {
     for (file, bytes) in [(&path, &whole), (&sums_path, &sums)] {
         for (at, &byte) in bytes.iter().enumerate().step_by(EVERY) {
             let reserved = file == &path && is_reserved(at, end_of_schema);
-            // Reserved bytes are many, and all alike.
+            // The many reserved bytes are all alike.
             if reserved && at % (EVERY * 64) != 0 {
                 continue;
             }
             for mask in MASKS {
                 poke(file, at, byte ^ mask);
-                let report = verify(&path, 9).unwrap();
+                let report = verify(&path, VerifyOptions::new()).unwrap();
                 let name = file.display();
                 if reserved {
                     assert_eq!(report.problems, [], "{name}, byte {at} ^ {mask:#x}");
@@ -146,14 +148,14 @@ fn every_flipped_byte_is_found_or_reserved() {
     clean(&path, 1);
 }
 
-/// Finds a report that sends its reader to the wrong bytes or records.
+/// Finds a report that names the wrong bytes or records.
 #[test]
 fn damage_is_named_by_block_bytes_and_records() {
     let place = Place::new();
     let path = place.store(3000);
     clean(&path, 5);
     flip(&path, D + 3 * BLOCK + 77, 0x20);
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1);
     assert_eq!(report.problems[0].offset, Some((D + 3 * BLOCK) as u64));
     assert_eq!(
@@ -162,14 +164,14 @@ fn damage_is_named_by_block_bytes_and_records() {
     );
 }
 
-/// Finds a writer that stops keeping checksums, or makes some unasked.
+/// Finds a writer that stops updating checksums, or makes some unasked.
 #[test]
-fn stores_with_and_without_say_so() {
+fn stores_say_whether_they_have_checksums() {
     let place = Place::new();
     let path = place.path("x");
     DynStore::create(&path, &schema()).unwrap().close().unwrap();
     assert_eq!(place.files(), ["x", "x-lock"]);
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Absent);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Absent);
     let rebuilt = rebuild_checksums(&path).unwrap();
     assert_eq!((rebuilt.blocks, rebuilt.before, rebuilt.mismatched), (0, Checksums::Absent, 0));
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
@@ -181,10 +183,11 @@ fn stores_with_and_without_say_so() {
     clean(&path, 2);
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.info().unwrap().checksums, Checksums::Present { blocks: 2 });
-    DynStore::options().checksums().temporary(&schema()).unwrap().close().unwrap();
+    let made = DynStore::create_options().checksums(true).temporary(&schema());
+    assert_eq!(made.unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
-/// Finds a rebuild that fails over the damage it was called for, or overwrites another's file.
+/// Finds a rebuild that fails because of the damage, or that overwrites a user's file.
 #[test]
 fn rebuilding_takes_the_records_as_they_are() {
     let place = Place::new();
@@ -195,7 +198,7 @@ fn rebuilding_takes_the_records_as_they_are() {
     assert_eq!((rebuilt.blocks, rebuilt.mismatched), (5, 2));
     clean(&path, 5);
     flip(&path.with_file_name("x-sum"), 100, 1);
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert!(matches!(report.checksums, Checksums::Damaged(_)), "{:?}", report.checksums);
     assert_eq!(report.problems_found, 1);
     assert!(matches!(rebuild_checksums(&path).unwrap().before, Checksums::Damaged(_)));
@@ -207,21 +210,20 @@ fn rebuilding_takes_the_records_as_they_are() {
     writer.close().unwrap();
     std::fs::write(place.path("x-sum"), "a file of mine").unwrap();
     assert_eq!(rebuild_checksums(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
-    let options = DynStore::options().checksums();
+    let options = DynStore::create_options().checksums(true);
     let error = options.create_aside(&path, &schema(), true).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(std::fs::read(place.path("x-sum")).unwrap(), b"a file of mine");
 }
 
-/// Finds a store that believes the checksums of the store that had its name before.
+/// Finds a store that believes the checksums of the store that it replaced.
 #[test]
-fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
+fn a_new_store_does_not_use_the_checksums_of_the_replaced_one() {
     let place = Place::new();
     let path = place.store(1000);
     let old_sums = std::fs::read(place.path("x-sum")).unwrap();
     let replace = |checksums: bool, count| {
-        let options = DynStore::options();
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().checksums(checksums);
         let mut store = options.create_aside(&path, &schema(), true).unwrap();
         append(&mut store, 0..count);
         store.close().unwrap();
@@ -229,9 +231,9 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     replace(true, 50);
     clean(&path, 1);
     let new_sums = std::fs::read(place.path("x-sum")).unwrap();
-    // Power failed between the two renames: old checksums beside the new store, or none.
+    // Power failed between the two renames: the new store has the old checksums, or none.
     std::fs::write(place.path("x-sum"), &old_sums).unwrap();
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!((report.checksums, report.problems_found), (Checksums::Foreign, 1));
     let mut store = DynStore::open(&path).unwrap();
     assert_eq!(store.info().unwrap().checksums, Checksums::Foreign);
@@ -240,26 +242,26 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     assert_eq!(
         std::fs::read(place.path("x-sum")).unwrap(),
         old_sums,
-        "no handle changed the checksums"
+        "a handle changed the old store's checksums"
     );
     // New checksums that a later change did not update are stale too.
     std::fs::write(place.path("x-sum"), &new_sums).unwrap();
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Stale);
     assert_eq!(rebuild_checksums(&path).unwrap().before, Checksums::Stale);
     clean(&path, 1);
     replace(false, 50);
     assert_eq!(place.files(), ["x", "x-lock"]);
-    // What is dropped before it is closed leaves the old store's in place.
+    // A new store that is dropped and not closed leaves the old checksums in place.
     replace(true, 10);
-    let options = DynStore::options().checksums();
+    let options = DynStore::create_options().checksums(true);
     drop(options.create_aside(&path, &schema(), true).unwrap());
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
     clean(&path, 1);
 }
 
-/// Finds checksums that are believed although a writer by another name did not keep them.
+/// Finds a handle that believes checksums which a writer by another name did not update.
 #[test]
-fn what_was_changed_under_another_name_is_stale() {
+fn checksums_are_stale_after_a_writer_by_another_name() {
     let place = Place::new();
     let path = place.store(1000);
     let alias = place.path("alias");
@@ -267,12 +269,12 @@ fn what_was_changed_under_another_name_is_stale() {
     let mut store = DynStore::open(&alias).unwrap();
     append(&mut store, 0..1);
     store.close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Stale);
 }
 
 /// Finds an edit that sums a damaged block anew, which makes the damage look sound.
 #[test]
-fn an_edit_sums_what_it_changed_and_refuses_to_bury_damage() {
+fn an_edit_sums_its_changes_and_refuses_to_hide_damage() {
     for way in [WriteBack::Auto, WriteBack::Mapped] {
         let place = Place::new();
         let path = place.store(3000);
@@ -289,7 +291,7 @@ fn an_edit_sums_what_it_changed_and_refuses_to_bury_damage() {
         edit.finish().unwrap();
         append(&mut store, 3000..3010);
         store.close().unwrap();
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         assert_eq!(report.problems_found, 1, "{:?}", report.problems);
         assert_eq!(report.problems[0].offset, Some((D + 2 * BLOCK) as u64));
         let store = DynStore::open_read_only(&path).unwrap();
@@ -299,39 +301,40 @@ fn an_edit_sums_what_it_changed_and_refuses_to_bury_damage() {
 
 /// Finds a store that calls half-edited records sound.
 #[test]
-fn an_interrupted_edit_costs_the_checksums() {
+fn an_interrupted_edit_makes_the_checksums_invalid() {
     let place = Place::new();
     let path = place.store(1000);
     let mut store = DynStore::open(&path).unwrap();
     let mut edit = store.edit().unwrap();
     edit.set(3, &record(4)).unwrap();
     edit.flush().unwrap();
-    // The process is killed.
+    // Copies the files as a kill would leave them.
     let copy = place.path("killed");
     std::fs::copy(&path, &copy).unwrap();
     std::fs::copy(place.path("x-sum"), place.path("killed-sum")).unwrap();
     edit.finish().unwrap();
     store.close().unwrap();
 
-    let report = verify(&copy, 9).unwrap();
+    let report = verify(&copy, VerifyOptions::new()).unwrap();
     assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
     let whats: Vec<&str> = report.problems.iter().map(|doubt| doubt.what.as_str()).collect();
     assert!(whats[0].contains("interrupted"), "{whats:?}");
     assert!(whats[1].contains("block 0"), "{whats:?}");
     assert_eq!(whats.len(), 2, "{whats:?}");
     assert_eq!(rebuild_checksums(&copy).unwrap_err().kind(), ErrorKind::InterruptedEdit);
-    DynStore::options().accept_interrupted_edit().open(&copy).unwrap().close().unwrap();
-    let report = verify(&copy, 9).unwrap();
+    DynStore::options().accept_interrupted_edit(true).open(&copy).unwrap().close().unwrap();
+    let report = verify(&copy, VerifyOptions::new()).unwrap();
     assert_eq!((report.checksums, report.problems_found), (Checksums::Absent, 0));
     rebuild_checksums(&copy).unwrap();
     clean(&copy, 2);
 }
 
-/// What a database does, and what its store should hold.
+/// Runs the steps on a database, and checks its store and its checksums.
 fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
     let path = place.path("x");
-    let options = || DynDatabase::options().checksums().checkpoint_at(50_000);
-    let create = if deletes { options().deletes() } else { options() };
+    let options = || DynDatabase::options().checkpoint_at(50_000);
+    let create = DynDatabase::create_options().checksums(true).deletes(deletes);
+    let create = create.checkpoint_at(50_000);
     let mut database = create.create(&path, &schema()).unwrap();
     let mut model: Vec<Option<[u8; 100]>> = Vec::new();
     for (step, n) in steps {
@@ -361,7 +364,7 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
                 database = options().open(&path).unwrap();
             }
             2 => {
-                // Absorbed by a store that knows nothing of transactions.
+                // A store without transactions brings the log to the array.
                 database.close().unwrap();
                 DynStore::open(&path).unwrap().close().unwrap();
                 database = options().open(&path).unwrap();
@@ -369,8 +372,8 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
             _ => {}
         }
         let live = model.iter().flatten().count() as u64;
-        let report = verify(&path, 9).unwrap();
-        assert_eq!((report.problems, report.records), (vec![], live), "beside the open database");
+        let report = verify(&path, VerifyOptions::new()).unwrap();
+        assert_eq!((report.problems, report.records), (vec![], live));
         assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
         killed(place, &path, &model);
     }
@@ -387,10 +390,15 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
     let checkpoint = database.checkpoint().unwrap();
     assert_eq!(checkpoint.damaged()[0].block, 0);
     database.close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().problems_found, 1, "no change makes it look sound");
+    assert_eq!(
+        verify(&path, VerifyOptions::new()).unwrap().problems_found,
+        1,
+        "a change made the damaged block look sound"
+    );
 }
 
-/// Files as a killed process leaves them: they come up, by whichever way, with sound checksums.
+/// Checks that handles of both kinds open the files of a killed process, and that the checksums
+/// hold.
 fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
     for way in 0..2 {
         let copy = copy_as_killed(place);
@@ -398,7 +406,7 @@ fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
             0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
         }
-        let report = verify(&copy, 9).unwrap();
+        let report = verify(&copy, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.problems), (0, vec![]), "{}", path.display());
         assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
         let store = DynStore::open_read_only(&copy).unwrap();
@@ -412,7 +420,7 @@ fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
     }
 }
 
-/// Copies the store `x`, without its lock file, as a killed process leaves it.
+/// Copies the files of store `x`, without its lock file, as a kill would leave them.
 fn copy_as_killed(place: &Place) -> PathBuf {
     for file in place.files() {
         if let Some(suffix) = file.strip_prefix('x').filter(|suffix| *suffix != "-lock") {
@@ -422,9 +430,10 @@ fn copy_as_killed(place: &Place) -> PathBuf {
     place.path("killed")
 }
 
-/// Finds a false alarm: sums of records that the header never came to count.
+/// Finds a handle that takes checksums of uncounted records for damage, now or after the next
+/// append.
 #[test]
-fn a_crash_between_checksums_and_header_is_no_damage_then_or_later() {
+fn a_crash_between_checksums_and_header_is_not_damage() {
     let place = Place::new();
     let path = place.store(1000);
     let header = std::fs::read(&path).unwrap()[..8192].to_vec();
@@ -441,7 +450,7 @@ fn a_crash_between_checksums_and_header_is_no_damage_then_or_later() {
     std::fs::write(&path, bytes).unwrap();
     std::fs::rename(place.path("killed-sum"), place.path("x-sum")).unwrap();
     clean(&path, 2);
-    // The next writer writes something else behind the count, more than it buffers, and dies too.
+    // The next writer appends other records, more than its buffer holds, and dies too.
     let mut store = DynStore::open(&path).unwrap();
     append(&mut store, 5000..9000);
     clean(&copy_as_killed(&place), 2);
@@ -449,19 +458,19 @@ fn a_crash_between_checksums_and_header_is_no_damage_then_or_later() {
     clean(&path, 8);
 }
 
-/// Stamps the checksums as a checkpoint of a later commit does before it writes.
+/// Stamps the checksum file as the checkpoint of a later commit does before it writes.
 fn announce_checkpoint(path: &Path) {
     let path = PathBuf::from(format!("{}-sum", path.display()));
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[40] += 1; // of the commit's number
+    bytes[40] += 1; // the commit number
     let crc = crc32c::crc32c(&bytes[..508]);
     bytes[508..512].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&path, bytes).unwrap();
 }
 
-/// Finds a false alarm: records of a checkpoint that died before it wrote their sums.
+/// Finds a handle that takes the records of an interrupted checkpoint for damage.
 #[test]
-fn a_checkpoint_cut_short_is_no_damage() {
+fn an_interrupted_checkpoint_is_not_damage() {
     let place = Place::new();
     let path = place.store(3000);
     let database = DynDatabase::open(&path).unwrap();
@@ -470,13 +479,13 @@ fn a_checkpoint_cut_short_is_no_damage() {
     transaction.commit(Durability::Immediate).unwrap();
     for way in 0..2 {
         let copy = copy_as_killed(&place);
-        // The checkpoint had written the record, and not yet its block's checksum.
+        // The checkpoint had written the record, but not its block's checksum.
         let mut bytes = std::fs::read(&copy).unwrap();
         bytes[D + 100_000..D + 100_100].copy_from_slice(&record(1));
         std::fs::write(&copy, bytes).unwrap();
-        let doubts = verify(&copy, 9).unwrap().problems;
+        let doubts = verify(&copy, VerifyOptions::new()).unwrap().problems;
         assert!(doubts[0].to_string().contains("records 655..1311"), "{doubts:?}");
-        // Unless it had said before that it begins.
+        // The difference is damage if the checkpoint had not announced itself.
         announce_checkpoint(&copy);
         clean(&copy, 5);
         match way {
@@ -489,9 +498,9 @@ fn a_checkpoint_cut_short_is_no_damage() {
     }
 }
 
-/// Finds an older data file that passes beside newer checksums.
+/// Finds a handle that accepts an older data file beside newer checksums.
 #[test]
-fn a_restored_older_file_without_its_checksums_is_not_taken_for_sound() {
+fn an_older_data_file_beside_newer_checksums_is_reported() {
     let place = Place::new();
     let path = place.store(3000);
     let old = std::fs::read(&path).unwrap();
@@ -501,7 +510,7 @@ fn a_restored_older_file_without_its_checksums_is_not_taken_for_sound() {
     edit.finish().unwrap();
     store.close().unwrap();
     std::fs::write(&path, old).unwrap();
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1);
     assert!(report.problems[0].what.starts_with("block 0"), "{:?}", report.problems);
 }
@@ -533,14 +542,14 @@ proptest! {
         let place = Place::new();
         let path = place.path("x");
         let schema = Schema::packed([Field::new("b", DataType::Binary(record_len))]).unwrap();
-        let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+        let mut store = DynStore::create_options().checksums(true).create(&path, &schema).unwrap();
         let len = record_len as usize * count as usize;
         let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
         store.append_packed(&bytes).unwrap();
         store.close().unwrap();
         let at = at.index(len);
         flip(&path, D + at, mask);
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         prop_assert_eq!(report.problems_found, 1);
         let start = D + at / BLOCK * BLOCK;
         prop_assert_eq!(report.problems[0].offset, Some(start as u64));

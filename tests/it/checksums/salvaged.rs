@@ -1,10 +1,10 @@
-//! What `salvage` saves, and what it gives up.
+//! What `salvage` saves and what it loses.
 
 use super::*;
 
 /// Finds a salvage that saves damaged records silently, or changes the store that it reads.
 #[test]
-fn salvage_saves_what_matches_and_tells_what_does_not() {
+fn salvage_saves_matching_records_and_names_the_others() {
     let place = Place::new();
     let path = place.store(3000);
     flip(&path, D + BLOCK + 9, 1);
@@ -13,7 +13,11 @@ fn salvage_saves_what_matches_and_tells_what_does_not() {
     std::fs::remove_file(place.path("x-lock")).unwrap();
     let out = place.path("out");
     let report = salvage(&path, &out, SalvageOptions::new()).unwrap();
-    assert_eq!(place.files(), ["out", "out-lock", "out-sum", "x", "x-sum"], "no lock file for x");
+    assert_eq!(
+        place.files(),
+        ["out", "out-lock", "out-sum", "x", "x-sum"],
+        "salvage made a file beside x"
+    );
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let lost: Vec<Range<u64>> = report.lost.iter().map(|lost| lost.records.clone()).collect();
     assert_eq!(lost, [655..1311, 2621..3000]);
@@ -27,10 +31,10 @@ fn salvage_saves_what_matches_and_tells_what_does_not() {
 
     let refused = salvage(&path, &out, SalvageOptions::new()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
-    let itself = salvage(&path, &path, SalvageOptions::new().replace()).unwrap_err();
+    let itself = salvage(&path, &path, SalvageOptions::new().replace(true)).unwrap_err();
     assert_eq!(itself.kind(), ErrorKind::InvalidArgument);
     drop(saved);
-    let options = SalvageOptions::new().keep_ids().replace();
+    let options = SalvageOptions::new().keep_ids(true).replace(true);
     assert_eq!(salvage(&path, &out, options).unwrap().saved, 1965);
     let saved = DynStore::open_read_only(&out).unwrap();
     assert_eq!(saved.count(), 3000);
@@ -40,28 +44,29 @@ fn salvage_saves_what_matches_and_tells_what_does_not() {
         assert_eq!(saved.get(id).unwrap(), expected, "record {id}");
     }
     drop(saved);
-    let report = salvage(&path, &out, options.keep_doubtful()).unwrap();
+    let report = salvage(&path, &out, options.keep_doubtful(true)).unwrap();
     assert_eq!((report.saved, report.lost.len(), report.doubtful.len()), (3000, 0, 2));
     assert_eq!(report.doubtful[0].records, 655..1311);
 }
 
 /// Finds a salvage that refuses a short file or a damaged header slot.
 #[test]
-fn salvage_goes_on_where_opening_gives_up() {
+fn salvage_reads_stores_that_handles_refuse() {
     let place = Place::new();
     let path = place.store(3000);
     let whole = std::fs::read(&path).unwrap();
     let out = place.path("out");
-    let save = || salvage(&path, &out, SalvageOptions::new().replace()).unwrap();
+    let save = || salvage(&path, &out, SalvageOptions::new().replace(true)).unwrap();
 
-    // Cut short within record 1404, with the checksum of the last block gone with its bytes.
+    // The file ends within record 1404, and the checksum of the last block no longer covers its
+    // bytes.
     std::fs::write(&path, &whole[..D + 2 * BLOCK + 9_400]).unwrap();
     assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::Truncated);
     let report = save();
     let lost: Vec<Range<u64>> = report.lost.iter().map(|lost| lost.records.clone()).collect();
     assert_eq!(lost, [1310..1404, 1404..3000], "{report:?}");
     assert_eq!((report.saved, report.problems_found), (1310, 1));
-    // Without checksums, what can be read is saved.
+    // Without checksums, salvage saves every readable record.
     let sums = std::fs::read(place.path("x-sum")).unwrap();
     std::fs::remove_file(place.path("x-sum")).unwrap();
     let report = save();
@@ -76,20 +81,20 @@ fn salvage_goes_on_where_opening_gives_up() {
         let report = save();
         assert_eq!((report.saved, report.lost.len(), report.problems_found), (3000, 0, 1));
     }
-    // Without a header it is unknown where records begin.
+    // Without a header salvage cannot know where records begin.
     flip(&path, 80, 1);
-    let error = salvage(&path, &out, SalvageOptions::new().replace()).unwrap_err();
+    let error = salvage(&path, &out, SalvageOptions::new().replace(true)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert_eq!(
         DynStore::open_read_only(&out).unwrap().count(),
         3000,
-        "the last one is still there"
+        "the failed salvage removed the last result"
     );
 }
 
-/// Finds a salvage that drops, or does not mention, a record with an impossible value.
+/// Finds a salvage that drops a record with an invalid value, or does not mention it.
 #[test]
-fn salvage_keeps_wrong_values_and_says_so() {
+fn salvage_keeps_invalid_values_and_reports_them() {
     let place = Place::new();
     let path = place.path("flags");
     let schema = Schema::packed([Field::new("flag", DataType::Bool)]).unwrap();
@@ -101,12 +106,12 @@ fn salvage_keeps_wrong_values_and_says_so() {
     assert_eq!(DynStore::open_read_only(place.path("out")).unwrap().get(2).unwrap(), [7]);
 }
 
-/// Finds a loop over the records that a header claims rather than those that the file has.
+/// Finds a loop over all records that a header claims, beyond those that the file has.
 #[test]
 fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
     let place = Place::new();
     let path = place.store(10);
-    // A forged header with a correct checksum: 2^56 records.
+    // Forges a header with a correct checksum that counts 2^56 records.
     let mut bytes = std::fs::read(&path).unwrap();
     for slot in [0, 4096] {
         for field in [72, 80] {
@@ -116,8 +121,8 @@ fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
         bytes[slot + 508..slot + 512].copy_from_slice(&crc.to_le_bytes());
     }
     std::fs::write(&path, bytes).unwrap();
-    assert!(verify(&path, 9).unwrap().problems_found > 0);
-    let options = SalvageOptions::new().keep_ids().keep_doubtful();
+    assert!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems_found > 0);
+    let options = SalvageOptions::new().keep_ids(true).keep_doubtful(true);
     let report = salvage(&path, place.path("out"), options).unwrap();
     assert_eq!((report.saved, report.lost_records()), (10, (1 << 56) - 10));
 }

@@ -1,6 +1,7 @@
-//! When the file of checksums is written and synced: before anything counts on it, and not in vain.
+//! The moments when a handle writes and syncs the checksum file: before another file depends on it,
+//! and not more often.
 
-#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#![allow(unsafe_code, reason = "opening over the caller's backing is unsafe")]
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use flatrec::map::{Backing, FileBacking};
 use super::*;
 use crate::support::hooked::{Call, Hooked, Then};
 
-/// The calls that change a store's file of checksums.
+/// The calls that change a store's checksum file.
 type Calls = Arc<Mutex<Vec<&'static str>>>;
 
 fn open(path: &Path) -> (DynDatabase, Calls) {
@@ -36,10 +37,10 @@ fn take(calls: &Calls) -> Vec<&'static str> {
     std::mem::take(&mut calls.lock().unwrap())
 }
 
-/// A killed process may have written the sum of the last block and not synced it. Finds a writer
-/// that makes a header durable which counts on it, and not the sum.
+/// A killed process may have written the checksum of the last block without a sync. Finds a writer
+/// that makes a header durable which depends on it, and not the checksum.
 #[test]
-fn the_last_blocks_sum_is_synced_before_a_writer_goes_on_after_a_kill() {
+fn a_writer_syncs_the_last_checksum_of_a_killed_one() {
     let place = Place::new();
     let path = place.store(100);
     let mut store = DynStore::open(&path).unwrap();
@@ -50,11 +51,11 @@ fn the_last_blocks_sum_is_synced_before_a_writer_goes_on_after_a_kill() {
     let (_database, calls) = open(&killed);
     assert_eq!(take(&calls), ["write", "sync data"]);
     let (_database, calls) = open(&path);
-    assert_eq!(take(&calls), [""; 0], "it was closed");
+    assert_eq!(take(&calls), [""; 0], "after a close the checksum file needs no sync");
 }
 
-/// Records that are appended in their places change none that is counted. Finds a checkpoint that
-/// syncs the checksums twice for them.
+/// A long append changes no counted record. Finds a checkpoint that syncs the checksums twice for
+/// it.
 #[test]
 fn a_checkpoint_that_changes_no_record_announces_nothing() {
     let place = Place::new();

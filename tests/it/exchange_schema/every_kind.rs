@@ -70,5 +70,15 @@ pub struct EveryKind {
     #[record(rename = "Größe")]
     pub Gr__e: [flatrec::Bool; 4],
     #[record(skip)]
-    pub _gap_184: [u8; 8],
+    pub _gap_184: [u8; 3],
+    #[record(duration = "us")]
+    pub took: flatrec::Nullable<flatrec::le::I64>,
+    #[record(skip)]
+    pub _gap_196: [u8; 3],
+    pub i128: flatrec::le::I128,
+    #[record(skip)]
+    pub _gap_215: [u8; 3],
+    pub u128: flatrec::be::U128,
+    #[record(skip)]
+    pub _gap_234: [u8; 6],
 }

@@ -1,9 +1,9 @@
-//! What is in the golden files, by formula: nothing here is read from a file.
+//! The content of the golden files by formula, without reading any file.
 
 use flatrec::{DataType, Field, Record, Schema, TimeUnit, Utf8, Value, le};
 
-/// The record of all cases but `plain`, which is the same on every machine. It was made with the
-/// machine's own types, on one where 64-bit numbers are aligned to eight bytes: [`ALIGNMENT`].
+/// The record of all cases but `plain`, which is the same on every machine. The cases were made
+/// with the native types of a machine that aligns 64-bit numbers to eight bytes: [`ALIGNMENT`].
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
 pub(crate) struct Row {
@@ -16,17 +16,17 @@ pub(crate) struct Row {
 
 const ALIGNMENT: u32 = 8;
 
-/// The schema that the files have.
+/// The schema of the files.
 pub(crate) fn row_schema() -> Schema {
     Schema::new(Row::schema().unwrap().fields().to_vec(), 48, ALIGNMENT).unwrap()
 }
 
-/// Its name, as long as there is room for it.
+/// The name of the record, cut to the length of the field.
 pub(crate) fn name(id: u64, version: u32) -> String {
     format!("row {id}, version {version}")
 }
 
-/// The record `id` as the commit that is called `version` left it.
+/// The record `id` as the commit called `version` left it.
 pub(crate) fn row(id: u64, version: u32) -> Row {
     Row {
         id: id.into(),
@@ -37,7 +37,7 @@ pub(crate) fn row(id: u64, version: u32) -> Row {
     }
 }
 
-/// The bytes of [`row`], as docs/FORMAT.md has them.
+/// The bytes of [`row`], by docs/FORMAT.md.
 pub(crate) fn row_bytes(id: u64, version: u32) -> Vec<u8> {
     let mut bytes = id.to_le_bytes().to_vec();
     bytes.extend((id as i64 * -1000 - i64::from(version)).to_le_bytes());
@@ -52,26 +52,26 @@ pub(crate) fn row_bytes(id: u64, version: u32) -> Vec<u8> {
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) metadata: &'static str,
-    /// Records, deleted ones included, by the newest commit.
+    /// The count of the newest commit, deleted records included.
     pub(crate) count: u64,
-    /// Records that the header counts.
+    /// The count of the header.
     pub(crate) committed_count: u64,
-    /// The version of each record; `None` for a deleted one.
+    /// The version of each record, or `None` for a deleted one.
     pub(crate) version: fn(u64) -> Option<u32>,
     pub(crate) deletes: bool,
     pub(crate) free_head: Option<u64>,
     /// The newest commit.
     pub(crate) commit: u64,
-    /// Records that the log has images of.
+    /// The number of records with images in the log.
     pub(crate) logged: u64,
-    /// Commits in the log, and its segments.
+    /// The commits in the log, and its segments.
     pub(crate) log: Option<(u64, u64)>,
-    /// The blocks that have checksums.
+    /// The blocks with checksums.
     pub(crate) blocks: Option<u64>,
     pub(crate) editing: bool,
 }
 
-/// A case in which nothing is out of the ordinary.
+/// A case without special properties.
 const AT_REST: Case = Case {
     name: "",
     metadata: "",
@@ -88,11 +88,11 @@ const AT_REST: Case = Case {
 };
 
 pub(crate) const DELETES_COUNT: u64 = 100;
-/// In the order in which they are deleted; the last two places are used again.
+/// The deleted records, in order. Inserts use the last two places again.
 pub(crate) const DELETED: [u64; 5] = [3, 50, 7, 99, 20];
 pub(crate) const SUMS_COUNT: u64 = 2900;
 pub(crate) const LOG_COUNT: u64 = 300;
-/// Records of the bulk append, of which the log has nothing but their number.
+/// The records of the long append. The log has only their count.
 pub(crate) const LOG_BULK: u64 = 800;
 pub(crate) const TORN_COUNT: u64 = 200;
 pub(crate) const EDITING_COUNT: u64 = 64;
@@ -172,7 +172,7 @@ pub(crate) const CASES: [Case; 5] = [
 ];
 
 impl Case {
-    /// The records that are not deleted, with their numbers.
+    /// The live records, with their numbers.
     pub(crate) fn live(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
         (0..self.count).filter_map(|id| Some((id, (self.version)(id)?)))
     }
@@ -181,7 +181,8 @@ impl Case {
 pub(crate) const PLAIN_METADATA: &[u8] = b"any bytes: \x00\xff \xe2\x82\xac";
 pub(crate) const PLAIN_COUNT: u64 = 40;
 
-/// Every type, nullable and not, in arrays and not, of both byte orders, with long names and short.
+/// Every type, nullable and not, in arrays and alone, in both byte orders, with long and short
+/// names.
 pub(crate) fn every_kind() -> Schema {
     use DataType::*;
     const LONG: &str = "a name that is longer than the forty bytes of a descriptor";
@@ -217,7 +218,7 @@ pub(crate) fn every_kind() -> Schema {
     Schema::new(placed, offset.next_multiple_of(8), 8).unwrap()
 }
 
-/// The elements of the field with that place in [`every_kind`], in record `id`; `None` for null.
+/// The elements of field number `place` of [`every_kind`] in record `id`, or `None` for null.
 pub(crate) fn elements(field: &Field, place: u64, id: u64) -> Option<Vec<Value<'static>>> {
     if field.is_nullable() && (id + place) % 3 == 0 {
         return None;
@@ -226,11 +227,11 @@ pub(crate) fn elements(field: &Field, place: u64, id: u64) -> Option<Vec<Value<'
     Some((0..len).map(|at| value(field.data_type(), id * 1000 + place * 10 + at)).collect())
 }
 
-/// A value of the type, different for each `seed`, and exact in decimal digits.
+/// A value of the type, different for each `seed` and exact in decimal digits.
 fn value(data_type: DataType, seed: u64) -> Value<'static> {
     const TEXTS: [&str; 5] = ["", "a", "ä", "x y", "€"];
     const BYTES: [&[u8]; 3] = [b"\0\0\0\0\0", b"\x01\xff\x7f\x80\0", b"hello"];
-    // Spread over all the bits.
+    // Spreads the seed over all bits.
     let bits = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     match data_type {
         DataType::Bool => Value::Bool(bits >> 63 == 1),

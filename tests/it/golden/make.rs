@@ -1,31 +1,32 @@
-//! How the golden files were made. They are never made again: a file that a later program makes
-//! says nothing about whether it reads those of the first one.
+//! How the golden files were made. They are never made again: a program that reads its own files
+//! says nothing about those of the first program.
 //!
-//! `FLATREC_GOLDEN=v1 cargo test --test it golden::make -- --ignored` makes the cases that are not
-//! there in `tests/golden/v1`, and touches none that is.
+//! `FLATREC_GOLDEN=v1 cargo test --test it golden::make -- --ignored` makes the missing cases in
+//! `tests/golden/v1`, and keeps the existing ones.
 //!
-//! The case `log` needs a bulk append of 38,400 bytes that is written in place and not logged. The
-//! program does that for 1 MiB and more: this case was made with `LOGGED_TAIL_BYTES_MAX` in
-//! src/txn/engine/changes.rs lowered to 32 KiB, which decides what is written and not how.
+//! The case `log` needs a long append of 38,400 bytes. A writer puts appends of 1 MiB and more into
+//! the array: this case was made with `LOGGED_TAIL_BYTES_MAX` in src/txn/engine/changes.rs lowered
+//! to 32 KiB. That decides what the writer logs, and not how.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flatrec::{Database, Durability, DynStore, Options, Store};
+use flatrec::{CreateOptions, Database, Durability, DynStore, Store};
 
 use super::cases::{self, Row, row, row_bytes};
-use super::folder;
+use super::{annotated, folder};
 
-/// Makes the files of a case, at and beside the path.
+/// A function that makes the files of a case at the path and beside it.
 type Make = fn(&Path);
 
-/// Makes golden files of new cases; those that exist stay, since a new one would hide a change.
+/// Makes golden files of new cases. Existing files stay, because a new file would hide a change.
 #[test]
 #[ignore = "golden files are made once, and by hand"]
-fn make_what_is_not_there() {
-    let version = std::env::var("FLATREC_GOLDEN").expect("the version, to say that it is meant");
-    assert_eq!(version, "v1", "the version that this program writes");
-    let cases: [(&str, Make); 6] = [
+fn make_the_missing_cases() {
+    let version = std::env::var("FLATREC_GOLDEN").expect("FLATREC_GOLDEN must name the version");
+    assert_eq!(version, "v1", "this program writes another version");
+    let cases: [(&str, Make); 7] = [
+        ("annotated", annotated::make),
         ("plain", plain),
         ("deletes", deletes),
         ("sums", sums),
@@ -36,12 +37,12 @@ fn make_what_is_not_there() {
     for (name, make) in cases {
         let to = folder().join(name);
         if to.exists() {
-            println!("{name} is there, and stays as it is");
+            println!("{name} exists and stays");
             continue;
         }
         let made = tempfile::tempdir().unwrap();
         make(&made.path().join("store.rec"));
-        // What `make` leaves in `dead` was copied while the store was open.
+        // `make` copied the files in `dead` while the store was open.
         let dead = made.path().join("dead");
         let from = if dead.exists() { dead } else { made.path().to_path_buf() };
         fs::create_dir_all(&to).unwrap();
@@ -51,14 +52,14 @@ fn make_what_is_not_there() {
     }
 }
 
-/// The files in a folder, without lock files, which the format does not describe.
+/// The files in a folder, without lock files, which are not a part of the format.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths.filter(|path| path.is_file() && !path.to_string_lossy().ends_with("-lock")).collect()
 }
 
-/// Copies the files of an open store aside, as a kill would leave them. Room that the writer grew
-/// ahead, in which there is nothing, is left out.
+/// Copies the files of an open store to `dead`, as a kill would leave them, without the space that
+/// the writer reserved.
 fn copy_as_dead(path: &Path, records_end: usize) {
     let folder = path.parent().unwrap();
     let dead = folder.join("dead");
@@ -73,9 +74,9 @@ fn copy_as_dead(path: &Path, records_end: usize) {
     }
 }
 
-/// Options to make a store of rows with.
-fn options() -> Options<Store<Row>> {
-    Store::options().schema(cases::row_schema())
+/// The options to make a store of rows.
+fn options() -> CreateOptions<Store<Row>> {
+    Store::create_options().schema(cases::row_schema())
 }
 
 fn rows(ids: std::ops::Range<u64>, version: u32) -> Vec<Row> {
@@ -84,13 +85,13 @@ fn rows(ids: std::ops::Range<u64>, version: u32) -> Vec<Row> {
 
 fn plain(path: &Path) {
     let schema = cases::every_kind();
-    let options = DynStore::options().metadata(cases::PLAIN_METADATA);
+    let options = DynStore::create_options().metadata(cases::PLAIN_METADATA);
     let mut store = options.create(path, &schema).unwrap();
     for id in 0..cases::PLAIN_COUNT {
         let mut record = vec![0; schema.record_size() as usize];
         for (place, field) in (0..).zip(schema.fields()) {
             let Some(elements) = cases::elements(field, place, id) else {
-                continue; // zeros are null
+                continue; // zeros mean null
             };
             match field.array_len() {
                 None => field.write(&mut record, &elements[0]).unwrap(),
@@ -103,7 +104,7 @@ fn plain(path: &Path) {
 }
 
 fn deletes(path: &Path) {
-    let options = options().deletes().metadata("records that come and go");
+    let options = options().deletes(true).metadata("records that come and go");
     let mut store = options.create(path).unwrap();
     store.append_slice(&rows(0..cases::DELETES_COUNT, 0)).unwrap();
     store.close().unwrap();
@@ -121,7 +122,7 @@ fn deletes(path: &Path) {
 }
 
 fn sums(path: &Path) {
-    let mut store = options().checksums().create(path).unwrap();
+    let mut store = options().checksums(true).create(path).unwrap();
     store.append_slice(&rows(0..cases::SUMS_COUNT, 0)).unwrap();
     store.close().unwrap();
     let database = Database::<Row>::open(path).unwrap();
@@ -134,7 +135,7 @@ fn sums(path: &Path) {
 }
 
 fn log(path: &Path) {
-    let options = options().deletes().checksums();
+    let options = options().deletes(true).checksums(true);
     let mut store = options.metadata("left by a writer that died").create(path).unwrap();
     store.append_slice(&rows(0..cases::LOG_COUNT, 0)).unwrap();
     store.close().unwrap();
@@ -161,7 +162,7 @@ fn log(path: &Path) {
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&bulk).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
-    // More than the first segment has room for.
+    // More than the first segment can hold.
     for version in 4..10 {
         let mut transaction = database.begin_write().unwrap();
         for id in (10..200).filter(|&id| id != 100) {
@@ -173,7 +174,7 @@ fn log(path: &Path) {
     transaction.set(700, &row(700, 10)).unwrap();
     transaction.append_slice(&rows(1100..1102, 10)).unwrap();
     for id in [5, 291, 7, 3] {
-        // Only the first is there.
+        // The segment holds only the first.
         assert_eq!(transaction.delete(id).unwrap(), id == 5);
     }
     transaction.commit(Durability::Immediate).unwrap();
@@ -196,12 +197,12 @@ fn torn(path: &Path) {
         transaction.commit(Durability::Immediate).unwrap();
     }
     copy_as_dead(path, 65_536 + 48 * (cases::TORN_COUNT + 10) as usize);
-    // The last block reached the disk in part.
+    // The disk has only a part of the last frame.
     let log = path.with_file_name("dead").join("store.rec-wal-1");
     let mut bytes = fs::read(&log).unwrap();
-    let number = 4u64.to_le_bytes(); // the first was that of the records that the store began with
-    let block = bytes.chunks(512).position(|at| at.starts_with(b"FWB1") && at[40..48] == number);
-    let start = block.unwrap() * 512;
+    let number = 4u64.to_le_bytes(); // commit 1 has the first records
+    let frame = bytes.chunks(512).position(|at| at.starts_with(b"FWB1") && at[40..48] == number);
+    let start = frame.unwrap() * 512;
     assert_eq!(bytes[start + 128 + 8 * 50..][..48], row_bytes(100, 3));
     bytes[start + 1024..start + 4096].fill(0);
     fs::write(log, bytes).unwrap();
@@ -220,30 +221,35 @@ fn editing(path: &Path) {
     edit.finish().unwrap();
 }
 
-/// What is left out of a comparison of two files with a header: the number drawn at random that is
-/// the file's id, and the checksums of what it is in.
+/// Clears what differs between two files with a header: the random file id, and the checksums over
+/// it.
 fn without_id(mut bytes: Vec<u8>) -> Vec<u8> {
     let is_store = bytes.starts_with(b"\x89FLATREC");
     for start in if is_store { vec![0, 4096] } else { vec![0] } {
         let slot = &mut bytes[start..start + 512];
         let id = if is_store { 32..48 } else { ID_IN_SUMS };
-        assert!(slot[id.clone()].iter().any(|&byte| byte != 0), "an id");
+        assert!(slot[id.clone()].iter().any(|&byte| byte != 0), "the file has no id");
         slot[id].fill(0);
         slot[508..].fill(0);
     }
     bytes
 }
 
-/// The id in the first sector of a file of checksums.
+/// The place of the id in the first sector of a checksum file.
 const ID_IN_SUMS: std::ops::Range<usize> = 16..32;
 
-/// The same calls make the same bytes: here, on whatever machine this is, and on the 64-bit,
-/// little-endian one on which the files were made. (A log also has a number drawn at random in
-/// every block, and its checksum after that: what is in one is read in the other tests.)
+/// Finds a call that writes other bytes on this machine than on the 64-bit, little-endian one that
+/// made the files. (Every frame of a log has a random number and a checksum over it. The other
+/// tests read what is in a frame.)
 #[test]
-fn what_is_written_here_is_byte_for_byte_what_was_written_there() {
-    let cases: [(&str, Make); 4] =
-        [("plain", plain), ("deletes", deletes), ("sums", sums), ("editing", editing)];
+fn the_same_calls_write_the_same_bytes_as_on_the_first_machine() {
+    let cases: [(&str, Make); 5] = [
+        ("annotated", annotated::make),
+        ("plain", plain),
+        ("deletes", deletes),
+        ("sums", sums),
+        ("editing", editing),
+    ];
     for (name, make) in cases {
         let made = tempfile::tempdir().unwrap();
         make(&made.path().join("store.rec"));
@@ -259,6 +265,6 @@ fn what_is_written_here_is_byte_for_byte_what_was_written_there() {
             assert_eq!(differs, None, "{name}, {file:?}");
             compared += 1;
         }
-        assert_eq!(files(&made_in).len(), compared, "{name}: as many files");
+        assert_eq!(files(&made_in).len(), compared, "{name}: the number of files differs");
     }
 }

@@ -1,4 +1,4 @@
-//! The reader of docs/FORMAT.md, which shares nothing with flatrec, reads the golden files too.
+//! The reader of docs/FORMAT.md, which shares no code with flatrec, reads the golden files too.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,10 +12,10 @@ use crate::support::skip::skip;
 
 const DOCUMENT: &str = include_str!("../../../docs/FORMAT.md");
 
-/// The lines that the document's reader prints; `None` if Python is missing.
+/// The lines that the document's reader prints, or `None` without Python.
 fn read(path: &Path) -> Option<Vec<String>> {
-    let (_, rest) = DOCUMENT.split_once("```python\n").expect("a Python block");
-    let (program, _) = rest.split_once("```").expect("the end of the block");
+    let (_, rest) = DOCUMENT.split_once("```python\n").expect("the document has a Python block");
+    let (program, _) = rest.split_once("```").expect("the block has an end");
     let run = Command::new("python3").args(["-X", "utf8", "-c", program]).arg(path).output();
     let output = match run {
         Ok(output) => output,
@@ -48,7 +48,7 @@ fn shown(value: &Value<'_>) -> String {
         Value::UInt(number) => number.to_string(),
         Value::Date(days) => days.to_string(),
         Value::Timestamp(units, _) => units.to_string(),
-        other => panic!("{other:?} is not among the golden values"),
+        other => panic!("the golden files have no value like {other:?}"),
     }
 }
 

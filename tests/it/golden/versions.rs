@@ -1,19 +1,19 @@
-//! A file of another version is refused by the name of its version.
+//! Every handle refuses a file of another version and names that version.
 
 use std::fs;
 use std::path::Path;
 
-use flatrec::{Checksums, DynDatabase, DynStore, ErrorKind, verify};
+use flatrec::{Checksums, DynDatabase, DynStore, ErrorKind, VerifyOptions, verify};
 
 use super::copy;
 
-/// Makes the sector at `offset` of the file beside `path` one of another version, with a checksum
-/// that holds.
+/// Changes the version in the sector at `offset` of a side file or the data file, with a correct
+/// checksum.
 fn set_version(path: &Path, suffix: &str, offset: usize, version: u8) {
     let file = path.with_file_name(format!("store.rec{suffix}"));
     let mut bytes = fs::read(&file).unwrap();
     let sector = &mut bytes[offset..offset + 512];
-    assert_eq!(sector[8..12], [1, 0, 0, 0], "version 1");
+    assert_eq!(sector[8..12], [1, 0, 0, 0], "the sector is not of version 1");
     sector[8] = version;
     let crc = crc32c::crc32c(&sector[..508]).to_le_bytes();
     sector[508..].copy_from_slice(&crc);
@@ -26,7 +26,7 @@ const EXPECTED: [(u8, &str, &str); 3] = [
     (255, "format version 255; this program knows version 1", "newer version"),
 ];
 
-/// Finds a file of a later version that is read as if it were of this one.
+/// Finds a handle that reads a file of another version as one of its own.
 #[test]
 fn another_version_of_the_file_or_of_its_log_is_refused_by_name() {
     for (suffix, offset) in [("", 0), ("", 4096), ("-wal-1", 0), ("-wal-2", 0)] {
@@ -43,13 +43,14 @@ fn another_version_of_the_file_or_of_its_log_is_refused_by_name() {
                 let text = error.to_string();
                 assert!(text.contains(what) && text.contains(advice), "{suffix}: {text}");
             }
-            let report = verify(&path, 10).unwrap();
+            let report = verify(&path, VerifyOptions::new()).unwrap();
             assert!(report.problems.iter().any(|doubt| doubt.what.contains(what)), "{report:?}");
         }
     }
 }
 
-/// A reader can open every store without its checksums; a writer must know how to update them.
+/// Finds a writer that updates checksums of an unknown version, or a reader that refuses the store
+/// because of them.
 #[test]
 fn a_writer_refuses_another_version_of_the_checksums() {
     for (version, what, _) in EXPECTED {
@@ -67,7 +68,7 @@ fn a_writer_refuses_another_version_of_the_checksums() {
     }
 }
 
-/// A version that was changed by the disk and not by a program is damage.
+/// Finds a handle that takes a version damaged by the disk for another version.
 #[test]
 fn a_version_without_its_checksum_is_damage() {
     let (_directory, path) = copy("plain");

@@ -1,5 +1,5 @@
-//! Readers in handles of their own beside a writer: one that checkpoints all the time, and one that
-//! opens and closes all the time. Each takes `FLATREC_SECONDS`, or two.
+//! Readers in handles of their own beside two kinds of writers: one checkpoints all the time, the
+//! other opens and closes all the time. Each test runs for `FLATREC_SECONDS`, by default two.
 
 #![cfg(feature = "derive")]
 
@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use flatrec::{
-    CopyOptions, Database, Durability, Error, Record, Store, Wait, WindowedStore, backup, verify,
+    CopyOptions, Database, Durability, Error, Record, Store, VerifyOptions, Wait, WindowedStore,
+    backup, verify,
 };
 
 use crate::support::random::Random;
@@ -28,7 +29,7 @@ struct Account {
 const ACCOUNTS: u64 = 3000;
 const TOTAL: i64 = 100 * ACCOUNTS as i64;
 
-/// A bank whose accounts always add up, its readers, and their failures.
+/// A bank whose accounts always have the same sum, its readers, and their failures.
 struct Bank {
     directory: tempfile::TempDir,
     path: PathBuf,
@@ -41,7 +42,7 @@ impl Bank {
     fn new() -> (Self, Database<Account>) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bank.rec");
-        let options = Database::<Account>::options().checksums().deletes();
+        let options = Database::<Account>::create_options().checksums(true).deletes(true);
         let database = options.checkpoint_at(128 << 10).create(&path).unwrap();
         let mut transaction = database.begin_write().unwrap();
         let account = Account { cents: 100, pad: [3; 7] };
@@ -55,7 +56,7 @@ impl Bank {
         self.over.load(Relaxed)
     }
 
-    /// The value; an error is noted and reported at the end.
+    /// Returns the value. Notes an error for the report at the end.
     fn note<V>(&self, what: &str, result: Result<V, Error>) -> Option<V> {
         let note = |error: Error| {
             let text = format!("{what}: {error}");
@@ -71,26 +72,28 @@ impl Bank {
         self.looks.fetch_add(1, Relaxed);
     }
 
-    /// Opens and reads, again and again.
+    /// Opens and reads repeatedly.
     fn read(&self) {
         while !self.is_over() {
             if let Some(store) = self.note("open", Store::<Account>::open_read_only(&self.path)) {
                 self.look(store.iter().copied(), "a store");
             }
-            let opened =
-                WindowedStore::<Account>::open_windowed_read_only(&self.path, 1 << 20, 64 << 10);
+            let opened = WindowedStore::<Account>::options()
+                .max_mapped_bytes(1 << 20)
+                .window_bytes(64 << 10)
+                .open_read_only(&self.path);
             if let Some(store) = self.note("open windowed", opened) {
                 self.look(store.range(0..u64::MAX).map(Result::unwrap), "a windowed store");
             }
         }
     }
 
-    /// Verifies, and backs up, again and again.
+    /// Verifies and backs up repeatedly.
     fn copy(&self) {
         let out = self.directory.path().join("copy.rec");
         while !self.is_over() {
-            if let Some(report) = self.note("verify", verify(&self.path, 5)) {
-                assert_eq!(report.problems, [], "beside a writer");
+            if let Some(report) = self.note("verify", verify(&self.path, VerifyOptions::new())) {
+                assert_eq!(report.problems, []);
             }
             let copied = backup(&self.path, &out, CopyOptions::new().replace(true));
             if self.note("backup", copied).is_some() {
@@ -100,17 +103,17 @@ impl Bank {
         }
     }
 
-    /// Holds snapshots for a while, as long as the database is there.
+    /// Holds snapshots for a while, repeatedly.
     fn hold(&self, database: &Database<Account>) {
         while !self.is_over() {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             for _ in 0..3 {
                 self.look(snapshot.iter().map(|(_, account)| *account), "a snapshot");
             }
         }
     }
 
-    /// Lets readers and writers work for the time of the test, and reports their failures.
+    /// Lets readers and writers work for the time of the test.
     fn wait_and_end(&self) {
         let started = Instant::now();
         while started.elapsed() < settings::seconds(2) {
@@ -120,13 +123,13 @@ impl Bank {
     }
 
     fn check(self) {
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
         let errors = self.errors.into_inner().unwrap();
-        assert!(errors.is_empty(), "of {} looks: {errors:#?}", self.looks.into_inner());
+        assert!(errors.is_empty(), "errors in {} looks: {errors:#?}", self.looks.into_inner());
     }
 }
 
-/// Moves money, and accounts.
+/// Moves money between accounts, and accounts to other places.
 fn transfer(database: &Database<Account>, random: &mut Random) {
     let mut transaction = database.begin_write().unwrap();
     for _ in 0..1 + random.below(20) {
@@ -149,7 +152,7 @@ fn transfer(database: &Database<Account>, random: &mut Random) {
 
 /// Finds a reader that mixes two commits.
 #[test]
-fn every_reader_beside_a_writer_sees_one_state() {
+fn every_reader_beside_a_writer_sees_one_commit() {
     let (bank, database) = Bank::new();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -167,9 +170,9 @@ fn every_reader_beside_a_writer_sees_one_state() {
     bank.check();
 }
 
-/// Finds a reader that mixes what two writers did.
+/// Finds a reader that mixes the commits of two writers.
 #[test]
-fn readers_beside_a_writer_that_comes_and_goes() {
+fn every_reader_beside_changing_writers_sees_one_commit() {
     let (bank, database) = Bank::new();
     database.close().unwrap();
     std::thread::scope(|scope| {

@@ -1,13 +1,13 @@
-//! Bytes as the front of a file: header slots, schema, and the values of a record.
+//! Reads the bytes as the beginning of a file: header slots, schema, and the values of a record.
 
 use flatrec::fuzzing::{read_file, variant};
 
-/// Feeds these bytes.
+/// Runs the target on these bytes.
 ///
 /// # Panics
-/// If something that is accepted would be written in another way.
+/// If flatrec accepts something and would write it differently.
 pub(crate) fn run(data: &[u8]) {
-    // Refusing is as good as accepting; panicking, or writing back something else, is not.
+    // The parser may refuse or accept the bytes, but must not panic or write back other bytes.
     let _ = read_file(data);
     let _ = read_file(&variant(data));
 }

@@ -1,25 +1,25 @@
-//! Bytes as a whole file on disk: opened, read to the end, and verified.
+//! Reads the bytes as a whole file on disk: opens it, reads it to the end, and verifies it.
 
 use std::path::Path;
 
 use flatrec::fuzzing::variant;
-use flatrec::{DynStore, Result};
+use flatrec::{DynStore, Result, VerifyOptions};
 
-/// Feeds these bytes.
+/// Runs the target on these bytes.
 ///
 /// # Panics
-/// If something is wrong with us.
+/// If flatrec breaks a promise.
 pub(crate) fn run(data: &[u8]) {
     let dir = tempfile::tempdir().expect("a directory");
     for (name, bytes) in [("raw", data), ("variant", &variant(data))] {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).expect("a file");
-        // Refusing is as good as accepting; panicking is not.
+        // A handle may refuse or accept the file, but must not panic.
         let _ = open_every_way(&path);
     }
 }
 
-/// Reads every field of every record of a store, as far as anyone would wait for it.
+/// Reads every field of the records, up to a bounded number.
 fn read_all(store: &DynStore) -> usize {
     let fields = store.schema().fields();
     let records = store.iter().take(1000);
@@ -37,5 +37,5 @@ fn open_every_way(path: &Path) -> Result<()> {
     let store = DynStore::open_private(path)?;
     read_all(&store);
     store.close()?;
-    flatrec::verify(path, 10).map(drop)
+    flatrec::verify(path, VerifyOptions::new()).map(drop)
 }

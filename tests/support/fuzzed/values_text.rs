@@ -1,16 +1,16 @@
-//! A field of any kind; a record and a text of any bytes. What is accepted comes back.
+//! Reads the bytes as a field of any kind, a record and a text. An accepted value must come back.
 
 use flatrec::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit, Value};
 
-/// Feeds these bytes.
+/// Runs the target on these bytes.
 ///
 /// # Panics
-/// If something that is accepted does not come back.
+/// If an accepted value does not come back.
 pub(crate) fn run(data: &[u8]) {
     let [code, flags, width, array_len, offset, rest @ ..] = data else { return };
     let field = field(*code, *flags, *width, *array_len, *offset);
     if Schema::new(vec![field.clone()], MAX_RECORD_BYTES, 1).is_err() {
-        // No store has such a field; reading one must not panic all the same.
+        // A store never has such a field, but reading one must not panic.
         let _ = field.read(rest);
         return;
     }
@@ -60,29 +60,29 @@ fn field(code: u8, flags: u8, width: u8, array_len: u8, offset: u8) -> Field {
     field
 }
 
-/// Reads `record`; where it has a value, its text is parsed to the same value again.
+/// Reads `record`. If it has a value, its text must parse to the same value.
 fn from_bytes(field: &Field, record: &[u8]) {
     let mut text = String::new();
     if field.format_text(record, &mut text).is_err() || field.is_null(record).unwrap() {
         return;
     }
     let mut again = vec![0; record.len()];
-    field.parse_text(&text, &mut again).expect("what was formatted is a value");
+    field.parse_text(&text, &mut again).expect("a formatted value must parse");
     let mut text_again = String::new();
-    field.format_text(&again, &mut text_again).expect("what was parsed is a value");
+    field.format_text(&again, &mut text_again).expect("a parsed value must format");
     assert_eq!(text, text_again);
 }
 
-/// Parses `text`; where it is a value, it can be read, and written to the same bytes.
+/// Parses `text`. If it is a value, a read must give it, and a write must give the same bytes.
 fn from_text(field: &Field, text: &str) {
     let len = field.offset() as usize + field.size_bytes() as usize;
     let mut record = vec![0; len];
     if field.parse_text(text, &mut record).is_err() {
         return;
     }
-    let value = field.read(&record).expect("what was parsed is a value");
+    let value = field.read(&record).expect("a parsed value must be readable");
     assert_ne!(value, Value::Null);
     let mut again = vec![0; len];
-    field.write(&mut again, &value).expect("what was read can be written");
+    field.write(&mut again, &value).expect("a value that was read must be writable");
     assert_eq!(again, record);
 }

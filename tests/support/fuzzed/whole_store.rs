@@ -1,12 +1,12 @@
-//! A store's files, changed together: data, two segments of a live log, and checksums, opened and
-//! used in every way.
+//! Changes a store's files together (data, two segments of a live log, and checksums), opens them
+//! and uses them in every way.
 
 use super::{every_way, patched};
 
-/// Feeds these bytes.
+/// Runs the target on these bytes.
 ///
 /// # Panics
-/// If something is wrong with us.
+/// If flatrec breaks a promise.
 pub(crate) fn run(data: &[u8]) {
     let dir = tempfile::tempdir().expect("a directory");
     every_way::open_every_way(dir.path(), &patched::changed(data));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::super::interrupt::stop;
 use super::super::shell::shell;
 use super::super::skip::skip;
-use super::signals::{handles_signals, make_big, pipe, spawn, wait_until};
+use super::signals::{handles_signals, make_big, pipe, spawn, spawn_slow, wait_until};
 use super::*;
 
 /// A file system that can be frozen, thawed and unmounted when dropped.
@@ -59,7 +59,7 @@ fn signals_within_a_commit_wait_for_its_end() {
     input.write_all(b"n,text\n1,a\n2,b\n").unwrap();
     wait_until(&mut child, handles_signals);
     wait_until(&mut child, |_| rustix::io::ioctl_fionread(&input).unwrap() == 0);
-    // If this test is killed or waits in vain, the disk thaws all the same.
+    // If this test is killed or waits in vain, the disk thaws after a minute.
     disk.shell("fsfreeze -f disk && { (sleep 60; fsfreeze -u disk) >/dev/null 2>&1 </dev/null & }")
         .unwrap();
     drop(input);
@@ -93,10 +93,12 @@ fn temporary(place: &Place) -> Vec<PathBuf> {
 /// An export that a signal has stopped, and its temporary file, unlike those of `known`.
 fn stopped_export(place: &Place, known: &[PathBuf]) -> (Child, PathBuf) {
     loop {
-        let mut child = spawn(place.command(["export", "big.rec", "o.csv"]), Stdio::null());
+        let mut child = spawn_slow(place.command(["export", "big.rec", "o.csv"]));
         let mut made = None;
         while made.is_none() && child.try_wait().unwrap().is_none() {
-            made = temporary(place).into_iter().find(|path| !known.contains(path));
+            // A file with bytes in it has its maker's lock.
+            let is_begun = |path: &PathBuf| path.metadata().is_ok_and(|found| found.len() > 0);
+            made = temporary(place).into_iter().find(|it| !known.contains(it) && is_begun(it));
         }
         stop(&child);
         if let Some(made) = made.filter(|path| path.exists()) {

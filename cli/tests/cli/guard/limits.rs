@@ -52,6 +52,7 @@ fn a_limit_on_the_size_of_files_is_an_error_that_says_so() {
 /// a command.
 const ENOUGH_MIB: u64 = 16;
 
+/// Finds a command that a failed allocation ends, or that does a part of its work.
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user needs memory of its own")]
 fn a_limit_on_memory_is_an_error_that_says_so() {
@@ -109,6 +110,7 @@ impl Disk {
     }
 }
 
+/// Finds a command that does a part of its work on a full disk, or hides the reason.
 #[test]
 fn a_full_disk_is_an_error_that_says_so() {
     let template = place();

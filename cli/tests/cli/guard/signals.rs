@@ -32,8 +32,13 @@ pub(super) fn pipe(place: &Place) -> File {
 
 pub(super) fn spawn(mut command: Command, stdout: Stdio) -> Child {
     heed_interrupts(&mut command);
-    give_way(&mut command);
     command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A command that gives way to this test, which sees what the command does before that is over.
+pub(super) fn spawn_slow(mut command: Command) -> Child {
+    give_way(&mut command);
+    spawn(command, Stdio::null())
 }
 
 /// Whether the process has a handler for SIGTERM, the last one it installs, or has ended.
@@ -111,7 +116,7 @@ const LONG: [(&[&str], &str); 7] = [
 /// A store of 24 MiB, `big.rec`, and as many rows.
 pub(super) fn make_big(place: &Place) {
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1024))]).unwrap();
-    let options = DynStore::options().checksums();
+    let options = DynStore::create_options().checksums(true);
     let mut store = options.create(place.path("big.rec"), &schema).unwrap();
     for _ in 0..24 {
         store.append_packed(&[7; 1 << 20]).unwrap();
@@ -133,7 +138,7 @@ fn a_signal_in_the_middle_of_the_work_leaves_nothing_of_it() {
         for signal in SIGNALS {
             let mut met = false;
             for _ in 0..50 {
-                let mut child = spawn(place.command(args), Stdio::null());
+                let mut child = spawn_slow(place.command(args));
                 let is_shown = || place.files().iter().any(|name| name.starts_with(shows));
                 while !is_shown() && child.try_wait().unwrap().is_none() {
                     std::thread::yield_now();
@@ -178,7 +183,7 @@ fn an_export_is_ended_by_a_signal_long_before_its_end() {
         let whole = out.metadata().unwrap().len();
         std::fs::remove_file(&out).unwrap();
         let met = (0..50).any(|_| {
-            let mut child = spawn(place.command(args), Stdio::null());
+            let mut child = spawn_slow(place.command(args));
             let made = || place.files().into_iter().find(|name| name.starts_with(shows));
             while made().is_none() && child.try_wait().unwrap().is_none() {
                 std::thread::yield_now();

@@ -1,4 +1,4 @@
-//! Readers: handles that read a store and follow the commits of its writer.
+//! Databases that are open to read only: they follow the commits of the writer.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,22 @@ use crate::error::Result;
 use crate::format::Schema;
 use crate::io::Access;
 use crate::txn::opening::{Opening, until_current};
-use crate::txn::{LogFollower, Options, Row, Source};
+use crate::txn::{CommitId, Common, LogFollower, OpenOptions, Row, Source};
 
 /// A store that is open for reading, while another handle, thread or process may write to it.
 /// [`Database::open_read_only`] makes one.
 ///
-/// [`Reader::begin_read`] gives a snapshot of the newest commit. The reader follows the writer's
-/// log and the growth of the file, and keeps images from the log in its own memory. Reads and
-/// commits do not wait for each other. After a writer closes or dies, the reader follows the next
-/// one. While a reader holds a snapshot, checkpoints leave the records that it needs alone, so
+/// [`ReadOnlyDatabase::begin_read`] gives a snapshot of the newest commit. The reader follows the
+/// writer's log and the growth of the file, and keeps images from the log in its own memory. Reads
+/// and commits do not wait for each other. After a writer closes or dies, the reader follows the
+/// next one. While a reader holds a snapshot, checkpoints leave the records that it needs alone, so
 /// later commits stay in the log until the reader drops the snapshot or dies
 /// ([`Database::readers`] lists the readers).
 ///
 /// A reader that may not write the lock file beside the store (another user, a read-only directory)
 /// can read too. But while it holds a snapshot, no checkpoint can run, and its
-/// [`Reader::begin_read`] waits for a running checkpoint. If there is no lock file and the reader
-/// may not create one, no writer can open the store until the reader closes it.
+/// [`ReadOnlyDatabase::begin_read`] waits for a running checkpoint. If there is no lock file and
+/// the reader may not create one, no writer can open the store until the reader closes it.
 ///
 /// While a reader is open, no other handle can change records in place:
 /// [`Store::edit`](crate::Store::edit) and [`Store::truncate`](crate::Store::truncate) fail.
@@ -52,32 +52,49 @@ use crate::txn::{LogFollower, Options, Row, Source};
 /// transaction.append(&Tick { price: 100 }).unwrap();
 /// transaction.commit(Durability::Immediate).unwrap();
 ///
-/// assert!(reader.wait(snapshot.commit(), Duration::from_secs(60)).unwrap()); // for a commit
+/// assert!(reader.wait(snapshot.commit_id(), Duration::from_secs(60)).unwrap()); // for a commit
 /// assert!(snapshot.refresh().unwrap());
 /// assert_eq!(snapshot.get(0).unwrap().price, 100);
 /// # }
 /// ```
-pub struct Reader<R: Row + ?Sized> {
+pub struct ReadOnlyDatabase<R: Row + ?Sized> {
     follower: Arc<LogFollower>,
     marker: PhantomData<fn() -> Box<R>>,
 }
 
-/// A [`Reader`] whose records are bytes, with the schema in the file.
+/// A [`ReadOnlyDatabase`] whose records are bytes, with the schema in the file.
 ///
 /// ```
-/// use flatrec::{DataType, DynDatabase, DynReader, Field, Schema};
+/// use flatrec::{DataType, DynDatabase, DynReadOnlyDatabase, Field, Schema};
 /// let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("numbers.rec");
 /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
 /// DynDatabase::create(&path, &schema)?.close()?;
-/// let reader: DynReader = DynDatabase::open_read_only(&path)?;
+/// let reader: DynReadOnlyDatabase = DynDatabase::open_read_only(&path)?;
 /// assert!(!reader.has_writer()? && reader.is_at(&path)?);
 /// assert!(reader.begin_read()?.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type DynReader = Reader<[u8]>;
+pub type DynReadOnlyDatabase = ReadOnlyDatabase<[u8]>;
 
-impl<R: Row + ?Sized> Reader<R> {
+impl<R: Row + ?Sized> ReadOnlyDatabase<R> {
+    /// Options for opening a store to read.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use flatrec::{DataType, DynDatabase, DynReadOnlyDatabase, Field, Schema, Wait};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynDatabase::create(&path, &schema)?.close()?;
+    /// let options = DynReadOnlyDatabase::options().wait(Wait::AtMost(Duration::from_secs(5)));
+    /// let reader = options.open(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn options() -> OpenOptions<Self> {
+        OpenOptions::new(Common::default())
+    }
+
     /// A snapshot of the newest commit.
     ///
     /// # Errors
@@ -94,9 +111,9 @@ impl<R: Row + ?Sized> Reader<R> {
     }
 
     /// The number of the newest commit that this reader knows: the one that
-    /// [`Reader::begin_read`] would read, or an older one. Costs a few loads of memory.
-    pub fn commit(&self) -> u64 {
-        self.follower.newest_commit()
+    /// [`ReadOnlyDatabase::begin_read`] would read, or an older one. Costs a few loads of memory.
+    pub fn commit_id(&self) -> CommitId {
+        self.follower.newest_commit().into()
     }
 
     /// Waits for a commit after commit `after`, at most for the given time. Returns whether there
@@ -104,10 +121,10 @@ impl<R: Row + ?Sized> Reader<R> {
     /// may not write the lock file, the thread checks every few milliseconds.
     ///
     /// # Errors
-    /// [`ErrorKind::Outdated`] as for [`Reader::begin_read`]; [`ErrorKind::Io`] if the operating
-    /// system reports an error.
-    pub fn wait(&self, after: u64, at_most: Duration) -> Result<bool> {
-        self.follower.wait(after, at_most)
+    /// [`ErrorKind::Outdated`] as for [`ReadOnlyDatabase::begin_read`]; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
+    pub fn wait(&self, after: CommitId, at_most: Duration) -> Result<bool> {
+        self.follower.wait(after.get(), at_most)
     }
 
     /// Whether a writer has the store open under this name.
@@ -133,8 +150,9 @@ impl<R: Row + ?Sized> Reader<R> {
         self.follower.schema()
     }
 
-    /// The bytes that [`Options::metadata`] gave the store when it was made. The first call reads
-    /// them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
+    /// The bytes that [`CreateOptions::metadata`](crate::CreateOptions::metadata) gave the store
+    /// when it was made. The first call reads them from the file.
+    /// [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if they do not fit into this process's memory;
@@ -155,31 +173,31 @@ impl<R: Row + ?Sized> Database<R> {
     ///
     /// # Errors
     /// As [`Store::open_read_only`](crate::Store::open_read_only).
-    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Reader<R>> {
-        Self::options().open_read_only(path)
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<ReadOnlyDatabase<R>> {
+        ReadOnlyDatabase::options().open(path)
     }
 }
 
-impl<R: Row + ?Sized> Options<Database<R>> {
+impl<R: Row + ?Sized> OpenOptions<ReadOnlyDatabase<R>> {
     /// Opens the store at `path` for reading, with or without a writer beside it.
     ///
     /// # Errors
     /// As [`Database::open_read_only`].
-    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Reader<R>> {
+    pub fn open(self, path: impl AsRef<Path>) -> Result<ReadOnlyDatabase<R>> {
         let follower = until_current(|| {
             Opening::at(path.as_ref(), Access::ReadOnly, &self.common)?
                 .check_rows::<R>(self.schema.as_ref(), &self.common)?
                 .follow(R::ALIGNMENT)
         })?;
-        Ok(Reader { follower: Arc::new(follower), marker: PhantomData })
+        Ok(ReadOnlyDatabase { follower: Arc::new(follower), marker: PhantomData })
     }
 }
 
-impl<R: Row + ?Sized> std::fmt::Debug for Reader<R> {
+impl<R: Row + ?Sized> std::fmt::Debug for ReadOnlyDatabase<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader")
+        f.debug_struct("ReadOnlyDatabase")
             .field("path", &self.path())
-            .field("commit", &self.commit())
+            .field("commit", &self.commit_id().get())
             .finish_non_exhaustive()
     }
 }

@@ -19,21 +19,21 @@ use crate::format::checksum::{crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;
 use crate::overlay::Overlay;
 use crate::step::{self, Step};
-use crate::wal::{Commit, PlacedSums};
+use crate::wal::{Commit, LongAppendSums};
 
 /// How many bytes of the array are read at a time.
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// The records that one commit counts for the first time, if it lacks images of some.
 #[derive(Debug)]
-pub(crate) struct InPlace {
+pub(crate) struct LongAppend {
     commit: u64,
     ids: Range<u64>,
-    sums: Option<Arc<PlacedSums>>,
+    sums: Option<Arc<LongAppendSums>>,
 }
 
-impl InPlace {
-    /// The records in place of a commit whose predecessor counted `before` records; `None` if it
+impl LongAppend {
+    /// The long append of a commit whose predecessor counted `before` records; `None` if the commit
     /// has an image of each new record.
     pub(crate) fn of(commit: &Commit, ids: &[u64], before: u64) -> Option<Self> {
         if commit.counts.records == before {
@@ -41,22 +41,22 @@ impl InPlace {
         }
         let appended = before..commit.counts.records;
         let logged = ids.iter().filter(|&id| appended.contains(id)).count() as u64;
-        let is_in_place = appended.end - appended.start > logged;
-        let sums = commit.placed.clone();
-        is_in_place.then_some(Self { commit: commit.counts.commit, ids: appended, sums })
+        let is_long = appended.end - appended.start > logged;
+        let sums = commit.long_append.clone();
+        is_long.then_some(Self { commit: commit.counts.commit, ids: appended, sums })
     }
 }
 
 /// How many bytes of records lie in the array that no header counts yet, and since which commits.
 /// The sum of the bytes cannot overflow: all of them lie in one file.
 #[derive(Debug, Default)]
-pub(crate) struct Uncounted {
+pub(crate) struct UncountedBytes {
     commits: VecDeque<(u64, u64)>,
     bytes: u64,
 }
 
-impl Uncounted {
-    /// Notes a commit that counts this many bytes of records in place.
+impl UncountedBytes {
+    /// Notes a commit that counts this many bytes of a long append.
     pub(crate) fn add(&mut self, commit: u64, bytes: u64) {
         if bytes > 0 {
             self.commits.push_back((commit, bytes));
@@ -82,14 +82,14 @@ impl Uncounted {
 
 /// Records whose bytes are not those that their commit wrote.
 #[derive(Clone, Debug)]
-pub(crate) struct Torn {
+pub(crate) struct MismatchedRecords {
     commit: u64,
     pub(crate) ids: Range<u64>,
     /// Their bytes, counted from the start of the array.
     pub(crate) bytes: Range<u64>,
 }
 
-impl fmt::Display for Torn {
+impl fmt::Display for MismatchedRecords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { commit, ids, .. } = self;
         write!(
@@ -102,7 +102,7 @@ impl fmt::Display for Torn {
     }
 }
 
-impl Torn {
+impl MismatchedRecords {
     pub(crate) fn error(&self) -> Error {
         Error::new(ErrorKind::Corrupt, "read the log of")
             .record(self.ids.start)
@@ -114,17 +114,17 @@ impl Torn {
     }
 }
 
-/// The records in place of a whole log, with the images that may have changed them since.
+/// The long appends of a whole log, with the images that may have changed them since.
 #[derive(Debug)]
-pub(crate) struct InPlaces<'a> {
+pub(crate) struct LongAppends<'a> {
     layout: &'a RecordLayout,
-    all: &'a [InPlace],
+    all: &'a [LongAppend],
     /// The records that the log has images of, in order.
     images: Vec<u64>,
 }
 
-impl<'a> InPlaces<'a> {
-    pub(crate) fn new(layout: &'a RecordLayout, all: &'a [InPlace], overlay: &Overlay) -> Self {
+impl<'a> LongAppends<'a> {
+    pub(crate) fn new(layout: &'a RecordLayout, all: &'a [LongAppend], overlay: &Overlay) -> Self {
         let images = match all.is_empty() {
             true => Vec::new(),
             false => overlay.sorted_after(0).into_iter().map(|(id, _)| id).collect(),
@@ -134,7 +134,7 @@ impl<'a> InPlaces<'a> {
 
     /// The pieces that can be compared: the records that have bytes in each, its bytes of the
     /// array, and its checksum.
-    fn pieces(&self, one: &InPlace) -> Vec<(Range<u64>, Range<u64>, u32)> {
+    fn pieces(&self, one: &LongAppend) -> Vec<(Range<u64>, Range<u64>, u32)> {
         let stride = self.layout.geometry.stride;
         let (Some(sums), Some(start)) = (&one.sums, one.ids.start.checked_mul(stride)) else {
             return Vec::new();
@@ -157,7 +157,7 @@ impl<'a> InPlaces<'a> {
         (below(ids.end) - below(ids.start)) as u64
     }
 
-    /// How many records the log counts in place.
+    /// How many records these long appends count.
     pub(crate) fn records(&self) -> u64 {
         self.all.iter().map(|one| one.ids.end - one.ids.start).sum()
     }
@@ -165,7 +165,7 @@ impl<'a> InPlaces<'a> {
     /// How many of these records no checksum covers.
     pub(crate) fn unsummed(&self) -> u64 {
         let stride = self.layout.geometry.stride;
-        let of_one = |one: &InPlace| {
+        let of_one = |one: &LongAppend| {
             let mut runs: Vec<Range<u64>> = Vec::new();
             for (_, bytes, _) in self.pieces(one) {
                 match runs.last_mut() {
@@ -186,10 +186,10 @@ impl<'a> InPlaces<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error. A mismatch is not an error.
-    pub(crate) fn torn(&self, backing: &dyn Backing) -> Result<Vec<Torn>> {
-        let mut torn: Vec<Torn> = Vec::new();
-        if step::skip(Step::InPlaceCheck) {
-            return Ok(torn);
+    pub(crate) fn mismatched(&self, backing: &dyn Backing) -> Result<Vec<MismatchedRecords>> {
+        let mut mismatched: Vec<MismatchedRecords> = Vec::new();
+        if step::skip(Step::LongAppendCheck) {
+            return Ok(mismatched);
         }
         let mut buffer = Vec::new();
         for one in self.all {
@@ -197,15 +197,15 @@ impl<'a> InPlaces<'a> {
                 if self.sum(backing, &bytes, &mut buffer)? == Some(sum) {
                     continue;
                 }
-                match torn.last_mut() {
+                match mismatched.last_mut() {
                     Some(last) if last.commit == one.commit && last.bytes.end == bytes.start => {
                         (last.ids.end, last.bytes.end) = (ids.end, bytes.end);
                     }
-                    _ => torn.push(Torn { commit: one.commit, ids, bytes }),
+                    _ => mismatched.push(MismatchedRecords { commit: one.commit, ids, bytes }),
                 }
             }
         }
-        Ok(torn)
+        Ok(mismatched)
     }
 
     /// The checksum of these bytes of the array; `None` if the file ends before them.

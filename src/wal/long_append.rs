@@ -29,7 +29,7 @@ pub(super) const SUMS_IN_HEAD: usize = 2;
 
 /// The checksums of the bytes that a commit has written to the array.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PlacedSums {
+pub(crate) struct LongAppendSums {
     /// The number of summed bytes.
     len_bytes: u64,
     piece_log2: u32,
@@ -37,7 +37,7 @@ pub(crate) struct PlacedSums {
     sums: Vec<u32>,
 }
 
-impl PlacedSums {
+impl LongAppendSums {
     /// The sums of no bytes.
     pub(crate) fn new() -> Self {
         Self { len_bytes: 0, piece_log2: PIECE_LOG2_MIN, sums: Vec::new() }
@@ -137,7 +137,7 @@ mod tests {
         for len in [1, 1000, 65_536, 65_537, 200_000, SUMS_MAX << 16, (SUMS_MAX << 16) + 1] {
             let bytes = bytes(len);
             for step in [len, 999, 65_536, 1 << 20] {
-                let mut sums = PlacedSums::new();
+                let mut sums = LongAppendSums::new();
                 bytes.chunks(step).for_each(|part| sums.add(part));
                 for max in [SUMS_MAX, 50, 3, 2] {
                     sums.fit(max);
@@ -151,7 +151,7 @@ mod tests {
                     }
                     assert_eq!((end, sums.len_bytes()), (len as u64, len as u64));
                     let (pieces, known) = (sums.sums.len(), sums.sums.clone());
-                    let again = PlacedSums::of(len as u64, sums.piece_log2, pieces, known);
+                    let again = LongAppendSums::of(len as u64, sums.piece_log2, pieces, known);
                     assert_eq!(again.as_ref(), Some(&sums));
                 }
             }
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn contradictory_numbers_give_no_sums() {
-        let of = |len, log2, pieces| PlacedSums::of(len, log2, pieces, vec![0; pieces.min(2)]);
+        let of = |len, log2, pieces| LongAppendSums::of(len, log2, pieces, vec![0; pieces.min(2)]);
         assert!(of(65_537, 16, 2).is_some());
         for (len, log2, pieces) in
             [(0, 16, 0), (65_537, 16, 1), (65_537, 17, 2), (1, 15, 1), (1, 63, 1), (1, 200, 1)]
