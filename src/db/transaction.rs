@@ -104,18 +104,38 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
         self.get(id).is_some()
     }
 
-    /// Record `id` with the changes of this transaction; `None` past the last record and for a
-    /// deleted one.
+    /// Record `id` with the changes of this transaction; `None` past the last record, for a deleted
+    /// one, and for one with a damaged status byte. [`WriteTransaction::try_get`] says which.
     pub fn get(&self, id: u64) -> Option<&R> {
         R::of_bytes(self.changes.get(&self.writer, id)?)
     }
 
-    /// As [`WriteTransaction::get`], but tells a damaged record from a deleted one.
+    /// Record `id` with the changes of this transaction, or why it is not there.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, ErrorKind, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let options = DynDatabase::create_options().deletes(true);
+    /// let database = options.create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append(&[7; 8])?;
+    /// assert_eq!(transaction.try_get(0)?, [7; 8]);
+    /// transaction.delete(0)?;
+    /// assert_eq!(transaction.try_get(0).unwrap_err().kind(), ErrorKind::Deleted);
+    /// assert_eq!(transaction.try_get(1).unwrap_err().kind(), ErrorKind::OutOfRange);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged: neither live nor deleted.
-    pub fn try_get(&self, id: u64) -> Result<Option<&R>> {
-        Ok(self.named(self.changes.try_get(&self.writer, id))?.and_then(R::of_bytes))
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged: neither live nor deleted.
+    pub fn try_get(&self, id: u64) -> Result<&R> {
+        let bytes = self.named(self.changes.try_get(&self.writer, id))?;
+        R::of_bytes(bytes).ok_or_else(|| {
+            let error = Error::new(ErrorKind::Corrupt, "read").record(id);
+            self.engine().name(error.detail("it does not fit its type"))
+        })
     }
 
     /// All records except deleted ones, in order, each with its number, with the changes of this

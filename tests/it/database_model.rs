@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, VerifyOptions,
+    DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema, Snapshot, VerifyOptions,
     WriteTransaction, verify,
 };
 use proptest::prelude::*;
@@ -193,13 +193,7 @@ impl Shape {
                     model[id] = None;
                 }
             }
-            Change::Get(index) => {
-                let id = place(index);
-                let expected = live(id).map(|n| self.record(n));
-                assert!(transaction.get(id as u64) == expected.as_deref());
-                assert!(transaction.try_get(id as u64).unwrap() == expected.as_deref());
-                assert_eq!(transaction.contains(id as u64), expected.is_some());
-            }
+            Change::Get(index) => self.check_get(transaction, model, place(index)),
             Change::Range(start, end) => {
                 self.check_range(transaction, model, place(start)..place(end));
             }
@@ -208,6 +202,16 @@ impl Shape {
             Change::Retain(rest) => self.retain(transaction, model, *rest),
         }
         assert_eq!(transaction.count(), model.len() as u64);
+    }
+
+    fn check_get(self, transaction: &WriteTransaction<'_, [u8]>, model: &Model, id: usize) {
+        let expected = model.get(id).copied().flatten().map(|n| self.record(n));
+        let expected = expected.as_deref();
+        assert!(transaction.get(id as u64) == expected);
+        assert_eq!(transaction.contains(id as u64), expected.is_some());
+        let why = if id < model.len() { ErrorKind::Deleted } else { ErrorKind::OutOfRange };
+        let found = transaction.try_get(id as u64).map_err(|error| error.kind());
+        assert!(found == expected.ok_or(why));
     }
 
     fn append_all(

@@ -59,7 +59,7 @@ fn an_iterator_sees_the_changes_of_its_transaction_in_every_place() {
     assert!(seen().rev().eq(all.clone().rev()));
     assert!((&transaction).into_iter().map(|(id, record)| (id, record.0)).eq(all.clone()));
     assert!(all.clone().all(|(id, n)| transaction.get(id) == Some(&number(n))));
-    let read = |(id, n)| transaction.try_get(id).unwrap() == Some(&number(n));
+    let read = |(id, n)| transaction.try_get(id).unwrap() == &number(n);
     assert!(all.clone().step_by(997).all(read));
     let mut both = seen();
     assert_eq!(both.size_hint(), (200_002, Some(200_002)));
@@ -135,7 +135,8 @@ fn deleted_records_are_skipped_from_both_ends() {
     assert_eq!((records.clone().nth(100), records.clone().nth_back(100)), (None, None));
     assert_eq!(transaction.get(89), Some(&7u64.to_le_bytes()[..]));
     assert!(transaction.contains(89) && !transaction.contains(88));
-    assert_eq!(transaction.try_get(88).unwrap(), None);
+    let error = transaction.try_get(88).unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::Deleted, Some(88)));
     assert_eq!(transaction.retain(|_, _| false).unwrap(), left.len() as u64);
     assert!(transaction.is_empty() && transaction.count() == 100);
     transaction.commit(Durability::Immediate).unwrap();
@@ -164,7 +165,8 @@ fn a_damaged_status_byte_is_an_error_only_where_there_can_be_one() {
     assert!(error.to_string().contains("numbers.rec"), "{error}");
     assert!(transaction.get(3).is_none() && !transaction.contains(3));
     assert_eq!(transaction.iter().map(|(id, _)| id).collect::<Vec<_>>()[2..4], [2, 4]);
-    assert_eq!(transaction.try_get(10).unwrap(), None);
+    let error = transaction.try_get(10).unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::OutOfRange, Some(10)));
 }
 
 /// Finds records that are lost, or a number that is wrong, when one of several is refused.

@@ -5,7 +5,7 @@ use super::super::slots::{damaged, deleted};
 use super::super::versions::{State, view_of};
 use super::{Writer, publish, records_in, unknown};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Counts, RecordLayout, next_free, put_live};
+use crate::format::{Counts, Found, RecordLayout, next_free, put_live};
 use crate::overlay::{Images, Tail};
 use crate::step::{self, Step};
 use crate::wal::LongAppendSums;
@@ -83,14 +83,18 @@ impl Changes {
         self.layout.live(self.stride(writer, id)?)
     }
 
-    /// As [`Changes::get`].
+    /// Record `id`.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if the record's status byte is neither live nor deleted.
-    pub(crate) fn try_get<'a>(&'a self, writer: &'a Writer, id: u64) -> Result<Option<&'a [u8]>> {
-        let Some(stride) = self.stride(writer, id) else { return Ok(None) };
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if it was deleted;
+    /// [`ErrorKind::Corrupt`] if its status byte is damaged.
+    pub(crate) fn try_get<'a>(&'a self, writer: &'a Writer, id: u64) -> Result<&'a [u8]> {
+        let Some(stride) = self.stride(writer, id) else {
+            return Err(missing("read", id, self.counts.records));
+        };
         match self.layout.found(stride) {
-            Ok(_) => Ok(self.layout.live(stride)),
+            Ok(Found::Live) => Ok(&stride[..self.layout.record_size]),
+            Ok(_) => Err(deleted("read", id)),
             Err(status) => Err(damaged(id, status)),
         }
     }
@@ -120,7 +124,7 @@ impl Changes {
     /// [`ErrorKind::OutOfRange`] if the store has no record `id`; an error of reading the record.
     fn stride_mut(&mut self, writer: &Writer, id: u64) -> Result<&mut [u8]> {
         if let Some(at) = id.checked_sub(self.tail_start) {
-            return self.tail.get_mut(at).ok_or_else(|| missing(id, self.counts.records));
+            return self.tail.get_mut(at).ok_or_else(|| missing("change", id, self.counts.records));
         }
         if let Some(number) = self.images.number_of(id) {
             return Ok(self.images.image_mut(number));
@@ -146,7 +150,7 @@ impl Changes {
                 Ok(())
             }
             None if id < count => Err(deleted("set", id)),
-            None => Err(missing(id, count)),
+            None => Err(missing("change", id, count)),
         }
     }
 
@@ -369,12 +373,12 @@ fn image_of<'a>(
         images.forget_last();
         return Err(error.record(id));
     }
-    images.last_mut().ok_or_else(|| missing(id, writer.newest.counts.records))
+    images.last_mut().ok_or_else(|| missing("change", id, writer.newest.counts.records))
 }
 
 #[cold]
-fn missing(id: u64, count: u64) -> Error {
-    Error::new(ErrorKind::OutOfRange, "change")
+fn missing(operation: &'static str, id: u64, count: u64) -> Error {
+    Error::new(ErrorKind::OutOfRange, operation)
         .record(id)
         .detail(format!("the store holds {count} records"))
 }
