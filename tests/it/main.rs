@@ -38,6 +38,7 @@ mod metadata;
 mod model;
 mod modified;
 mod numpy;
+mod owned_failures;
 mod owned_transactions;
 mod patched_files;
 mod readers;

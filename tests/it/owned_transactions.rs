@@ -20,6 +20,7 @@ type Number = PodRecord<u64>;
 /// Longer than any of these tests takes, for what must not hang.
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(1);
+const MOMENT: Duration = Duration::from_micros(20);
 
 struct Place {
     _directory: tempfile::TempDir,
@@ -57,6 +58,14 @@ fn in_progress<V>(result: flatrec::Result<V>) -> String {
     error.to_string()
 }
 
+/// `None` if the call gave up.
+fn unless_late<V>(result: flatrec::Result<V>) -> Option<V> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::TransactionInProgress => None,
+        result => Some(result.unwrap()),
+    }
+}
+
 /// Runs `test` in a thread, and fails if it hangs.
 fn ends(test: impl FnOnce() + Send + 'static) {
     let (done, wait) = mpsc::channel();
@@ -87,28 +96,34 @@ fn log_exists(path: &Path) -> bool {
 /// Finds two transactions at once, or a thread that is never woken.
 #[test]
 fn threads_race_for_the_writer_in_every_way() {
-    const ROUNDS: u64 = 200;
-    let place = place();
-    let database = counter(&place.path);
-    let ways: [fn(&Database<Number>); 6] = [
-        |database| count(database.begin_write().unwrap()),
-        |database| count(database.begin_write_timeout(LONG).unwrap()),
-        |database| count(database.begin_write_owned().unwrap()),
-        |database| count(database.begin_write_owned_timeout(LONG).unwrap()),
-        |database| count(until_it_is_there(|| database.try_begin_write().unwrap())),
-        |database| count(until_it_is_there(|| database.try_begin_write_owned().unwrap())),
-    ];
-    let start = Barrier::new(ways.len());
-    thread::scope(|scope| {
-        for way in ways {
-            let (database, start) = (&database, &start);
-            scope.spawn(move || {
-                start.wait();
-                (0..ROUNDS).for_each(|_| way(database));
-            });
-        }
+    ends(|| {
+        const ROUNDS: u64 = 200;
+        let place = place();
+        let database = counter(&place.path);
+        let ways: [fn(&Database<Number>); 7] = [
+            |database| count(database.begin_write().unwrap()),
+            |database| count(database.begin_write_timeout(LONG).unwrap()),
+            |database| count(database.begin_write_owned().unwrap()),
+            |database| count(database.begin_write_owned_timeout(LONG).unwrap()),
+            |database| count(until_it_is_there(|| database.try_begin_write().unwrap())),
+            |database| count(until_it_is_there(|| database.try_begin_write_owned().unwrap())),
+            // Deadlines that pass at every point of the wait.
+            |database| {
+                count(until_it_is_there(|| unless_late(database.begin_write_timeout(MOMENT))))
+            },
+        ];
+        let start = Barrier::new(ways.len());
+        thread::scope(|scope| {
+            for way in ways {
+                let (database, start) = (&database, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    (0..ROUNDS).for_each(|_| way(database));
+                });
+            }
+        });
+        assert_eq!(value(&database), ROUNDS * ways.len() as u64);
     });
-    assert_eq!(value(&database), ROUNDS * ways.len() as u64);
 }
 
 /// Finds a deadline that does not pass, or that passes although the writer is free.
