@@ -49,7 +49,8 @@ use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Token, Write
 pub struct WriteTransaction<'a, R: Row + ?Sized, O: WriterOwnership = BorrowedWriter<'a>> {
     writer: Token<O, Writer>,
     changes: Changes,
-    marker: PhantomData<(&'a (), fn() -> Box<R>)>,
+    database: PhantomData<&'a ()>,
+    records: PhantomData<fn() -> Box<R>>,
 }
 
 /// A [`WriteTransaction`] that does not borrow its database, and is `Send` and `'static`.
@@ -73,10 +74,11 @@ pub struct WriteTransaction<'a, R: Row + ?Sized, O: WriterOwnership = BorrowedWr
 pub type OwnedWriteTransaction<R> = WriteTransaction<'static, R, OwnedWriter>;
 
 impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
+    #[inline]
     pub(super) fn new(writer: Token<O, Writer>) -> Self {
         let layout = *writer.origin().engine().layout();
         let changes = Changes::new(layout, writer.newest());
-        Self { writer, changes, marker: PhantomData }
+        Self { writer, changes, database: PhantomData, records: PhantomData }
     }
 
     #[inline]
@@ -338,8 +340,7 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     /// error the handle may be [poisoned](ErrorKind::Poisoned). If so, it is unknown until the
     /// store is reopened whether the commit happened.
     pub fn commit(self, durability: Durability) -> Result<Receipt> {
-        let owner = self.writer.origin().clone();
-        owner.engine().commit(self.writer, self.changes, durability)
+        Engine::commit(self.writer, self.changes, durability)
     }
 
     /// Discards all changes, as dropping the transaction does.

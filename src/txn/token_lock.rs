@@ -240,6 +240,12 @@ impl<L: HasLock<T>, T> Token<L, T> {
         }
     }
 
+    /// The value, and what leads to the lock.
+    #[inline]
+    pub(crate) fn parts_mut(&mut self) -> (&mut T, &L) {
+        (self.value.as_deref_mut().expect("only drop takes the value"), &self.from)
+    }
+
     /// What leads to the lock.
     #[inline]
     pub(crate) fn origin(&self) -> &L {

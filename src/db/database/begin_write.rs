@@ -45,7 +45,7 @@ impl<R: Row + ?Sized> Database<R> {
     /// [`ErrorKind::Poisoned`] after a failed write or sync; [`ErrorKind::Io`] if the operating
     /// system reports an error.
     pub fn try_begin_write(&self) -> Result<Option<WriteTransaction<'_, R>>> {
-        self.try_begin(BorrowedWriter::new(&self.engine), Patience::None)
+        Self::try_begin(BorrowedWriter::new(&self.engine))
     }
 
     /// As [`Database::begin_write`], but waits at most for the given time.
@@ -108,7 +108,7 @@ impl<R: Row + ?Sized> Database<R> {
     /// # Errors
     /// As [`Database::try_begin_write`].
     pub fn try_begin_write_owned(&self) -> Result<Option<OwnedWriteTransaction<R>>> {
-        self.try_begin(self.owned(), Patience::None)
+        Self::try_begin(self.owned())
     }
 
     /// As [`Database::begin_write_timeout`], for an
@@ -124,17 +124,16 @@ impl<R: Row + ?Sized> Database<R> {
         OwnedWriter::new(Arc::clone(&self.closing))
     }
 
-    fn try_begin<'t, O: WriterOwnership>(
-        &self,
-        owner: O,
-        patience: Patience,
-    ) -> Result<Option<WriteTransaction<'t, R, O>>> {
-        Ok(Engine::begin(owner, patience)?.map(WriteTransaction::new))
+    fn try_begin<'t, O: WriterOwnership>(owner: O) -> Result<Option<WriteTransaction<'t, R, O>>> {
+        Ok(Engine::begin(owner, Patience::None)?.map(WriteTransaction::new))
     }
 
     fn begin<'t, O: WriterOwnership>(&self, owner: O) -> Result<WriteTransaction<'t, R, O>> {
-        let begun = self.try_begin(owner, Patience::FOREVER)?;
-        begun.ok_or_else(|| self.late("it has not ended"))
+        // A transaction is large: this makes it in its place, and does not move it.
+        match Engine::begin(owner, Patience::FOREVER)? {
+            Some(writer) => Ok(WriteTransaction::new(writer)),
+            None => Err(self.late("it has not ended")),
+        }
     }
 
     fn begin_within<'t, O: WriterOwnership>(
@@ -142,8 +141,10 @@ impl<R: Row + ?Sized> Database<R> {
         owner: O,
         at_most: Duration,
     ) -> Result<WriteTransaction<'t, R, O>> {
-        let begun = self.try_begin(owner, Patience::at_most(at_most))?;
-        begun.ok_or_else(|| self.late(format!("it did not end within {at_most:?}")))
+        match Engine::begin(owner, Patience::at_most(at_most))? {
+            Some(writer) => Ok(WriteTransaction::new(writer)),
+            None => Err(self.late(format!("it did not end within {at_most:?}"))),
+        }
     }
 
     #[cold]

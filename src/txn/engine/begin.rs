@@ -5,6 +5,8 @@ use super::super::token_lock::{HasLock, Holder, Patience, Refusal, Token, TokenL
 use super::{Engine, Writer};
 use crate::error::{Error, ErrorKind, Result};
 
+const BEGIN: &str = "begin a transaction";
+
 /// What leads to an engine, for as long as a transaction lasts.
 pub(crate) trait EngineHandle: Clone {
     fn engine(&self) -> &Engine;
@@ -43,17 +45,20 @@ impl Engine {
         handle: E,
         patience: Patience,
     ) -> Result<Option<Token<E, Writer>>> {
-        let operation = "begin a transaction";
-        let mut writer = match Token::take(handle, E::holder(), patience) {
-            Ok(writer) => writer,
+        let mut token = match Token::take(handle, E::holder(), patience) {
+            Ok(token) => token,
             Err((_, Refusal::Taken)) => return Ok(None),
-            Err((handle, Refusal::TakenHere)) => return Err(handle.engine().nested(operation)),
+            Err((handle, Refusal::TakenHere)) => return Err(handle.engine().nested(BEGIN)),
         };
-        let engine = writer.origin().clone();
-        let engine = engine.engine();
-        engine.check(&writer, operation)?;
-        writer.show_newest(engine.layout()).map_err(|error| engine.name(error))?;
-        Ok(Some(writer))
+        let (writer, handle) = token.parts_mut();
+        handle.engine().show_newest(writer)?;
+        Ok(Some(token))
+    }
+
+    /// Shows the writer the newest records.
+    fn show_newest(&self, writer: &mut Writer) -> Result<()> {
+        self.check(writer, BEGIN)?;
+        writer.show_newest(&self.layout).map_err(|error| self.name(error))
     }
 
     /// Waits for the writer.
