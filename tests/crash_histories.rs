@@ -14,7 +14,8 @@ fn no_history_breaks_a_promise() {
     let default = if cfg!(debug_assertions) { 150 } else { 1500 };
     let histories = settings::number("FLATREC_HISTORIES").unwrap_or(default);
     let seed = settings::seed(1);
-    let report = CrashTest::new(seed).histories(histories).run(|_| {});
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let report = CrashTest::new(seed).histories(histories).threads(threads).run(|_| {});
     if let Some(violation) = report.violations.first() {
         println!("{}", violation.steps.join("\n"));
         panic!("seed {}: {}", violation.seed, violation.what);

@@ -33,6 +33,10 @@ pub(crate) struct Args {
     /// Stop after so many histories
     #[arg(long, value_name = "N")]
     histories: Option<u64>,
+
+    /// Run so many histories at a time [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
 }
 
 /// The default duration of the test.
@@ -41,7 +45,8 @@ const SECONDS: u64 = 10;
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let seed = self.seed.unwrap_or_else(seed_of_the_clock);
-        let mut test = CrashTest::new(seed);
+        let threads = self.threads.map_or_else(processors, usize::from);
+        let mut test = CrashTest::new(seed).threads(threads);
         if let Some(histories) = self.histories {
             test = test.histories(histories);
         }
@@ -70,6 +75,10 @@ impl Args {
         bar.finish_and_clear();
         tell(seed, &report)
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// All numbers are equally good; a short one is easier to pass on.

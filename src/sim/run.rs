@@ -1,6 +1,10 @@
-//! Random histories, one after the other.
+//! Random histories, on one thread or on several.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::history;
@@ -29,13 +33,14 @@ pub struct CrashTest {
     histories: Option<u64>,
     time_limit: Option<Duration>,
     violations_max: usize,
+    threads: usize,
 }
 
 impl CrashTest {
     /// Histories of the seeds from `seed` on, until one breaks a promise or a limit is reached. The
     /// default limit is 100 histories.
     pub fn new(seed: u64) -> Self {
-        Self { seed, histories: None, time_limit: None, violations_max: 1 }
+        Self { seed, histories: None, time_limit: None, violations_max: 1, threads: 1 }
     }
 
     /// Ends after so many histories.
@@ -56,40 +61,109 @@ impl CrashTest {
         self
     }
 
+    /// Runs so many histories at a time, each on a thread; the default is 1, the caller's thread.
+    ///
+    /// # Panics
+    ///
+    /// If `threads` is 0.
+    ///
+    /// ```
+    /// use flatrec::sim::CrashTest;
+    /// let test = CrashTest::new(7).histories(9);
+    /// let (one, three) = (test.run(|_| {}), test.clone().threads(3).run(|_| {}));
+    /// assert_eq!((one.histories, one.commits), (three.histories, three.commits));
+    /// ```
+    pub fn threads(mut self, threads: usize) -> Self {
+        assert!(threads > 0, "a crash test needs a thread");
+        self.threads = threads;
+        self
+    }
+
     /// Runs the histories; calls `progress` with the report now and then.
-    pub fn run(&self, mut progress: impl FnMut(&CrashReport)) -> CrashReport {
-        let start = Instant::now();
-        let mut told = start;
-        let mut total = CrashReport::default();
+    pub fn run(&self, progress: impl FnMut(&CrashReport)) -> CrashReport {
         let histories = match (self.histories, self.time_limit) {
             (Some(histories), _) => histories,
             (None, Some(_)) => u64::MAX,
             (None, None) => 100,
         };
-        while total.histories < histories && total.violations.len() < self.violations_max {
-            if self.time_limit.is_some_and(|limit| start.elapsed() >= limit) {
-                break;
+        let mut results =
+            Results { test: self, total: CrashReport::default(), progress, told: Instant::now() };
+        let start = Instant::now();
+        let late = || self.time_limit.is_some_and(|limit| start.elapsed() >= limit);
+        let next = AtomicU64::new(0);
+        let take = || {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            (number < histories && !late()).then(|| self.seed.wrapping_add(number))
+        };
+        if self.threads == 1 {
+            while let Some(seed) = take() {
+                if results.add(one(seed)).is_break() {
+                    break;
+                }
             }
-            let seed = self.seed.wrapping_add(total.histories);
-            let (report, broken) = one(seed, false);
-            total.add(&report);
-            if let Some(what) = broken {
-                total.violations.push(explain(seed, what));
-            }
-            if told.elapsed() >= PROGRESS_EVERY {
-                told = Instant::now();
-                progress(&total);
-            }
+        } else {
+            thread::scope(|threads| {
+                // Without room for finished histories, each thread sees soon that the test ends.
+                let (sender, receiver) = mpsc::sync_channel(0);
+                for _ in 0..self.threads {
+                    let sender = sender.clone();
+                    threads.spawn(move || {
+                        while let Some(seed) = take() {
+                            if sender.send(one(seed)).is_err() {
+                                break;
+                            }
+                        }
+                    });
+                }
+                drop(sender);
+                let _ = receiver.into_iter().try_for_each(|end| results.add(end));
+            });
         }
-        total
+        results.total.violations.sort_by_key(|violation| violation.seed);
+        results.total
     }
 }
 
-/// Runs a history, and returns its report and what went wrong.
-fn one(seed: u64, traced: bool) -> (CrashReport, Option<String>) {
-    let mut world = World::new(seed, traced);
+/// What the histories so far have shown.
+struct Results<'a, P> {
+    test: &'a CrashTest,
+    total: CrashReport,
+    progress: P,
+    /// When it was last told.
+    told: Instant,
+}
+
+impl<P: FnMut(&CrashReport)> Results<'_, P> {
+    /// Adds a history; breaks when enough of them have broken a promise.
+    fn add(&mut self, end: End) -> ControlFlow<()> {
+        self.total.add(&end.report);
+        if let Some(what) = end.broken {
+            self.total.violations.push(explain(end.seed, what));
+        }
+        if self.told.elapsed() >= PROGRESS_EVERY {
+            self.told = Instant::now();
+            (self.progress)(&self.total);
+        }
+        if self.total.violations.len() < self.test.violations_max {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+}
+
+/// How a history ended.
+struct End {
+    seed: u64,
+    report: CrashReport,
+    /// The broken promise.
+    broken: Option<String>,
+}
+
+fn one(seed: u64) -> End {
+    let mut world = World::new(seed, false);
     let broken = live(&mut world);
-    (world.report, broken)
+    End { seed, report: world.report, broken }
 }
 
 fn live(world: &mut World) -> Option<String> {

@@ -29,8 +29,11 @@ fn histories_are_run_and_counted() {
 #[test]
 fn a_seed_repeats_its_history() {
     let place = Place::new();
-    let run = || place.ok(["crash-test", "--seed", "77", "--histories", "4"]);
-    assert_eq!(run(), run());
+    let run = |threads| {
+        place.ok(["crash-test", "--seed", "77", "--histories", "4", "--threads", threads])
+    };
+    assert_eq!(run("1"), run("1"));
+    assert_eq!(run("1"), run("3"), "the number of threads counts");
 }
 
 /// Finds a `crash-test` that passes its time limit.

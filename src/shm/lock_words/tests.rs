@@ -45,6 +45,24 @@ fn words_are_found_in_a_file_that_is_long_enough() {
     }
 }
 
+/// Does `work` on a thread that has lost root's right to write every file.
+#[cfg(target_os = "linux")]
+fn bound_by_permissions<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let bound = || {
+        let mut sets = capabilities(None).unwrap();
+        sets.effective.remove(CapabilitySet::DAC_OVERRIDE);
+        set_capabilities(None, sets).unwrap();
+        work()
+    };
+    std::thread::scope(|threads| threads.spawn(bound).join().unwrap())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound_by_permissions<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
 /// As above, for a user that may not write the lock file.
 #[test]
 fn a_handle_that_may_not_write_makes_no_words() {
@@ -57,8 +75,9 @@ fn a_handle_that_may_not_write_makes_no_words() {
     let mut refused = permitted.clone();
     refused.set_readonly(true);
     std::fs::set_permissions(lock_file(&data), refused).unwrap();
-    let lock = Arc::new(SideLock::open_for_reading(&data).unwrap().unwrap());
+    let lock = bound_by_permissions(|| SideLock::open_for_reading(&data).unwrap().unwrap());
     std::fs::set_permissions(lock_file(&data), permitted).unwrap();
+    let lock = Arc::new(lock);
     if lock.is_writable() {
         return skip!("this user may write to every file");
     }
