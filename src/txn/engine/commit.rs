@@ -68,7 +68,9 @@ impl Receipt {
 pub(super) const SEGMENTS_OF_A_LOG: u64 = 4;
 
 impl Engine {
-    /// Commits `changes` to the newest state, and puts the writer back before the sync.
+    /// Commits `changes` to the newest state, and puts the writer back before the sync. Inlined,
+    /// because the changes are large, and a call would move them once more.
+    #[inline(always)]
     pub(crate) fn commit<E: EngineHandle>(
         mut token: Token<E, Writer>,
         changes: Changes,
@@ -84,9 +86,7 @@ impl Engine {
         Ok(Receipt { commit, survives: engine.survives(durability) })
     }
 
-    /// Writes the changes to the log, and returns the number of their commit. Inlined, because the
-    /// changes are large, and a call would move them.
-    #[inline]
+    /// Writes the changes to the log, and returns the number of their commit.
     fn log(&self, writer: &mut Writer, changes: Changes, durability: Durability) -> Result<u64> {
         self.check(writer, "commit")?;
         if !changes.is_empty(&writer.newest) {
