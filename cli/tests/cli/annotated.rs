@@ -109,12 +109,13 @@ fn values_are_shown_and_set_by_their_names() {
     }
 }
 
-/// Finds Rust text that does not compile, because the derive cannot say what the field is.
+/// Finds Rust text without the attribute that makes an integer a duration.
 #[test]
-fn rust_text_refuses_durations() {
+fn rust_text_says_what_is_a_duration() {
     let place = loaded();
-    let error = place.error(["schema", "s.rec", "--as", "rust"]);
-    assert!(error.contains("no attribute for durations"), "{error}");
+    let text = place.ok(["schema", "s.rec", "--as", "rust"]);
+    let took = "    #[record(duration = \"ms\")]\n    pub took: flatrec::le::I64,\n";
+    assert!(text.contains(took), "{text}");
 }
 
 /// Finds annotations in a schema file that are taken although they do not fit.

@@ -90,6 +90,7 @@ fn attribute(field: &Field, name: &str) -> String {
     }
     match field.data_type() {
         DataType::Timestamp(unit) => parts.push(format!("timestamp = {:?}", unit.name())),
+        DataType::Duration(unit) => parts.push(format!("duration = {:?}", unit.name())),
         DataType::Date32 => parts.push("date".into()),
         _ => {}
     }
@@ -108,12 +109,7 @@ fn type_of(field: &Field) -> Result<String> {
         DataType::UInt8 => "u8".into(),
         DataType::Int16 => number("I16"),
         DataType::Int32 | DataType::Date32 => number("I32"),
-        DataType::Int64 | DataType::Timestamp(_) => number("I64"),
-        DataType::Duration(_) => {
-            return Err(Error::new(ErrorKind::Unsupported, "describe in Rust")
-                .detail(format!("field {field}: the derive has no attribute for durations"))
-                .advice("open the store as a DynStore"));
-        }
+        DataType::Int64 | DataType::Timestamp(_) | DataType::Duration(_) => number("I64"),
         DataType::Int128 => number("I128"),
         DataType::UInt128 => number("U128"),
         DataType::UInt16 => number("U16"),
