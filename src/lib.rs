@@ -109,15 +109,16 @@ pub use db::{
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
-pub use flatrec_derive::Record;
+pub use flatrec_derive::{Record, RecordEnum};
 #[doc(hidden)]
 pub use format::derived;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use format::fuzzing;
 pub use format::{
-    ArrayValue, Bool, DataType, DisplayHint, Field, FieldType, Group, MAX_RECORD_BYTES, Nullable,
-    PodRecord, Record, Schema, TimeUnit, Utf8, Value, Variant, be, le,
+    ArrayValue, Bool, DataType, DisplayHint, Enum, EnumRepr, Field, FieldType, Group,
+    MAX_RECORD_BYTES, Nullable, PodRecord, Record, RecordEnum, Schema, TimeUnit, UnknownVariant,
+    Utf8, Value, Variant, be, le,
 };
 pub use maintenance::{
     BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, Problem, RebuildReport,

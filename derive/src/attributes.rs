@@ -3,10 +3,13 @@
 use proc_macro2::{Ident, Span};
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
-use syn::{Attribute, DeriveInput, Error, Field, LitStr, Meta, Path, Result, Token};
+use syn::{Attribute, Data, DeriveInput, Error, Field, LitStr, Meta, Path, Result, Token, Variant};
 
 /// The longest name in a schema, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
+
+/// The longest name of a variant, in bytes.
+const MAX_VARIANT_NAME_BYTES: usize = 65_535;
 
 /// The attributes of a field: their names, and how they are written.
 const OF_FIELDS: [(&str, &str); 7] = [
@@ -18,8 +21,8 @@ const OF_FIELDS: [(&str, &str); 7] = [
     ("rename", "rename = \"name\""),
     ("skip", "skip"),
 ];
-/// The same of a struct.
-const OF_STRUCTS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
+/// The same of a struct or an enum.
+const OF_ITEMS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
 
 /// Other words for what an attribute of a field does.
 const OTHER_WORDS: [(&str, &str); 15] = [
@@ -136,6 +139,52 @@ impl FieldAttributes {
     }
 }
 
+/// The attributes of one variant of an enum.
+pub(crate) struct VariantAttributes {
+    /// Its name in the schema.
+    pub(crate) name: String,
+    /// Where that name is given.
+    pub(crate) span: Span,
+}
+
+impl VariantAttributes {
+    /// Reads the attributes of a variant.
+    pub(crate) fn parse(variant: &Variant) -> Result<Self> {
+        let name = variant.ident.to_string().trim_start_matches("r#").to_owned();
+        let mut found = Self { name, span: variant.ident.span() };
+        let takes = "a variant takes `rename = \"name\"`";
+        for attribute in record_attributes(&variant.attrs) {
+            nested(attribute, takes, |meta| {
+                if !meta.path.is_ident("rename") {
+                    let key = text(&meta.path);
+                    return Err(meta.error(format!("unknown attribute `{key}`: {takes}")));
+                }
+                let name = string(&meta, "`rename` needs a name: write `rename = \"name\"`")?;
+                (found.name, found.span) = (name.value(), name.span());
+                Ok(())
+            })?;
+        }
+        found.check_name()?;
+        Ok(found)
+    }
+
+    fn check_name(&self) -> Result<()> {
+        let text = &self.name;
+        let long = text.len() > MAX_VARIANT_NAME_BYTES;
+        if text.is_empty() || long || text.chars().any(char::is_control) {
+            let message = "a variant's name has 1 to 65535 bytes and no control characters: write \
+                           another one";
+            return Err(Error::new(self.span, message));
+        }
+        if text.parse::<i128>().is_ok() {
+            let message = "a variant's name cannot be a number, because text would be taken for \
+                           that value: write another one";
+            return Err(Error::new(self.span, message));
+        }
+        Ok(())
+    }
+}
+
 fn time_unit(meta: &ParseNestedMeta<'_>, key: &str) -> Result<Ident> {
     let units = "\"s\", \"ms\", \"us\" or \"ns\"";
     let missing = format!("`{key}` needs its unit, {units}: write `{key} = \"us\"`, for example");
@@ -240,13 +289,15 @@ fn nested(
     })
 }
 
-/// The path of flatrec, which is `::flatrec` or stands in an attribute of the struct, and the fault
-/// of these attributes.
+/// The path of flatrec, which is `::flatrec` or stands in an attribute of the struct or enum, and
+/// the fault of these attributes.
 pub(crate) fn crate_path(input: &DeriveInput) -> (Path, Result<()>) {
     let mut path: Option<Path> = None;
     let mut outcome = Ok(());
+    let item = if matches!(input.data, Data::Enum(_)) { "enum" } else { "struct" };
     for attribute in record_attributes(&input.attrs) {
-        let takes = format!("a struct takes {}", list(&OF_STRUCTS));
+        let takes =
+            format!("{} {item} takes {}", if item == "enum" { "an" } else { "a" }, list(&OF_ITEMS));
         let read = nested(attribute, &takes, |meta| {
             let key = text(&meta.path);
             if key != "crate" {
@@ -259,7 +310,7 @@ pub(crate) fn crate_path(input: &DeriveInput) -> (Path, Result<()>) {
             let given = string(&meta, missing)?;
             let given = given.parse().map_err(|_| Error::new(given.span(), missing))?;
             if path.replace(given).is_some() {
-                return Err(meta.error("the struct has `crate` twice: remove one"));
+                return Err(meta.error(format!("the {item} has `crate` twice: remove one")));
             }
             Ok(())
         });

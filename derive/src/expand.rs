@@ -110,6 +110,7 @@ use quote::quote;
 use syn::{Data, DeriveInput, Error, Field, Fields, GenericParam, Result};
 
 use crate::attributes::{FieldAttributes, check_repr, crate_path};
+use crate::problems::Problems;
 use crate::types::{Fault, fault};
 use output::Output;
 
@@ -189,9 +190,10 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
             }
         },
         Data::Enum(_) => {
-            let message = "an enum cannot be a record, because not every byte is one of its \
-                           variants: write a struct that stores the variant's number, for example \
-                           as `u8`";
+            let message = format!(
+                "an enum cannot be a record, because not every byte is one of its variants: \
+                 derive `flatrec::RecordEnum`, and write a struct with a field `Enum<{ident}>`"
+            );
             return Err(Error::new(ident.span(), message));
         }
         Data::Union(_) => {
@@ -240,28 +242,6 @@ fn check_names(fields: &[&Field], described: &[FieldAttributes]) -> Result<()> {
         return Err(Error::new_spanned(&fields[0].ident, message));
     }
     Ok(())
-}
-
-/// All faults, so that one compilation reports everything.
-#[derive(Default)]
-struct Problems(Option<Error>);
-
-impl Problems {
-    fn add(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(first) => first.combine(error),
-            None => self.0 = Some(error),
-        }
-    }
-
-    /// The value, or `None` after noting its error.
-    fn note<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.add(error)).ok()
-    }
-
-    fn finish(self) -> Result<()> {
-        self.0.map_or(Ok(()), Err)
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@
 
 mod attributes;
 mod document;
+mod enumeration;
 mod expand;
+mod problems;
 mod types;
 
 use proc_macro::TokenStream;
@@ -72,6 +74,45 @@ use proc_macro::TokenStream;
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     expand::expand(&input).unwrap_or_else(|faults| expand::refusal(&input, &faults)).into()
+}
+
+/// Makes an `enum` without data one that records can hold, as `flatrec::Enum<…>`.
+///
+/// The enum must be `Copy`, must not be generic, and needs a stated integer: `#[repr(u8)]`, for
+/// example, or another of `u8` to `u64` and `i8` to `i64`. The schema keeps the names of its
+/// variants; `#[record(rename = "name")]` at a variant gives it another one. On the enum,
+/// `#[record(crate = "path")]` gives the path of flatrec, if it is not `::flatrec`.
+///
+/// ```
+/// use flatrec::{Enum, Record, RecordEnum};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, RecordEnum)]
+/// #[repr(u8)]
+/// enum Side {
+///     Buy = 1,
+///     Sell = 2,
+/// }
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Order {
+///     side: Enum<Side>,
+/// }
+///
+/// let order = Order { side: Side::Buy.into() };
+/// assert!(order.side == Side::Buy);
+/// match order.side.get() {
+///     Ok(Side::Buy) => {}
+///     Ok(Side::Sell) => unreachable!(),
+///     Err(unknown) => panic!("{unknown}"), // any bytes are sound
+/// }
+/// ```
+#[proc_macro_derive(RecordEnum, attributes(record))]
+pub fn derive_record_enum(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    enumeration::expand(&input)
+        .unwrap_or_else(|faults| enumeration::refusal(&input, &faults))
+        .into()
 }
 
 /// The text of a document as a string literal, for flatrec's own documentation.

@@ -20,6 +20,7 @@ pub(crate) mod data_type;
 pub mod derived;
 pub(crate) mod descriptor;
 mod diff;
+mod enumeration;
 pub(crate) mod field;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
@@ -43,6 +44,7 @@ pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_app
 pub(crate) use counts::Counts;
 pub use data_type::{DataType, TimeUnit};
 pub(crate) use descriptor::{new_header, parse_schema};
+pub use enumeration::{Enum, EnumRepr, RecordEnum, UnknownVariant};
 pub use field::Field;
 pub(crate) use geometry::{Geometry, OFFSET_MAX, Place, StatusByte, Windows, round_up, widen};
 pub(crate) use header::{

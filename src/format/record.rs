@@ -75,6 +75,7 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// | Rust type | field |
 /// | --- | --- |
 /// | [`Bool`](crate::Bool) | `bool` |
+/// | [`Enum<E>`](crate::Enum) | `uint8` … `uint64`, `int8` … `int64`, with the names of values |
 /// | `i8` … `i64`, `u8` … `u64`, `f32`, `f64` | `int8` … `float64`, on little-endian hosts |
 /// | [`le::I16`](crate::le) … `le::F64` | the same, on every host |
 /// | [`be::I16`](crate::be) … `be::F64` | the same, stored big-endian |
@@ -103,9 +104,9 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a record cannot hold `{Self}`: it does not implement `flatrec::FieldType`",
-    label = "not a type of a record's field",
-    note = "for another struct, write its fields into the record; for an enum, store the number of \
-            its variant, for example as `u8`",
+    label = "for an enum, write `flatrec::Enum<{Self}>`",
+    note = "derive `flatrec::RecordEnum` for the enum: its number is stored, and its names",
+    note = "for another struct, write its fields into the record",
     note = "for a newtype, implement `flatrec::FieldType`, as its documentation shows",
     note = "use `flatrec::Bool` for `bool`, `flatrec::Nullable<T>` for `Option<T>`, \
             `flatrec::Utf8<N>` for text, `u64` or `i64` for `usize` or `isize`"
@@ -123,6 +124,9 @@ pub trait FieldType:
     const NATIVE_ENDIAN: bool = false;
     /// Whether the bytes are stored big-endian.
     const BIG_ENDIAN: bool = false;
+    /// The names of values, for an enumeration: they become the field's
+    /// [variants](Field::with_variants).
+    const VARIANTS: &'static [(&'static str, i128)] = &[];
     /// Whether an array of this type is `binary(N)` and not an array: only for `u8`.
     #[doc(hidden)]
     const IS_BYTE: bool = false;
@@ -182,6 +186,7 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const ARRAY_LEN: Option<u32> = if T::IS_BYTE { None } else { Some(element_count(N)) };
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
+    const VARIANTS: &'static [(&'static str, i128)] = T::VARIANTS;
     const PROBLEM: Option<&'static str> = if T::PROBLEM.is_some() {
         T::PROBLEM
     } else if T::ARRAY_LEN.is_some() {
@@ -205,28 +210,6 @@ pub(super) const fn length_problem(len: usize) -> Option<&'static str> {
             Some("a field has at most 16 MiB: write a smaller length")
         }
         _ => None,
-    }
-}
-
-impl Field {
-    /// A field with the layout of the Rust type `T`, at offset 0.
-    ///
-    /// ```
-    /// use flatrec::{Field, Nullable};
-    /// let field = Field::of::<Nullable<[f32; 3]>>("position").at(8);
-    /// assert_eq!(field.to_string(), "position: float32[3] nullable at 8");
-    /// ```
-    pub fn of<T: FieldType>(name: impl Into<String>) -> Self {
-        const {
-            if let Some(problem) = field_type_problem::<T>() {
-                panic!("{}", problem);
-            }
-        }
-        let mut field = Self::new(name, T::DATA_TYPE);
-        field.array_len = T::ARRAY_LEN;
-        field.nullable = T::NULLABLE;
-        field.big_endian = T::BIG_ENDIAN;
-        field
     }
 }
 

@@ -163,6 +163,7 @@ impl<T: FieldType> FieldType for Nullable<T> {
     const NULLABLE: bool = true;
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
+    const VARIANTS: &'static [(&'static str, i128)] = T::VARIANTS;
     const PROBLEM: Option<&'static str> = if T::NULLABLE {
         Some("a schema cannot describe a Nullable of a Nullable")
     } else {

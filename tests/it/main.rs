@@ -25,6 +25,7 @@ mod exchange_resume;
 mod exchange_round_trip;
 mod exchange_schema;
 mod faults;
+mod field_types;
 mod format_document;
 mod format_properties;
 mod golden;

@@ -10,6 +10,7 @@ mod skip;
 
 mod attributes;
 mod compiler;
+mod enums;
 mod structs;
 mod types;
 

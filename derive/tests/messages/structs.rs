@@ -113,7 +113,7 @@ const STRUCTS: crate::Programs = &[
         &[(
             "A",
             "an enum cannot be a record, because not every byte is one of its variants: \
-                 write a struct that stores the variant's number, for example as `u8`",
+                 derive `flatrec::RecordEnum`, and write a struct with a field `Enum<A>`",
         )],
     ),
     (

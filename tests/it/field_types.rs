@@ -1,0 +1,155 @@
+//! The types of fields beyond numbers: what their schemas say, and that a file's bytes mean the
+//! same to the struct and to the schema.
+#![cfg(feature = "derive")]
+
+use flatrec::{
+    DataType, DynStore, Enum, ErrorKind, Field, FieldType, Nullable, Record, RecordEnum, Result,
+    Schema, Store, Value,
+};
+
+/// Writes `record` to a file, and returns the schema and the bytes found there.
+fn through_a_file<R: Record>(record: R) -> (Schema, Vec<u8>) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("records.rec");
+    let mut store = Store::<R>::create(&path).unwrap();
+    store.append(&record).unwrap();
+    store.close().unwrap();
+    let store = DynStore::open(&path).unwrap();
+    (store.schema().clone(), store.get(0).unwrap().to_vec())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, RecordEnum)]
+#[repr(u8)]
+enum Side {
+    Sell = 2,
+    #[record(rename = "BUY")]
+    Buy = 1,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, RecordEnum)]
+#[repr(i16)]
+enum Level {
+    Low = -300,
+    High = 300,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, RecordEnum)]
+#[repr(u64)]
+enum Wide {
+    None,
+    All = u64::MAX,
+}
+
+#[derive(Clone, Copy, Record)]
+#[repr(C)]
+struct Order {
+    side: Enum<Side>,
+    levels: [Enum<Level>; 2],
+    before: Nullable<Enum<Side>>,
+    wide: Enum<Wide>,
+}
+
+const ORDER: fn() -> Order = || Order {
+    side: Side::Buy.into(),
+    levels: [Level::Low.into(), Enum::from_number(7)],
+    before: Nullable::some(Enum::from(Side::Sell)),
+    wide: Wide::All.into(),
+};
+
+/// Finds a name or a number of a variant that the schema in the file does not have.
+#[test]
+fn the_schema_of_a_file_names_the_variants() {
+    let (schema, bytes) = through_a_file(ORDER());
+    let names = |name: &str| -> Vec<String> {
+        schema.field(name).unwrap().variants().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(names("side"), ["BUY = 1", "Sell = 2"]);
+    assert_eq!(names("levels"), ["Low = -300", "High = 300"]);
+    assert_eq!(names("before"), names("side"));
+    assert_eq!(names("wide"), ["None = 0", "All = 18446744073709551615"]);
+    let layouts: Vec<String> = schema.fields().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        layouts,
+        [
+            "side: uint8 at 0",
+            "levels: int16[2] at 1",
+            "before: uint8 nullable at 5",
+            "wide: uint64 at 7",
+        ]
+    );
+    assert_eq!(bytes[..7], [1, 0xD4, 0xFE, 7, 0, 1, 2]);
+    assert_eq!(schema.field("wide").unwrap().read(&bytes).unwrap(), Value::UInt(u64::MAX));
+    assert_eq!(Field::of::<Enum<Side>>("side").variants().len(), 2);
+}
+
+/// Finds a number without a variant that becomes one, and one that is lost.
+#[test]
+fn a_number_without_a_variant_is_an_error_that_has_it() {
+    let order = ORDER();
+    assert_eq!(order.levels[0].get(), Ok(Level::Low));
+    let unknown = order.levels[1].get().unwrap_err();
+    assert_eq!((unknown.number(), unknown.enum_name()), (7, "Level"));
+    assert_eq!(unknown.to_string(), "`Level` has no variant of the number 7");
+    let asked = || -> Result<Level> { Ok(order.levels[1].get()?) };
+    let error = asked().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidValue);
+    assert!(error.to_string().contains("no variant of the number 7"), "{error}");
+    assert_eq!((order.levels[0].name(), order.levels[1].name()), (Some("Low"), None));
+    assert_eq!(format!("{:?} {}", order.levels, order.side), "[Low, 7] BUY");
+    assert!(order.side == Side::Buy && order.side != Side::Sell);
+    assert_ne!(order.levels[0], order.levels[1]);
+    assert_eq!(order.levels[1].number(), 7);
+}
+
+/// Finds a file that is opened although it names a value otherwise.
+#[test]
+fn a_file_that_names_a_value_otherwise_is_refused() {
+    #[derive(Clone, Copy, RecordEnum)]
+    #[repr(u8)]
+    enum Other {
+        Bid = 1,
+    }
+    #[derive(Clone, Copy, Record)]
+    #[repr(C)]
+    struct One {
+        side: Enum<Side>,
+    }
+    #[derive(Clone, Copy, Record)]
+    #[repr(C)]
+    struct Two {
+        side: Enum<Other>,
+    }
+    let error = Two::check_schema(&One::schema().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    assert!(error.to_string().contains("expected the variant Bid = 1, found BUY = 1"), "{error}");
+}
+
+/// Finds a newtype with names of its own that the schema does not have.
+#[test]
+fn a_field_type_of_a_program_can_name_its_values() {
+    use flatrec::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+    #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+    #[zerocopy(crate = "flatrec::zerocopy")]
+    #[repr(transparent)]
+    struct Flag(u8);
+    impl FieldType for Flag {
+        const DATA_TYPE: DataType = DataType::UInt8;
+        const VARIANTS: &'static [(&'static str, i128)] = &[("off", 0), ("on", 1)];
+    }
+    let field = Field::of::<[Flag; 2]>("flags");
+    assert_eq!(field.variant_of(1).unwrap().name(), "on");
+}
+
+/// Finds a condition or a text that does not know the names.
+#[cfg(all(feature = "query", feature = "text"))]
+#[test]
+fn conditions_and_exports_use_the_names() {
+    use flatrec::query::Filter;
+    let schema = Order::schema().unwrap();
+    let condition = Filter::parse("side = 'BUY' AND before = 'Sell'", &schema).unwrap();
+    let bytes = through_a_file(ORDER()).1;
+    assert!(condition.matches(&bytes).unwrap());
+    let mut text = String::new();
+    schema.field("side").unwrap().format_text(&bytes, &mut text).unwrap();
+    assert_eq!(text, "BUY");
+}
