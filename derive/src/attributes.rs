@@ -12,12 +12,13 @@ const MAX_NAME_BYTES: usize = 1024;
 const MAX_VARIANT_NAME_BYTES: usize = 65_535;
 
 /// The attributes of a field: their names, and how they are written.
-const OF_FIELDS: [(&str, &str); 7] = [
+const OF_FIELDS: [(&str, &str); 8] = [
     ("timestamp", "timestamp = \"us\""),
     ("duration", "duration = \"us\""),
     ("date", "date"),
     ("utf8", "utf8"),
     ("utc", "utc"),
+    ("nested", "nested"),
     ("rename", "rename = \"name\""),
     ("skip", "skip"),
 ];
@@ -25,7 +26,7 @@ const OF_FIELDS: [(&str, &str); 7] = [
 const OF_ITEMS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
 
 /// Other words for what an attribute of a field does.
-const OTHER_WORDS: [(&str, &str); 15] = [
+const OTHER_WORDS: [(&str, &str); 18] = [
     ("time", "timestamp"),
     ("datetime", "timestamp"),
     ("unit", "timestamp"),
@@ -36,6 +37,9 @@ const OTHER_WORDS: [(&str, &str); 15] = [
     ("text", "utf8"),
     ("str", "utf8"),
     ("string", "utf8"),
+    ("nest", "nested"),
+    ("flatten", "nested"),
+    ("group", "nested"),
     ("name", "rename"),
     ("column", "rename"),
     ("ignore", "skip"),
@@ -53,6 +57,8 @@ pub(crate) enum Meaning {
     Duration(Ident),
     /// Text.
     Utf8,
+    /// The fields of another record.
+    Nested,
 }
 
 /// The attributes of one field.
@@ -103,6 +109,11 @@ impl FieldAttributes {
         Ok(found)
     }
 
+    /// Whether the field is a record of its own, or an array of records.
+    pub(crate) fn is_nested(&self) -> bool {
+        matches!(self.meaning, Some(Meaning::Nested))
+    }
+
     fn parse_one(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
         let key = text(&meta.path);
         if self.given.contains(&key) {
@@ -113,6 +124,7 @@ impl FieldAttributes {
             "duration" => self.mean(meta, Meaning::Duration(time_unit(meta, &key)?))?,
             "date" => self.mean(meta, Meaning::Date)?,
             "utf8" => self.mean(meta, Meaning::Utf8)?,
+            "nested" => self.mean(meta, Meaning::Nested)?,
             "utc" => self.utc = true,
             "skip" => self.skip = true,
             "rename" => {
@@ -131,8 +143,8 @@ impl FieldAttributes {
 
     fn mean(&mut self, meta: &ParseNestedMeta<'_>, meaning: Meaning) -> Result<()> {
         if self.meaning.replace(meaning).is_some() {
-            let message = "a field has one of `timestamp`, `duration`, `date` and `utf8`: remove \
-                           the others";
+            let message = "a field has one of `timestamp`, `duration`, `date`, `utf8` and \
+                           `nested`: remove the others";
             return Err(meta.error(message));
         }
         Ok(())

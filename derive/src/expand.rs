@@ -87,13 +87,14 @@
 //! ```compile_fail
 //! mod elsewhere {
 //!     pub use flatrec::{DataType, Error, Field, FieldType, Record, derived};
+//!     use derived::Part;
 //!     pub struct Schema;
 //!     impl Schema {
 //!         pub const fn field_of<R, T>(_: fn(R) -> T) -> derived::FieldInfo {
 //!             flatrec::Schema::field_of::<R, u8>(|_| 0)
 //!         }
-//!         pub fn of_record<T>(fields: Vec<Field>) -> Result<flatrec::Schema, Error> {
-//!             flatrec::Schema::of_record::<T>(fields)
+//!         pub fn of_record<T>(parts: Vec<Part>) -> Result<flatrec::Schema, Error> {
+//!             flatrec::Schema::of_record::<T>(parts)
 //!         }
 //!     }
 //! }
@@ -111,7 +112,7 @@ use syn::{Data, DeriveInput, Error, Field, Fields, GenericParam, Result};
 
 use crate::attributes::{FieldAttributes, check_repr, crate_path};
 use crate::problems::Problems;
-use crate::types::{Fault, fault};
+use crate::types::{Fault, fault, fault_of_nested};
 use output::Output;
 
 /// A field and what is known of it.
@@ -129,17 +130,21 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let (flatrec, outcome) = crate_path(input);
     problems.note(outcome);
     let repr = problems.note(check_repr(input));
-    let faults: Vec<Option<Fault>> = fields.iter().map(|field| fault(&field.ty)).collect();
+    let mut attributes = Vec::new();
+    let mut faults = Vec::new();
     let mut refused = false;
-    for (field, fault) in fields.iter().zip(&faults) {
+    for field in &fields {
+        let described = problems.note(FieldAttributes::parse(field));
+        let nested = described.as_ref().is_some_and(FieldAttributes::is_nested);
+        let fault = if nested { fault_of_nested(&field.ty) } else { fault(&field.ty) };
         if let Some(fault) = fault.as_ref().filter(|fault| fault.certain) {
             refused = true;
             problems.add(Error::new_spanned(&field.ty, &fault.message));
         }
+        attributes.extend(described);
+        faults.push(fault);
     }
     problems.note(check_not_generic(input, refused));
-    let attributes: Vec<FieldAttributes> =
-        fields.iter().filter_map(|field| problems.note(FieldAttributes::parse(field))).collect();
     if attributes.len() == fields.len() {
         problems.note(check_names(&fields, &attributes));
     }

@@ -3,7 +3,8 @@
 //!
 //! The derive proves the conditions in the `# Safety` section of `flatrec::Record`:
 //! - every field's type is a `FieldType`, and so valid for any bytes, without padding and without
-//!   interior mutability, by zerocopy's traits;
+//!   interior mutability, by zerocopy's traits; or it is a `Record` or an array of one, which
+//!   promises the same;
 //! - the fields follow each other without a gap and fill the struct, by assertions on `offset_of!`
 //!   and `size_of`;
 //! - the layout is the one of `repr(C)` or `repr(transparent)`, so that future compilers read
@@ -32,10 +33,11 @@ use proc_macro::TokenStream;
 /// | `#[record(duration = "ms")]` | the same | a length of time |
 /// | `#[record(date)]` | `i32` or `le::I32` | days since 1970-01-01 |
 /// | `#[record(utf8)]` | `[u8; N]` | text, padded with NUL |
+/// | `#[record(nested)]` | another record, or an array of one | its fields |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
 /// | `#[record(skip)]` | any | bytes without a field: explicit padding |
 ///
-/// Each also applies inside `Nullable<…>` and fixed arrays. On the struct, `#[record(crate =
+/// Each also applies inside `Nullable<…>` and fixed arrays, except `nested`. On the struct, `#[record(crate =
 /// "path")]` gives the path of flatrec, if it is not `::flatrec`.
 ///
 /// ```
@@ -70,6 +72,46 @@ use proc_macro::TokenStream;
 /// );
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+///
+/// # Nested records
+///
+/// A schema is a flat list of fields. The fields of a nested record have names with a dot, and the
+/// schema has a [`Group`](https://docs.rs/flatrec/latest/flatrec/struct.Group.html) of them:
+///
+/// ```
+/// use flatrec::Record;
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Leg {
+///     price: f64,
+///     count: u32,
+///     venue: u32,
+/// }
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Spread {
+///     #[record(nested)]
+///     total: Leg,
+///     #[record(nested)]
+///     legs: [Leg; 2],
+/// }
+///
+/// let schema = Spread::schema()?;
+/// let names: Vec<&str> = schema.fields().iter().map(|field| field.name()).collect();
+/// assert_eq!(names[..4], ["total.price", "total.count", "total.venue", "legs[0].price"]);
+/// assert_eq!(schema.groups()[1].array_len(), Some(2));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+///
+/// - The attribute decides, and not the type: a type can be a record and a type of a field at once,
+///   and a derive cannot ask the compiler which traits a type has.
+/// - A nested record cannot be null, because only a field has a presence byte. Its own fields can
+///   be nullable.
+/// - An array of nested records has one dimension and at most 65,536 records. Each record adds its
+///   fields to the schema. An array of numbers has up to 8 dimensions: `[[f64; 2]; 4]` is one field
+///   of the shape 4 × 2.
 #[proc_macro_derive(Record, attributes(record))]
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

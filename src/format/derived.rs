@@ -44,20 +44,35 @@
 //! struct Bad { #[record(timestamp = "ms")] at: u64, flag: flatrec::Bool, rest: [u8; 7] }
 //! ```
 //!
-//! Arrays of arrays, and nulls inside arrays:
-//!
-#![cfg_attr(feature = "derive", doc = "```compile_fail")]
-#![cfg_attr(not(feature = "derive"), doc = "```ignore")]
-//! #[derive(Clone, Copy, flatrec::Record)]
-//! #[repr(C)]
-//! struct Bad { at: i64, matrix: [[f32; 2]; 2] }
-//! ```
+//! Nulls inside arrays:
 //!
 #![cfg_attr(feature = "derive", doc = "```compile_fail")]
 #![cfg_attr(not(feature = "derive"), doc = "```ignore")]
 //! #[derive(Clone, Copy, flatrec::Record)]
 //! #[repr(C)]
 //! struct Bad { many: [flatrec::Nullable<u8>; 2] }
+//! ```
+//!
+//! A nested record that is not one, and padding behind a nested record:
+//!
+#![cfg_attr(feature = "derive", doc = "```compile_fail")]
+#![cfg_attr(not(feature = "derive"), doc = "```ignore")]
+//! #[derive(Clone, Copy)]
+//! #[repr(C)]
+//! struct Inner { flag: bool }
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! struct Bad { #[record(nested)] inner: Inner }
+//! ```
+//!
+#![cfg_attr(feature = "derive", doc = "```compile_fail")]
+#![cfg_attr(not(feature = "derive"), doc = "```ignore")]
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! struct Inner { one: u8 }
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! struct Bad { #[record(nested)] inner: Inner, rest: u16 }
 //! ```
 //!
 //! A record that is not `Copy`:
@@ -74,9 +89,11 @@ use std::mem::{align_of, size_of};
 use super::annotations::Variant;
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
-use super::record::{FieldType, field_type_problem, size_and_alignment};
+use super::record::{FieldType, field_type_problem};
 use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES, Schema};
-use crate::error::Result;
+
+pub use super::nested::{Nested, NestedInfo, Part};
+pub use super::record::Shape;
 
 /// The condition on which the derive's stand-in for a record with faults exists. `FAULTS` is a
 /// block of errors, and the compiler reports no unsatisfied condition that contains an error. So a
@@ -93,6 +110,7 @@ pub struct FieldInfo {
     big_endian: bool,
     native_endian: bool,
     variants: &'static [(&'static str, i128)],
+    shape: Shape,
     size: usize,
     problem: Option<&'static str>,
 }
@@ -125,13 +143,6 @@ impl Schema {
     pub const fn field_of<R, T: FieldType>(_: fn(R) -> T) -> FieldInfo {
         FieldInfo::of::<T>()
     }
-
-    /// The schema of a record's fields, with the size and alignment of the record.
-    #[doc(hidden)]
-    pub fn of_record<R>(fields: Vec<Field>) -> Result<Self> {
-        let (size, alignment) = size_and_alignment::<R>()?;
-        Self::new(fields, size, alignment)
-    }
 }
 
 impl FieldInfo {
@@ -143,6 +154,7 @@ impl FieldInfo {
             big_endian: T::BIG_ENDIAN,
             native_endian: T::NATIVE_ENDIAN,
             variants: T::VARIANTS,
+            shape: T::SHAPE,
             size: size_of::<T>(),
             problem: field_type_problem::<T>(),
         }
@@ -212,6 +224,9 @@ impl FieldInfo {
         field.array_len = self.array_len;
         field.nullable = self.nullable;
         field.big_endian = self.big_endian;
+        if self.shape.dimensions() > 1 {
+            field = field.with_shape(self.shape.lens());
+        }
         let variants = self.variants.iter().map(|&(name, value)| Variant::new(value, name));
         field.with_variants(variants)
     }

@@ -28,6 +28,7 @@ pub mod fuzzing;
 mod geometry;
 pub(crate) mod header;
 pub(crate) mod layout;
+mod nested;
 pub(crate) mod record;
 pub(crate) mod schema;
 mod source;

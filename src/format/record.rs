@@ -82,10 +82,12 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// | [`Utf8<N>`](crate::Utf8) | `utf8(N)` |
 /// | `[u8; N]` | `binary(N)` |
 /// | `[T; N]` of any other of these | a fixed array |
+/// | `[[T; N]; M]` and so on, up to 8 dimensions | a fixed array with a shape |
 /// | [`Nullable<T>`](crate::Nullable) | the same, nullable |
 ///
-/// Dates and timestamps are an `i32` and an `i64` with an attribute of the derive. A newtype can
-/// also be a field:
+/// Dates and timestamps are an `i32` and an `i64` with an attribute of the derive. A struct that
+/// derives [`Record`] can be nested in another one with the attribute `nested`. A newtype can also
+/// be a field:
 ///
 /// ```
 /// use flatrec::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -106,7 +108,7 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
     message = "a record cannot hold `{Self}`: it does not implement `flatrec::FieldType`",
     label = "for an enum, write `flatrec::Enum<{Self}>`",
     note = "derive `flatrec::RecordEnum` for the enum: its number is stored, and its names",
-    note = "for another struct, write its fields into the record",
+    note = "for a struct, derive `flatrec::Record` and write `#[record(nested)]` above the field",
     note = "for a newtype, implement `flatrec::FieldType`, as its documentation shows",
     note = "use `flatrec::Bool` for `bool`, `flatrec::Nullable<T>` for `Option<T>`, \
             `flatrec::Utf8<N>` for text, `u64` or `i64` for `usize` or `isize`"
@@ -130,6 +132,12 @@ pub trait FieldType:
     /// Whether an array of this type is `binary(N)` and not an array: only for `u8`.
     #[doc(hidden)]
     const IS_BYTE: bool = false;
+    /// The lengths of the dimensions of an array.
+    #[doc(hidden)]
+    const SHAPE: Shape = match Self::ARRAY_LEN {
+        Some(len) => Shape::NONE.within(len),
+        None => Shape::NONE,
+    };
     /// Why this combination of types cannot be a field. Not an assertion, so that the derive can
     /// point at the field.
     #[doc(hidden)]
@@ -183,19 +191,59 @@ impl FieldType for u8 {
 impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const DATA_TYPE: DataType =
         if T::IS_BYTE { DataType::Binary(element_count(N)) } else { T::DATA_TYPE };
-    const ARRAY_LEN: Option<u32> = if T::IS_BYTE { None } else { Some(element_count(N)) };
+    const ARRAY_LEN: Option<u32> = match T::ARRAY_LEN {
+        _ if T::IS_BYTE => None,
+        None => Some(element_count(N)),
+        Some(inner) => Some(element_count(N).saturating_mul(inner)),
+    };
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
     const VARIANTS: &'static [(&'static str, i128)] = T::VARIANTS;
+    const SHAPE: Shape = if T::IS_BYTE { Shape::NONE } else { T::SHAPE.within(element_count(N)) };
     const PROBLEM: Option<&'static str> = if T::PROBLEM.is_some() {
         T::PROBLEM
-    } else if T::ARRAY_LEN.is_some() {
-        Some("a schema has no array of arrays: write one array of all elements")
+    } else if T::SHAPE.dimensions() == Shape::DIMENSIONS_MAX {
+        Some("an array has at most 8 dimensions: write one array of all elements")
     } else if T::NULLABLE {
         Some("an element of an array cannot be null: write `Nullable<[T; N]>`")
     } else {
-        length_problem(N)
+        match Self::ARRAY_LEN {
+            Some(len) => length_problem(len as usize),
+            None => length_problem(N),
+        }
     };
+}
+
+/// The lengths of an array's dimensions.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Innermost first.
+    lens: [u32; Self::DIMENSIONS_MAX],
+    dimensions: usize,
+}
+
+impl Shape {
+    const DIMENSIONS_MAX: usize = 8;
+    const NONE: Self = Self { lens: [0; Self::DIMENSIONS_MAX], dimensions: 0 };
+
+    /// The shape of an array of `len` such elements. An array with too many dimensions has a
+    /// `PROBLEM`.
+    const fn within(mut self, len: u32) -> Self {
+        if self.dimensions < Self::DIMENSIONS_MAX {
+            self.lens[self.dimensions] = len;
+            self.dimensions += 1;
+        }
+        self
+    }
+
+    pub(super) const fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    pub(super) fn lens(&self) -> impl Iterator<Item = u32> {
+        self.lens.into_iter().take(self.dimensions).rev()
+    }
 }
 
 /// The length of an array or text in a schema's type; it saturates to an invalid length.

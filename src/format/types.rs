@@ -8,7 +8,7 @@ use std::str::FromStr;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::data_type::DataType;
-use super::record::{FieldType, element_count, length_problem};
+use super::record::{FieldType, Shape, element_count, length_problem};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -164,6 +164,7 @@ impl<T: FieldType> FieldType for Nullable<T> {
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
     const VARIANTS: &'static [(&'static str, i128)] = T::VARIANTS;
+    const SHAPE: Shape = T::SHAPE;
     const PROBLEM: Option<&'static str> = if T::NULLABLE {
         Some("a schema cannot describe a Nullable of a Nullable")
     } else {

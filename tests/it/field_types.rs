@@ -3,8 +3,8 @@
 #![cfg(feature = "derive")]
 
 use flatrec::{
-    DataType, DynStore, Enum, ErrorKind, Field, FieldType, Nullable, Record, RecordEnum, Result,
-    Schema, Store, Value,
+    DataType, DynStore, Enum, ErrorKind, Field, FieldType, Group, Nullable, PodRecord, Record,
+    RecordEnum, Result, Schema, Store, Value, be,
 };
 
 /// Writes `record` to a file, and returns the schema and the bytes found there.
@@ -152,4 +152,138 @@ fn conditions_and_exports_use_the_names() {
     let mut text = String::new();
     schema.field("side").unwrap().format_text(&bytes, &mut text).unwrap();
     assert_eq!(text, "BUY");
+}
+
+#[derive(Clone, Copy, Record)]
+#[repr(C)]
+struct Leg {
+    side: Enum<Side>,
+    #[record(skip)]
+    _padding: [u8; 3],
+    count: u32,
+}
+
+#[derive(Clone, Copy, Record)]
+#[repr(C)]
+struct Pair {
+    #[record(nested)]
+    legs: [Leg; 2],
+    #[record(nested, rename = "the rest")]
+    rest: Leg,
+}
+
+#[derive(Clone, Copy, Record)]
+#[repr(C)]
+struct Trade {
+    id: u32,
+    #[record(nested)]
+    pair: Pair,
+    #[record(nested)]
+    first: [Pair; 1],
+    matrix: Nullable<[[be::F32; 2]; 3]>,
+    #[record(skip)]
+    _padding: [u8; 3],
+}
+
+const LEG: fn(u32) -> Leg = |count| Leg { side: Side::Buy.into(), _padding: [0; 3], count };
+const TRADE: fn() -> Trade = || {
+    let pair = |at: u32| Pair { legs: [LEG(at), LEG(at + 1)], rest: LEG(at + 2) };
+    Trade {
+        id: 1,
+        pair: pair(10),
+        first: [pair(20)],
+        matrix: Nullable::some([[1.0.into(), 2.0.into()]; 3]),
+        _padding: [0; 3],
+    }
+};
+
+/// Finds a field of a nested record under another name or at another place, and a group that the
+/// file does not have.
+#[test]
+fn nested_records_are_flat_in_the_file_with_dotted_names_and_groups() {
+    let (schema, bytes) = through_a_file(TRADE());
+    let layouts: Vec<String> = schema.fields().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        layouts,
+        [
+            "id: uint32 at 0",
+            "pair.legs[0].side: uint8 at 4",
+            "pair.legs[0].count: uint32 at 8",
+            "pair.legs[1].side: uint8 at 12",
+            "pair.legs[1].count: uint32 at 16",
+            "pair.the rest.side: uint8 at 20",
+            "pair.the rest.count: uint32 at 24",
+            "first[0].legs[0].side: uint8 at 28",
+            "first[0].legs[0].count: uint32 at 32",
+            "first[0].legs[1].side: uint8 at 36",
+            "first[0].legs[1].count: uint32 at 40",
+            "first[0].the rest.side: uint8 at 44",
+            "first[0].the rest.count: uint32 at 48",
+            "matrix: float32[6] nullable big-endian at 52",
+        ]
+    );
+    let group = |name: &str, fields| Group::new(name, fields);
+    assert_eq!(
+        schema.groups(),
+        [
+            group("pair", 1..7),
+            group("pair.legs", 1..5).array(2),
+            group("pair.the rest", 5..7),
+            group("first", 7..13).array(1),
+            group("first[0].legs", 7..11).array(2),
+            group("first[0].the rest", 11..13),
+        ]
+    );
+    assert_eq!(schema, Trade::schema().unwrap());
+    let number = |name: &str| schema.field(name).unwrap().read(&bytes).unwrap();
+    assert_eq!(number("pair.legs[1].count"), Value::UInt(11));
+    assert_eq!(number("first[0].the rest.count"), Value::UInt(22));
+    assert_eq!(schema.field("pair.legs[1].side").unwrap().variants().len(), 2);
+}
+
+/// Finds a shape whose dimensions are in another order, or that bytes, aliases or newtypes have.
+#[test]
+fn an_array_of_arrays_is_one_field_with_a_shape() {
+    let shape = |field: Field| (field.array_len(), field.shape().to_vec());
+    assert_eq!(shape(Field::of::<[[f64; 2]; 4]>("a")), (Some(8), vec![4, 2]));
+    assert_eq!(shape(Field::of::<Nullable<[[[u16; 5]; 3]; 2]>>("a")), (Some(30), vec![2, 3, 5]));
+    assert_eq!(shape(Field::of::<[f64; 4]>("a")), (Some(4), vec![]));
+    assert_eq!(shape(Field::of::<[[u8; 2]; 4]>("a")), (Some(4), vec![]));
+    let rows = Field::of::<[[[u8; 2]; 4]; 3]>("a");
+    assert_eq!(rows.data_type(), DataType::Binary(2));
+    assert_eq!(shape(rows), (Some(12), vec![3, 4]));
+    let deep = Field::of::<[[[[[[[[i8; 1]; 2]; 1]; 2]; 1]; 2]; 1]; 2]>("a");
+    assert_eq!(shape(deep), (Some(16), vec![2, 1, 2, 1, 2, 1, 2, 1]));
+    let matrix = Trade::schema().unwrap().field("matrix").unwrap().clone();
+    assert_eq!(matrix.shape(), [3, 2]);
+}
+
+/// Finds a nested record whose words for null, or whose byte order, are lost.
+#[test]
+fn nested_records_keep_what_their_schemas_say() {
+    #[derive(Clone, Copy)]
+    #[repr(transparent)]
+    struct Wrapped(PodRecord<[u8; 2]>);
+    // SAFETY: as of the record that it wraps.
+    #[allow(unsafe_code)]
+    unsafe impl Record for Wrapped {
+        const NATIVE_ENDIAN: bool = false;
+
+        fn schema() -> Result<Schema> {
+            PodRecord::<[u8; 2]>::schema()?.with_null_words(["NA"])
+        }
+    }
+    #[derive(Clone, Copy, Record)]
+    #[repr(C)]
+    struct Outer {
+        #[record(nested)]
+        inner: Wrapped,
+        #[record(nested)]
+        pods: [PodRecord<u8>; 2],
+    }
+    let schema = Outer::schema().unwrap();
+    assert_eq!(schema.field("inner.data").unwrap().null_words(), ["NA"]);
+    assert_eq!(schema.field("pods[1].data").unwrap().offset(), 3);
+    // A nested `u32` is in the host's order, and so is whatever a pod may hold.
+    const { assert!(Outer::NATIVE_ENDIAN && Pair::NATIVE_ENDIAN) };
 }

@@ -11,6 +11,7 @@ mod skip;
 mod attributes;
 mod compiler;
 mod enums;
+mod nested;
 mod structs;
 mod types;
 
@@ -20,6 +21,10 @@ use compiler::{Compiler, Fault};
 
 /// What a record's struct derives beside it.
 const COPY: &str = "Clone, Copy, ";
+
+/// The attributes that a field takes, which `{takes}` stands for in an expected text.
+const TAKES: &str = "`timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, `nested`, \
+                     `rename = \"name\"` and `skip`";
 
 /// A program and the errors that the compiler must report, in the order of their places.
 struct Row {
@@ -31,7 +36,8 @@ struct Row {
 
 impl Row {
     fn new(name: &str, program: impl Into<String>, expected: &[(&str, &str)]) -> Self {
-        let expected = expected.iter().map(|(at, text)| (at.to_string(), text.to_string()));
+        let expected = expected.iter();
+        let expected = expected.map(|(at, text)| (at.to_string(), text.replace("{takes}", TAKES)));
         Self { name: name.to_owned(), program: program.into(), expected: expected.collect() }
     }
 

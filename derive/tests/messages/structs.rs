@@ -320,17 +320,13 @@ const STRUCTS: crate::Programs = &[
                  `#[repr(C)]` (naturally aligned), `#[repr(C, packed)]` (no padding) or \
                  `#[repr(transparent)]`",
             ),
+            ("\"h\"", "the unit of a timestamp is \"s\", \"ms\", \"us\" or \"ns\", and not \"h\""),
             (
                 "bool",
                 "a record cannot hold `bool`: not every pattern of its bytes is valid (write \
                  `flatrec::Bool`)",
             ),
-            ("\"h\"", "the unit of a timestamp is \"s\", \"ms\", \"us\" or \"ns\", and not \"h\""),
-            (
-                "color",
-                "unknown attribute `color`: a field takes `timestamp = \"us\"`, `duration = \
-                 \"us\"`, `date`, `utf8`, `utc`, `rename = \"name\"` and `skip`",
-            ),
+            ("color", "unknown attribute `color`: a field takes {takes}"),
         ],
     ),
 ];

@@ -105,8 +105,15 @@ const OF_COPY: &[(&str, &str, &str)] = &[
     (
         "",
         "[[bool; 2]; 4]",
-        "a record cannot hold `[[bool; 2]; 4]`: a schema has no type for it (write \
-         `[flatrec::Bool; 8]`: one array of all elements)",
+        "a record cannot hold `[[bool; 2]; 4]`: not every pattern of its bytes is valid (write \
+         `[[flatrec::Bool; 2]; 4]`)",
+    ),
+    (
+        "",
+        "[[flatrec::Nullable<u8>; 2]; 4]",
+        "a record cannot hold `[[flatrec::Nullable<u8>; 2]; 4]`: a schema has no type for it \
+         (write `flatrec::Nullable<[[u8; 2]; 4]>`: a whole array can be null, and an element \
+         cannot)",
     ),
     (
         "",
@@ -170,18 +177,6 @@ const OF_COPY: &[(&str, &str, &str)] = &[
         "[flatrec::Nullable<u8>; 4]",
         "a record cannot hold `[flatrec::Nullable<u8>; 4]`: a schema has no type for it (write \
          `flatrec::Nullable<[u8; 4]>`: a whole array can be null, and an element cannot)",
-    ),
-    (
-        "",
-        "[[f64; 2]; 4]",
-        "a record cannot hold `[[f64; 2]; 4]`: a schema has no type for it (write `[f64; 8]`: \
-         one array of all elements)",
-    ),
-    (
-        "const N: usize = 2;\n",
-        "[[f64; N]; N]",
-        "a record cannot hold `[[f64; N]; N]`: a schema has no type for it (write `[f64; N * \
-         N]`: one array of all elements)",
     ),
     ("", "[u8; 0]", "a record cannot hold `[u8; 0]`: a field needs bytes (remove the field)"),
     ("", "[f64; 0]", "a record cannot hold `[f64; 0]`: a field needs bytes (remove the field)"),
@@ -291,9 +286,9 @@ const OF_COPY: &[(&str, &str, &str)] = &[
         "a schema cannot describe a Nullable of a Nullable",
     ),
     (
-        "type Matrix = [[f64; 2]; 4];\n",
-        "Matrix",
-        "a schema has no array of arrays: write one array of all elements",
+        "type Deep = [[[[[[[[[u16; 1]; 1]; 1]; 1]; 1]; 1]; 1]; 1]; 1];\n",
+        "Deep",
+        "an array has at most 8 dimensions: write one array of all elements",
     ),
     (
         "type Row = [flatrec::Nullable<u8>; 4];\n",
