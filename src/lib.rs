@@ -116,7 +116,7 @@ pub use format::derived;
 #[doc(hidden)]
 pub use format::fuzzing;
 pub use format::{
-    ArrayValue, Bool, DataType, DisplayHint, Enum, EnumRepr, Field, FieldType, Group,
+    ArrayValue, Bool, Char, DataType, DisplayHint, Enum, EnumRepr, Field, FieldType, Group,
     MAX_RECORD_BYTES, Nullable, PodRecord, Record, RecordEnum, Schema, TimeUnit, UnknownVariant,
     Utf8, Value, Variant, be, le,
 };

@@ -12,12 +12,13 @@ const MAX_NAME_BYTES: usize = 1024;
 const MAX_VARIANT_NAME_BYTES: usize = 65_535;
 
 /// The attributes of a field: their names, and how they are written.
-const OF_FIELDS: [(&str, &str); 8] = [
+const OF_FIELDS: [(&str, &str); 9] = [
     ("timestamp", "timestamp = \"us\""),
     ("duration", "duration = \"us\""),
     ("date", "date"),
     ("utf8", "utf8"),
     ("utc", "utc"),
+    ("display", "display = \"uuid\""),
     ("nested", "nested"),
     ("rename", "rename = \"name\""),
     ("skip", "skip"),
@@ -26,7 +27,7 @@ const OF_FIELDS: [(&str, &str); 8] = [
 const OF_ITEMS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
 
 /// Other words for what an attribute of a field does.
-const OTHER_WORDS: [(&str, &str); 18] = [
+const OTHER_WORDS: [(&str, &str); 22] = [
     ("time", "timestamp"),
     ("datetime", "timestamp"),
     ("unit", "timestamp"),
@@ -37,6 +38,10 @@ const OTHER_WORDS: [(&str, &str); 18] = [
     ("text", "utf8"),
     ("str", "utf8"),
     ("string", "utf8"),
+    ("uuid", "display"),
+    ("hex", "display"),
+    ("form", "display"),
+    ("format", "display"),
     ("nest", "nested"),
     ("flatten", "nested"),
     ("group", "nested"),
@@ -57,6 +62,8 @@ pub(crate) enum Meaning {
     Duration(Ident),
     /// Text.
     Utf8,
+    /// Values shown in the form of that name, which this variant of `DisplayHint` names.
+    Display(&'static str, Ident),
     /// The fields of another record.
     Nested,
 }
@@ -124,6 +131,7 @@ impl FieldAttributes {
             "duration" => self.mean(meta, Meaning::Duration(time_unit(meta, &key)?))?,
             "date" => self.mean(meta, Meaning::Date)?,
             "utf8" => self.mean(meta, Meaning::Utf8)?,
+            "display" => self.mean(meta, display(meta)?)?,
             "nested" => self.mean(meta, Meaning::Nested)?,
             "utc" => self.utc = true,
             "skip" => self.skip = true,
@@ -143,8 +151,8 @@ impl FieldAttributes {
 
     fn mean(&mut self, meta: &ParseNestedMeta<'_>, meaning: Meaning) -> Result<()> {
         if self.meaning.replace(meaning).is_some() {
-            let message = "a field has one of `timestamp`, `duration`, `date`, `utf8` and \
-                           `nested`: remove the others";
+            let message = "a field has one of `timestamp`, `duration`, `date`, `utf8`, \
+                           `display` and `nested`: remove the others";
             return Err(meta.error(message));
         }
         Ok(())
@@ -212,6 +220,21 @@ fn time_unit(meta: &ParseNestedMeta<'_>, key: &str) -> Result<Ident> {
         }
     };
     Ok(Ident::new(variant, Span::call_site()))
+}
+
+fn display(meta: &ParseNestedMeta<'_>) -> Result<Meaning> {
+    const FORMS: [(&str, &str); 5] =
+        [("uuid", "Uuid"), ("hex", "Hex"), ("char", "Char"), ("ipv4", "Ipv4"), ("ipv6", "Ipv6")];
+    let forms = "\"uuid\", \"hex\", \"char\", \"ipv4\" or \"ipv6\"";
+    let missing = format!("`display` needs its form, {forms}: write `display = \"uuid\"`");
+    let form = string(meta, &missing)?;
+    match FORMS.iter().find(|(name, _)| *name == form.value()) {
+        Some((name, variant)) => Ok(Meaning::Display(name, Ident::new(variant, Span::call_site()))),
+        None => {
+            let message = format!("the form of a value is {forms}, and not {:?}", form.value());
+            Err(Error::new(form.span(), message))
+        }
+    }
 }
 
 /// The string after the name of an attribute; `missing` is the error if there is another thing.

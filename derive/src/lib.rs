@@ -33,6 +33,9 @@ use proc_macro::TokenStream;
 /// | `#[record(duration = "ms")]` | the same | a length of time |
 /// | `#[record(date)]` | `i32` or `le::I32` | days since 1970-01-01 |
 /// | `#[record(utf8)]` | `[u8; N]` | text, padded with NUL |
+/// | `#[record(display = "uuid")]` | `[u8; 16]` | shown so; `ipv6` too |
+/// | `#[record(display = "ipv4")]` | `[u8; 4]` | shown so |
+/// | `#[record(display = "hex")]` | `[u8; N]`, unsigned integers | shown so |
 /// | `#[record(nested)]` | another record, or an array of one | its fields |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
 /// | `#[record(skip)]` | any | bytes without a field: explicit padding |

@@ -166,7 +166,7 @@ fn advice_for_pointee(of: &Type) -> Option<Advice> {
 fn advice_for_rust(name: &str, arguments: &[&Type]) -> Option<Advice> {
     match (name, arguments) {
         ("bool", []) => Advice::instead(INVALID, "flatrec::Bool", ""),
-        ("char", []) => Advice::instead(INVALID, "u32", " and `char::from_u32`"),
+        ("char", []) => Advice::instead(INVALID, "flatrec::Char", ""),
         ("usize", []) => Advice::instead(MACHINE, "u64", ", or the same of `u32`"),
         ("isize", []) => Advice::instead(MACHINE, "i64", ", or the same of `i32`"),
         ("f16", []) => Advice::instead(NO_TYPE, "f32", ", or its bits as `u16`"),
@@ -225,9 +225,20 @@ fn advice_if_refused(name: &str, arguments: &[&Type]) -> Option<Advice> {
             let rest = " with `#[record(timestamp = \"us\", utc)]`, of `SystemTime`";
             Advice::instead(LOCAL, "i64", rest)
         }
-        ("Ipv4Addr", []) => Advice::instead(NO_TYPE, "[u8; 4]", " and `octets`"),
-        ("Ipv6Addr", []) => Advice::instead(NO_TYPE, "[u8; 16]", " and `octets`"),
-        ("Uuid", []) => Advice::instead(NO_TYPE, "[u8; 16]", ""),
+        ("Ipv4Addr", []) => Advice::instead(
+            NO_TYPE,
+            "[u8; 4]",
+            " with `#[record(display = \"ipv4\")]`, and `octets`",
+        ),
+        ("Ipv6Addr", []) => Advice::instead(
+            NO_TYPE,
+            "[u8; 16]",
+            " with `#[record(display = \"ipv6\")]`, and `octets`",
+        ),
+        ("Uuid", []) => {
+            let rest = " with `#[record(display = \"uuid\")]`, and `into_bytes`";
+            Advice::instead(NO_TYPE, "[u8; 16]", rest)
+        }
         _ => {
             let number = name.strip_prefix("NonZero")?.to_lowercase();
             let of: Type = syn::parse_str(&number).ok()?;

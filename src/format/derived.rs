@@ -86,7 +86,7 @@
 
 use std::mem::{align_of, size_of};
 
-use super::annotations::Variant;
+use super::annotations::{DisplayHint, Variant};
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
 use super::record::{FieldType, field_type_problem};
@@ -110,6 +110,7 @@ pub struct FieldInfo {
     big_endian: bool,
     native_endian: bool,
     variants: &'static [(&'static str, i128)],
+    display: Option<DisplayHint>,
     shape: Shape,
     size: usize,
     problem: Option<&'static str>,
@@ -154,6 +155,7 @@ impl FieldInfo {
             big_endian: T::BIG_ENDIAN,
             native_endian: T::NATIVE_ENDIAN,
             variants: T::VARIANTS,
+            display: T::DISPLAY,
             shape: T::SHAPE,
             size: size_of::<T>(),
             problem: field_type_problem::<T>(),
@@ -207,6 +209,15 @@ impl FieldInfo {
         }
     }
 
+    /// The field with the attribute `display`; `None` if its values have no such form.
+    pub const fn display(&self, display: DisplayHint) -> Option<Self> {
+        if display.takes(self.data_type) && self.variants.is_empty() {
+            Some(Self { display: Some(display), ..*self })
+        } else {
+            None
+        }
+    }
+
     /// The same bytes as values of another type; `None` if the values have names.
     const fn retyped(&self, data_type: DataType) -> Option<Self> {
         if self.variants.is_empty() { Some(Self { data_type, ..*self }) } else { None }
@@ -226,6 +237,9 @@ impl FieldInfo {
         field.big_endian = self.big_endian;
         if self.shape.dimensions() > 1 {
             field = field.with_shape(self.shape.lens());
+        }
+        if let Some(display) = self.display {
+            field = field.with_display(display);
         }
         let variants = self.variants.iter().map(|&(name, value)| Variant::new(value, name));
         field.with_variants(variants)

@@ -63,7 +63,7 @@ pub(crate) use status::{Found, bad_status, next_free, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 #[cfg(feature = "query")]
 pub(crate) use text::duration_nanoseconds;
-pub use types::{Bool, Nullable, Utf8};
+pub use types::{Bool, Char, Nullable, Utf8};
 pub use value::{ArrayValue, Value};
 /// Numbers that are big-endian on every host, for foreign files: `be::U32`, `be::F64` and so on.
 pub use zerocopy::big_endian as be;

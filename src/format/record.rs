@@ -10,6 +10,7 @@ use std::slice;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::annotations::DisplayHint;
 use super::data_type::DataType;
 use super::field::Field;
 use super::schema::{MAX_RECORD_BYTES, Schema};
@@ -76,7 +77,8 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// | --- | --- |
 /// | [`Bool`](crate::Bool) | `bool` |
 /// | [`Enum<E>`](crate::Enum) | `uint8` … `uint64`, `int8` … `int64`, with the names of values |
-/// | `i8` … `i64`, `u8` … `u64`, `f32`, `f64` | `int8` … `float64`, on little-endian hosts |
+/// | [`Char`](crate::Char) | `uint32`, shown as the character |
+/// | `i8` … `i128`, `u8` … `u128`, `f32`, `f64` | `int8` … `float64`, on little-endian hosts |
 /// | [`le::I16`](crate::le) … `le::F64` | the same, on every host |
 /// | [`be::I16`](crate::be) … `be::F64` | the same, stored big-endian |
 /// | [`Utf8<N>`](crate::Utf8) | `utf8(N)` |
@@ -110,8 +112,9 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
     note = "derive `flatrec::RecordEnum` for the enum: its number is stored, and its names",
     note = "for a struct, derive `flatrec::Record` and write `#[record(nested)]` above the field",
     note = "for a newtype, implement `flatrec::FieldType`, as its documentation shows",
-    note = "use `flatrec::Bool` for `bool`, `flatrec::Nullable<T>` for `Option<T>`, \
-            `flatrec::Utf8<N>` for text, `u64` or `i64` for `usize` or `isize`"
+    note = "use `flatrec::Bool` for `bool`, `flatrec::Char` for `char`, \
+            `flatrec::Nullable<T>` for `Option<T>`, `flatrec::Utf8<N>` for text, `u64` or `i64` \
+            for `usize` or `isize`"
 )]
 pub trait FieldType:
     Copy + Send + Sync + 'static + FromBytes + IntoBytes + Immutable + KnownLayout
@@ -132,6 +135,8 @@ pub trait FieldType:
     /// Whether an array of this type is `binary(N)` and not an array: only for `u8`.
     #[doc(hidden)]
     const IS_BYTE: bool = false;
+    /// The form in which values are shown, if it is not the type's.
+    const DISPLAY: Option<DisplayHint> = None;
     /// The lengths of the dimensions of an array.
     #[doc(hidden)]
     const SHAPE: Shape = match Self::ARRAY_LEN {
@@ -199,6 +204,7 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
     const VARIANTS: &'static [(&'static str, i128)] = T::VARIANTS;
+    const DISPLAY: Option<DisplayHint> = T::DISPLAY;
     const SHAPE: Shape = if T::IS_BYTE { Shape::NONE } else { T::SHAPE.within(element_count(N)) };
     const PROBLEM: Option<&'static str> = if T::PROBLEM.is_some() {
         T::PROBLEM

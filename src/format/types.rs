@@ -5,8 +5,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::annotations::DisplayHint;
 use super::data_type::DataType;
 use super::record::{FieldType, Shape, element_count, length_problem};
 
@@ -79,6 +81,88 @@ impl Hash for Bool {
 
 impl FieldType for Bool {
     const DATA_TYPE: DataType = DataType::Bool;
+}
+
+/// A Unicode scalar value as a `u32`, little-endian and unaligned. A `char` has invalid patterns of
+/// bytes; this type is valid for any, and [`Char::get`] tells.
+///
+/// ```
+/// use flatrec::Char;
+/// let grade = Char::from('Ä');
+/// assert_eq!(grade.get(), Some('Ä'));
+/// assert!(grade == 'Ä');
+/// assert_eq!(Char::from_number(0xD800).get(), None); // half a surrogate pair
+/// ```
+#[derive(
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Unaligned,
+)]
+#[repr(transparent)]
+pub struct Char(U32);
+
+impl Char {
+    /// The number of `value`.
+    pub const fn new(value: char) -> Self {
+        Self::from_number(value as u32)
+    }
+
+    /// A number, which may be that of no character.
+    pub const fn from_number(number: u32) -> Self {
+        Self(U32::new(number))
+    }
+
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The character; `None` if the number is not a Unicode scalar value.
+    pub const fn get(self) -> Option<char> {
+        char::from_u32(self.number())
+    }
+}
+
+impl From<char> for Char {
+    fn from(value: char) -> Self {
+        Self::new(value)
+    }
+}
+
+impl PartialEq<char> for Char {
+    fn eq(&self, other: &char) -> bool {
+        self.number() == u32::from(*other)
+    }
+}
+
+/// The character in quotes; the number, if it is not a Unicode scalar value.
+impl fmt::Debug for Char {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.get() {
+            Some(value) => fmt::Debug::fmt(&value, f),
+            None => fmt::Debug::fmt(&self.number(), f),
+        }
+    }
+}
+
+/// A number that is not a Unicode scalar value shows as U+FFFD.
+impl fmt::Display for Char {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.get().unwrap_or(char::REPLACEMENT_CHARACTER), f)
+    }
+}
+
+impl FieldType for Char {
+    const DATA_TYPE: DataType = DataType::UInt32;
+    const DISPLAY: Option<DisplayHint> = Some(DisplayHint::Char);
 }
 
 /// A value or null: a presence byte, then the value, unaligned.
@@ -164,6 +248,7 @@ impl<T: FieldType> FieldType for Nullable<T> {
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
     const VARIANTS: &'static [(&'static str, i128)] = T::VARIANTS;
+    const DISPLAY: Option<DisplayHint> = T::DISPLAY;
     const SHAPE: Shape = T::SHAPE;
     const PROBLEM: Option<&'static str> = if T::NULLABLE {
         Some("a schema cannot describe a Nullable of a Nullable")

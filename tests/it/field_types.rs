@@ -3,8 +3,8 @@
 #![cfg(feature = "derive")]
 
 use flatrec::{
-    DataType, DynStore, Enum, ErrorKind, Field, FieldType, Group, Nullable, PodRecord, Record,
-    RecordEnum, Result, Schema, Store, Value, be,
+    Char, DataType, DisplayHint, DynStore, Enum, ErrorKind, Field, FieldType, Group, Nullable,
+    PodRecord, Record, RecordEnum, Result, Schema, Store, Value, be, le,
 };
 
 /// Writes `record` to a file, and returns the schema and the bytes found there.
@@ -286,4 +286,57 @@ fn nested_records_keep_what_their_schemas_say() {
     assert_eq!(schema.field("pods[1].data").unwrap().offset(), 3);
     // A nested `u32` is in the host's order, and so is whatever a pod may hold.
     const { assert!(Outer::NATIVE_ENDIAN && Pair::NATIVE_ENDIAN) };
+}
+
+#[derive(Clone, Copy, Record)]
+#[repr(C)]
+struct Shown {
+    #[record(display = "uuid")]
+    id: [u8; 16],
+    #[record(display = "ipv4")]
+    from: Nullable<[u8; 4]>,
+    #[record(display = "hex")]
+    flags: [le::U16; 2],
+    letter: Char,
+    letters: Nullable<[Char; 2]>,
+    small: i8,
+    wide: le::U128,
+    narrow: le::I128,
+}
+
+/// Finds a form of display that the schema does not have, or a character of other bytes.
+#[test]
+fn fields_are_shown_in_the_form_that_the_struct_gives() {
+    let (schema, bytes) = through_a_file(Shown {
+        id: *b"0123456789abcdef",
+        from: Nullable::some([192, 0, 2, 1]),
+        flags: [0xBEEF.into(), 1.into()],
+        letter: 'Ä'.into(),
+        letters: Nullable::some([Char::new('\u{10FFFF}'), Char::from_number(0xD800)]),
+        small: -1,
+        wide: u128::MAX.into(),
+        narrow: i128::MIN.into(),
+    });
+    let forms: Vec<_> = schema.fields().iter().map(Field::display).collect();
+    let char = Some(DisplayHint::Char);
+    let (uuid, ipv4, hex) = (DisplayHint::Uuid, DisplayHint::Ipv4, DisplayHint::Hex);
+    assert_eq!(forms, [Some(uuid), Some(ipv4), Some(hex), char, char, None, None, None]);
+    assert_eq!(bytes[25..29], [0xC4, 0, 0, 0]);
+    let read = |name: &str| schema.field(name).unwrap().read(&bytes).unwrap();
+    assert_eq!(read("wide"), Value::UInt128(u128::MAX));
+    assert_eq!(read("narrow"), Value::Int128(i128::MIN));
+}
+
+/// Finds a number that becomes a character and is not a scalar value.
+#[test]
+fn a_character_is_a_scalar_value_or_none() {
+    const LETTER: Char = Char::new('x');
+    assert_eq!(LETTER.get(), Some('x'));
+    assert!(LETTER == 'x' && LETTER != 'y');
+    for number in [0xD800, 0xDFFF, 0x11_0000, u32::MAX] {
+        let none = Char::from_number(number);
+        assert_eq!((none.get(), none.number()), (None, number));
+        assert_eq!(format!("{none:?} {none}"), format!("{number} \u{FFFD}"));
+    }
+    assert_eq!(format!("{LETTER:?} {LETTER}"), "'x' x");
 }

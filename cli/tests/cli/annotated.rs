@@ -109,13 +109,18 @@ fn values_are_shown_and_set_by_their_names() {
     }
 }
 
-/// Finds Rust text without the attribute that makes an integer a duration.
+/// Finds Rust text without an attribute or a shape that the schema has.
 #[test]
-fn rust_text_says_what_is_a_duration() {
+fn rust_text_has_durations_forms_and_shapes() {
     let place = loaded();
     let text = place.ok(["schema", "s.rec", "--as", "rust"]);
-    let took = "    #[record(duration = \"ms\")]\n    pub took: flatrec::le::I64,\n";
-    assert!(text.contains(took), "{text}");
+    for field in [
+        "    #[record(duration = \"ms\")]\n    pub took: flatrec::le::I64,\n",
+        "    #[record(display = \"uuid\")]\n    pub id: flatrec::Nullable<[u8; 16]>,\n",
+        "    pub grid: [[flatrec::le::F32; 2]; 2],\n",
+    ] {
+        assert!(text.contains(field), "{text}");
+    }
 }
 
 /// Finds annotations in a schema file that are taken although they do not fit.

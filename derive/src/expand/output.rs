@@ -129,6 +129,16 @@ impl Output<'_> {
                 quote! { #info.date() },
                 "`date` needs a signed integer of 32 bits: write `i32` or `flatrec::le::I32`",
             ),
+            Meaning::Display(name, variant) => (
+                quote! { #info.display(#flatrec::DisplayHint::#variant) },
+                match *name {
+                    "uuid" => "`display = \"uuid\"` needs 16 bytes: write `[u8; 16]`",
+                    "ipv6" => "`display = \"ipv6\"` needs 16 bytes: write `[u8; 16]`",
+                    "ipv4" => "`display = \"ipv4\"` needs 4 bytes: write `[u8; 4]`",
+                    "char" => "`display = \"char\"` needs 32 bits: write `flatrec::Char`",
+                    _ => "`display = \"hex\"` needs bytes or an unsigned integer: write `[u8; N]`",
+                },
+            ),
             Meaning::Nested => return None,
             Meaning::Utf8 => (quote! { #info.utf8() }, "`utf8` needs bytes: write `[u8; N]`"),
             Meaning::Timestamp(unit) => (

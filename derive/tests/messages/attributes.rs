@@ -219,7 +219,7 @@ const MISUSED: crate::Programs = &[
          \"us\", timestamp = \"us\")] a: i64 }\nfn user(_: flatrec::Store<A>) {}\n",
         &[(
             "timestamp = \"us\"",
-            "a field has one of `timestamp`, `duration`, `date`, `utf8` and `nested`: remove the \
+            "a field has one of `timestamp`, `duration`, `date`, `utf8`, `display` and `nested`: remove the \
              others",
         )],
     ),
@@ -248,6 +248,45 @@ const MISUSED: crate::Programs = &[
         "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(date = \
          \"2024\")] a: i32 }\nfn user(_: flatrec::Store<A>) {}\n",
         &[("date", "`date` takes no value: write `date` alone")],
+    ),
+    (
+        "an unknown form",
+        "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(display = \
+         \"roman\")] a: u8 }\nfn user(_: flatrec::Store<A>) {}\n",
+        &[(
+            "\"roman\"",
+            "the form of a value is \"uuid\", \"hex\", \"char\", \"ipv4\" or \"ipv6\", and not \
+             \"roman\"",
+        )],
+    ),
+    (
+        "a form without a name",
+        "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(display)] a: u8 \
+         }\nfn user(_: flatrec::Store<A>) {}\n",
+        &[(
+            "display",
+            "`display` needs its form, \"uuid\", \"hex\", \"char\", \"ipv4\" or \"ipv6\": write \
+             `display = \"uuid\"`",
+        )],
+    ),
+    (
+        "uuid of 8 bytes",
+        "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(display = \
+         \"uuid\")] a: [u8; 8] }\nfn user(_: flatrec::Store<A>) {}\n",
+        &[(
+            "[u8; 8]",
+            "`display = \"uuid\"` needs 16 bytes: write `[u8; 16]` in place of `[u8; 8]`",
+        )],
+    ),
+    (
+        "hex of a signed integer",
+        "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(display = \
+         \"hex\")] a: i8 }\nfn user(_: flatrec::Store<A>) {}\n",
+        &[(
+            "i8",
+            "`display = \"hex\"` needs bytes or an unsigned integer: write `[u8; N]` in place of \
+             `i8`",
+        )],
     ),
     (
         "an empty name",
@@ -291,7 +330,7 @@ const MISUSED: crate::Programs = &[
          \"us\", date)] a: i64 }\nfn user(_: flatrec::Store<A>) {}\n",
         &[(
             "date",
-            "a field has one of `timestamp`, `duration`, `date`, `utf8` and `nested`: remove the \
+            "a field has one of `timestamp`, `duration`, `date`, `utf8`, `display` and `nested`: remove the \
              others",
         )],
     ),

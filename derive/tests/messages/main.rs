@@ -23,8 +23,8 @@ use compiler::{Compiler, Fault};
 const COPY: &str = "Clone, Copy, ";
 
 /// The attributes that a field takes, which `{takes}` stands for in an expected text.
-const TAKES: &str = "`timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, `nested`, \
-                     `rename = \"name\"` and `skip`";
+const TAKES: &str = "`timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, \
+                     `display = \"uuid\"`, `nested`, `rename = \"name\"` and `skip`";
 
 /// A program and the errors that the compiler must report, in the order of their places.
 struct Row {

@@ -39,8 +39,8 @@ const OF_COPY: &[(&str, &str, &str)] = &[
     (
         "",
         "char",
-        "a record cannot hold `char`: not every pattern of its bytes is valid (write `u32` and \
-         `char::from_u32`)",
+        "a record cannot hold `char`: not every pattern of its bytes is valid (write \
+         `flatrec::Char`)",
     ),
     (
         "",
@@ -70,7 +70,7 @@ const OF_COPY: &[(&str, &str, &str)] = &[
         "",
         "Option<char>",
         "a record cannot hold `Option<char>`: not every pattern of its bytes is valid (write \
-         `flatrec::Nullable<u32>` and `char::from_u32`)",
+         `flatrec::Nullable<flatrec::Char>`)",
     ),
     (
         "",
@@ -221,13 +221,13 @@ const OF_COPY: &[(&str, &str, &str)] = &[
         "",
         "std::net::Ipv4Addr",
         "a record cannot hold `std::net::Ipv4Addr`: a schema has no type for it (write `[u8; \
-         4]` and `octets`)",
+         4]` with `#[record(display = \"ipv4\")]`, and `octets`)",
     ),
     (
         "",
         "std::net::Ipv6Addr",
         "a record cannot hold `std::net::Ipv6Addr`: a schema has no type for it (write `[u8; \
-         16]` and `octets`)",
+         16]` with `#[record(display = \"ipv6\")]`, and `octets`)",
     ),
     (
         "mod chrono {\n    #[derive(Clone, Copy)]\n    pub(crate) struct NaiveDate(u32);\n    \
@@ -248,7 +248,8 @@ const OF_COPY: &[(&str, &str, &str)] = &[
     (
         "mod uuid {\n    #[derive(Clone, Copy)]\n    pub(crate) struct Uuid(u128);\n}\n",
         "uuid::Uuid",
-        "a record cannot hold `uuid::Uuid`: a schema has no type for it (write `[u8; 16]`)",
+        "a record cannot hold `uuid::Uuid`: a schema has no type for it (write `[u8; 16]` \
+         with `#[record(display = \"uuid\")]`, and `into_bytes`)",
     ),
     (
         "#[derive(Clone, Copy)]\n#[repr(u8)]\nenum Side { Buy = 1, Sell = 2 }\n",
@@ -452,7 +453,7 @@ const SEVERAL: crate::Programs = &[
             (
                 "char",
                 "a record cannot hold `char`: not every pattern of its bytes is valid (write \
-                 `u32` and `char::from_u32`)",
+                 `flatrec::Char`)",
             ),
         ],
     ),

@@ -94,6 +94,9 @@ fn attribute(field: &Field, name: &str) -> String {
         DataType::Date32 => parts.push("date".into()),
         _ => {}
     }
+    if let Some(display) = field.display() {
+        parts.push(format!("display = {:?}", display.name()));
+    }
     if field.is_utc() {
         parts.push("utc".into());
     }
@@ -127,7 +130,11 @@ fn type_of(field: &Field) -> Result<String> {
                 .detail(format!("field {field}: Rust describes an array of bytes as binary"))
                 .advice("open the store as a DynStore"));
         }
-        (Some(len), _) => format!("[{element}; {len}]"),
+        (Some(len), _) if field.shape().is_empty() => format!("[{element}; {len}]"),
+        (Some(_), _) => {
+            let inner_first = field.shape().iter().rev();
+            inner_first.fold(element, |of, len| format!("[{of}; {len}]"))
+        }
     };
     Ok(if field.is_nullable() { format!("flatrec::Nullable<{value}>") } else { value })
 }
