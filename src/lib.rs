@@ -117,8 +117,8 @@ pub use format::derived;
 pub use format::fuzzing;
 pub use format::{
     ArrayValue, Bool, Char, DataType, DisplayHint, Enum, EnumRepr, Field, FieldType, Group,
-    MAX_RECORD_BYTES, Nullable, PodRecord, Record, RecordEnum, Schema, TimeUnit, UnknownVariant,
-    Utf8, Value, Variant, be, le,
+    MAX_RECORD_BYTES, Nullable, PodRecord, PointInTime, Record, RecordEnum, Schema, TimeSpan,
+    TimeUnit, UnknownVariant, Utf8, Value, Variant, be, le,
 };
 pub use maintenance::{
     BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, Problem, RebuildReport,

@@ -36,6 +36,7 @@ mod status;
 mod sum_file;
 #[cfg(feature = "text")]
 mod text;
+mod time;
 mod types;
 mod value;
 
@@ -63,6 +64,7 @@ pub(crate) use status::{Found, bad_status, next_free, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 #[cfg(feature = "query")]
 pub(crate) use text::duration_nanoseconds;
+pub use time::{PointInTime, TimeSpan};
 pub use types::{Bool, Char, Nullable, Utf8};
 pub use value::{ArrayValue, Value};
 /// Numbers that are big-endian on every host, for foreign files: `be::U32`, `be::F64` and so on.

@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// use flatrec::Bool;
 /// let flag = Bool::from(true);
 /// assert!(flag.get());
+/// assert!(flag == true);
 /// assert_eq!(Bool::default(), Bool::new(false));
 /// ```
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -72,6 +73,12 @@ impl PartialEq for Bool {
 }
 
 impl Eq for Bool {}
+
+impl PartialEq<bool> for Bool {
+    fn eq(&self, other: &bool) -> bool {
+        self.get() == *other
+    }
+}
 
 impl Hash for Bool {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -176,6 +183,8 @@ impl FieldType for Char {
 /// assert_eq!(delay.get(), Some(-5));
 /// assert_eq!(Nullable::<i16>::null().get(), None);
 /// assert_eq!(Nullable::from(None::<i16>), Nullable::null());
+/// assert!(delay.is_some() && delay == Some(-5));
+/// assert_eq!(delay.map(|minutes| f64::from(minutes) / 60.0).unwrap_or(0.0), -5.0 / 60.0);
 /// ```
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C, packed)]
@@ -191,8 +200,28 @@ impl<T: Copy> Nullable<T> {
     }
 
     /// The value, if present.
-    pub fn get(self) -> Option<T> {
-        (self.present != 0).then_some(self.value)
+    pub const fn get(self) -> Option<T> {
+        if self.present != 0 { Some(self.value) } else { None }
+    }
+
+    /// Whether a value is present.
+    pub const fn is_some(self) -> bool {
+        self.present != 0
+    }
+
+    /// Whether it is null.
+    pub const fn is_none(self) -> bool {
+        self.present == 0
+    }
+
+    /// The value, or `default` for null.
+    pub fn unwrap_or(self, default: T) -> T {
+        self.get().unwrap_or(default)
+    }
+
+    /// What `change` makes of the value; null stays null.
+    pub fn map<U: Copy + FromBytes>(self, change: impl FnOnce(T) -> U) -> Nullable<U> {
+        self.get().map(change).into()
     }
 }
 
@@ -234,6 +263,13 @@ impl<T: Copy + PartialEq> PartialEq for Nullable<T> {
 }
 
 impl<T: Copy + Eq> Eq for Nullable<T> {}
+
+/// Not the other way round: with two comparisons of `Option`, the compiler would infer less.
+impl<T: Copy + PartialEq> PartialEq<Option<T>> for Nullable<T> {
+    fn eq(&self, other: &Option<T>) -> bool {
+        self.get() == *other
+    }
+}
 
 impl<T: Copy + Hash> Hash for Nullable<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -295,6 +331,34 @@ impl<const N: usize> Utf8<N> {
         write_padded(text, &mut bytes)
             .map_err(|why| Error::new(ErrorKind::InvalidValue, "make text").detail(why))?;
         Ok(Self(bytes))
+    }
+
+    /// A text that is written in the program. In a constant, a text that does not fit does not
+    /// compile; [`Utf8::new`] is for other texts.
+    ///
+    /// ```
+    /// use flatrec::Utf8;
+    /// const ACME: Utf8<8> = Utf8::literal("ACME");
+    /// assert_eq!(ACME, "ACME");
+    /// ```
+    ///
+    /// ```compile_fail
+    /// const LONG: flatrec::Utf8<8> = flatrec::Utf8::literal("ACME Ltd.");
+    /// ```
+    ///
+    /// # Panics
+    /// If the text has more than `N` bytes or ends in NUL.
+    pub const fn literal(text: &str) -> Self {
+        let text = text.as_bytes();
+        assert!(text.len() <= N, "the text has more bytes than the field");
+        assert!(text.is_empty() || text[text.len() - 1] != 0, "the text ends in NUL");
+        let mut bytes = [0; N];
+        let mut at = 0;
+        while at < text.len() {
+            bytes[at] = text[at];
+            at += 1;
+        }
+        Self(bytes)
     }
 
     /// The text, without its padding.

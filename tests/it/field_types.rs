@@ -3,8 +3,8 @@
 #![cfg(feature = "derive")]
 
 use flatrec::{
-    Char, DataType, DisplayHint, DynStore, Enum, ErrorKind, Field, FieldType, Group, Nullable,
-    PodRecord, Record, RecordEnum, Result, Schema, Store, Value, be, le,
+    Bool, Char, DataType, DisplayHint, DynStore, Enum, ErrorKind, Field, FieldType, Group,
+    Nullable, PodRecord, Record, RecordEnum, Result, Schema, Store, Utf8, Value, be, le,
 };
 
 /// Writes `record` to a file, and returns the schema and the bytes found there.
@@ -339,4 +339,36 @@ fn a_character_is_a_scalar_value_or_none() {
         assert_eq!(format!("{none:?} {none}"), format!("{number} \u{FFFD}"));
     }
     assert_eq!(format!("{LETTER:?} {LETTER}"), "'x' x");
+}
+
+/// Finds a null that has a value, and a comparison that reads the bytes of one.
+#[test]
+fn a_nullable_value_is_used_like_an_option() {
+    const FIVE: Nullable<u16> = Nullable::some(5);
+    const { assert!(FIVE.is_some() && !FIVE.is_none()) };
+    let null = Nullable::<u16>::null();
+    assert!(null.is_none() && !null.is_some());
+    assert_eq!((FIVE.unwrap_or(7), null.unwrap_or(7)), (5, 7));
+    assert!(FIVE == Some(5) && FIVE != Some(6) && FIVE != None);
+    assert!(null == None && null != Some(0));
+    assert_eq!(FIVE.map(|it| f64::from(it) / 2.0), Some(2.5));
+    assert_eq!(null.map(f64::from), None);
+}
+
+/// Finds a flag of another byte than 1 that is not true.
+#[test]
+fn a_flag_is_compared_with_a_bool() {
+    use flatrec::zerocopy::FromBytes;
+    let seven = Bool::read_from_bytes(&[7]).unwrap();
+    assert!(seven == true && Bool::new(false) != true);
+}
+
+/// Finds a constant text that differs from the one of `new`.
+#[test]
+fn a_text_can_be_a_constant() {
+    const TEXT: Utf8<4> = Utf8::literal("Ær");
+    assert_eq!(TEXT, Utf8::new("Ær").unwrap());
+    assert_eq!(Utf8::<2>::literal(""), Utf8::default());
+    assert!(std::panic::catch_unwind(|| Utf8::<2>::literal("abc")).is_err());
+    assert!(std::panic::catch_unwind(|| Utf8::<2>::literal("a\0")).is_err());
 }
