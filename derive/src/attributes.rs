@@ -23,8 +23,10 @@ const OF_FIELDS: [(&str, &str); 9] = [
     ("rename", "rename = \"name\""),
     ("skip", "skip"),
 ];
-/// The same of a struct or an enum.
-const OF_ITEMS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
+/// The same of a struct.
+const OF_STRUCTS: [(&str, &str); 2] = [("getters", "getters"), ("crate", "crate = \"path\"")];
+/// The same of an enum.
+const OF_ENUMS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
 
 /// Other words for what an attribute of a field does.
 const OTHER_WORDS: [(&str, &str); 22] = [
@@ -254,6 +256,7 @@ fn check_name(name: &LitStr) -> Result<()> {
 fn unknown_of_field(meta: &ParseNestedMeta<'_>, key: &str) -> Error {
     let hint = match key {
         "crate" => " (`crate` belongs on the struct)".to_owned(),
+        "getters" | "getter" | "get" => " (`getters` belongs on the struct)".to_owned(),
         "nullable" | "null" | "optional" => {
             " (a field that can be null has the type `flatrec::Nullable<T>`)".to_owned()
         }
@@ -324,34 +327,54 @@ fn nested(
     })
 }
 
-/// The path of flatrec, which is `::flatrec` or stands in an attribute of the struct or enum, and
-/// the fault of these attributes.
-pub(crate) fn crate_path(input: &DeriveInput) -> (Path, Result<()>) {
-    let mut path: Option<Path> = None;
-    let mut outcome = Ok(());
-    let item = if matches!(input.data, Data::Enum(_)) { "enum" } else { "struct" };
-    for attribute in record_attributes(&input.attrs) {
-        let takes =
-            format!("{} {item} takes {}", if item == "enum" { "an" } else { "a" }, list(&OF_ITEMS));
-        let read = nested(attribute, &takes, |meta| {
-            let key = text(&meta.path);
-            if key != "crate" {
-                let known = OF_FIELDS.iter().any(|(field, _)| *field == key);
-                let hint =
-                    if known { format!(" (`{key}` belongs on a field)") } else { String::new() };
-                return Err(meta.error(format!("unknown attribute `{key}`{hint}: {takes}")));
-            }
-            let missing = "`crate` needs the path of flatrec: write `crate = \"path\"`";
-            let given = string(&meta, missing)?;
-            let given = given.parse().map_err(|_| Error::new(given.span(), missing))?;
-            if path.replace(given).is_some() {
-                return Err(meta.error(format!("the {item} has `crate` twice: remove one")));
-            }
-            Ok(())
-        });
-        outcome = outcome.and(read);
+/// The attributes of a struct or an enum.
+pub(crate) struct ItemAttributes {
+    /// The path of flatrec, which is `::flatrec` if no attribute gives another one.
+    pub(crate) flatrec: Path,
+    /// Whether the struct gets a method for each field.
+    pub(crate) getters: bool,
+}
+
+impl ItemAttributes {
+    /// The attributes, and the fault of one.
+    pub(crate) fn parse(input: &DeriveInput) -> (Self, Result<()>) {
+        let item = if matches!(input.data, Data::Enum(_)) { "enum" } else { "struct" };
+        let takes = match item {
+            "enum" => format!("an enum takes {}", list(&OF_ENUMS)),
+            _ => format!("a struct takes {}", list(&OF_STRUCTS)),
+        };
+        let (mut path, mut getters) = (None, false);
+        let mut outcome = Ok(());
+        for attribute in record_attributes(&input.attrs) {
+            let read = nested(attribute, &takes, |meta| {
+                let key = text(&meta.path);
+                let twice = match key.as_str() {
+                    "crate" => path.replace(path_of_flatrec(&meta)?).is_some(),
+                    "getters" if item == "struct" => std::mem::replace(&mut getters, true),
+                    _ => {
+                        let known = OF_FIELDS.iter().any(|(field, _)| *field == key);
+                        let hint = match known {
+                            true => format!(" (`{key}` belongs on a field)"),
+                            false => String::new(),
+                        };
+                        return Err(meta.error(format!("unknown attribute `{key}`{hint}: {takes}")));
+                    }
+                };
+                match twice {
+                    true => Err(meta.error(format!("the {item} has `{key}` twice: remove one"))),
+                    false => Ok(()),
+                }
+            });
+            outcome = outcome.and(read);
+        }
+        (Self { flatrec: path.unwrap_or_else(|| syn::parse_quote!(::flatrec)), getters }, outcome)
     }
-    (path.unwrap_or_else(|| syn::parse_quote!(::flatrec)), outcome)
+}
+
+fn path_of_flatrec(meta: &ParseNestedMeta<'_>) -> Result<Path> {
+    let missing = "`crate` needs the path of flatrec: write `crate = \"path\"`";
+    let given = string(meta, missing)?;
+    given.parse().map_err(|_| Error::new(given.span(), missing))
 }
 
 /// What `#[repr(…)]` says about padding.
@@ -363,10 +386,13 @@ pub(crate) struct Repr {
 
 /// Refuses a struct whose layout the compiler may choose differently each time.
 pub(crate) fn check_repr(input: &DeriveInput) -> Result<Repr> {
-    let (mut stated, mut aligned) = (false, false);
+    let (mut stated, mut aligned, mut transparent) = (false, false, None);
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("repr")) {
         attribute.parse_nested_meta(|meta| {
-            stated |= meta.path.is_ident("C") || meta.path.is_ident("transparent");
+            stated |= meta.path.is_ident("C");
+            if meta.path.is_ident("transparent") {
+                transparent = Some(meta.path.span());
+            }
             aligned |= meta.path.is_ident("align");
             if meta.input.peek(syn::token::Paren) {
                 let arguments;
@@ -381,8 +407,12 @@ pub(crate) fn check_repr(input: &DeriveInput) -> Result<Repr> {
     if stated {
         return Ok(Repr { can_be_packed: !aligned });
     }
+    if let Some(span) = transparent {
+        let message = "a record cannot be transparent, because it could never get a second field: \
+                       write `#[repr(C)]`, which lays out one field the same";
+        return Err(Error::new(span, message));
+    }
     let message = "a record's layout must be stated, because files outlive compilers: add \
-                   `#[repr(C)]` (naturally aligned), `#[repr(C, packed)]` (no padding) or \
-                   `#[repr(transparent)]`";
+                   `#[repr(C)]` (naturally aligned) or `#[repr(C, packed)]` (no padding)";
     Err(Error::new(input.ident.span(), message))
 }

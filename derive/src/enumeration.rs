@@ -7,7 +7,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Data, DeriveInput, Error, Fields, Result};
 
-use crate::attributes::{VariantAttributes, crate_path};
+use crate::attributes::{ItemAttributes, VariantAttributes};
 use crate::problems::Problems;
 
 /// The integers that a variant can be.
@@ -20,7 +20,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         return Err(Error::new(input.ident.span(), message));
     };
     let mut problems = Problems::default();
-    let (flatrec, outcome) = crate_path(input);
+    let (ItemAttributes { flatrec, .. }, outcome) = ItemAttributes::parse(input);
     problems.note(outcome);
     let integer = problems.note(integer(input));
     if !input.generics.params.is_empty() {
@@ -83,7 +83,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
 /// The faults of `input`, and an `impl` in the place of the one that is missing, so that each use
 /// of the enum does not become an error of its own.
 pub(crate) fn refusal(input: &DeriveInput, faults: &Error) -> TokenStream {
-    let flatrec = crate_path(input).0;
+    let flatrec = ItemAttributes::parse(input).0.flatrec;
     let ident = &input.ident;
     let faults = faults.to_compile_error();
     let stand_in = input.generics.params.is_empty().then(|| {

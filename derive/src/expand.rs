@@ -110,7 +110,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Error, Field, Fields, GenericParam, Result};
 
-use crate::attributes::{FieldAttributes, check_repr, crate_path};
+use crate::attributes::{FieldAttributes, ItemAttributes, check_repr};
 use crate::problems::Problems;
 use crate::types::{Fault, fault, fault_of_nested};
 use output::Output;
@@ -127,7 +127,7 @@ struct Column<'a> {
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let fields = named_fields(input)?;
     let mut problems = Problems::default();
-    let (flatrec, outcome) = crate_path(input);
+    let (item, outcome) = ItemAttributes::parse(input);
     problems.note(outcome);
     let repr = problems.note(check_repr(input));
     let mut attributes = Vec::new();
@@ -154,13 +154,14 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let columns = fields.into_iter().zip(attributes).zip(faults);
     let columns: Vec<Column<'_>> =
         columns.map(|((field, attributes), fault)| Column { field, attributes, fault }).collect();
-    Ok(Output { flatrec: &flatrec, ident: &input.ident, repr, columns: &columns }.tokens())
+    Ok(Output { item: &item, flatrec: &item.flatrec, ident: &input.ident, repr, columns: &columns }
+        .tokens())
 }
 
 /// The faults of `input`, and an `impl` in the place of the one that is missing, so that each use
 /// of the record does not become an error of its own. The faults keep all of it from compiling.
 pub(crate) fn refusal(input: &DeriveInput, faults: &Error) -> TokenStream {
-    let flatrec = crate_path(input).0;
+    let flatrec = ItemAttributes::parse(input).0.flatrec;
     let ident = &input.ident;
     let faults = faults.to_compile_error();
     let (parameters, arguments, bounds) = input.generics.split_for_impl();

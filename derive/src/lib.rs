@@ -7,8 +7,7 @@
 //!   promises the same;
 //! - the fields follow each other without a gap and fill the struct, by assertions on `offset_of!`
 //!   and `size_of`;
-//! - the layout is the one of `repr(C)` or `repr(transparent)`, so that future compilers read
-//!   today's files;
+//! - the layout is the one of `repr(C)`, so that future compilers read today's files;
 //! - there are no generic parameters, so that all of this is checked where the struct is written.
 
 mod attributes;
@@ -23,8 +22,9 @@ use proc_macro::TokenStream;
 /// Makes a struct the type of a store's records.
 ///
 /// The struct must be `Copy`, must not be generic, and needs named fields and a stated layout:
-/// `#[repr(C)]` for natural alignment, without padding; `#[repr(C, packed)]` for no gaps, whatever
-/// the fields; or `#[repr(transparent)]`. Each field's type must be a `flatrec::FieldType`.
+/// `#[repr(C)]` for natural alignment, without padding; or `#[repr(C, packed)]` for no gaps,
+/// whatever the fields. Each field's type must be a `flatrec::FieldType`, or a record with the
+/// attribute `nested`.
 ///
 /// | attribute of a field | of type | meaning |
 /// | --- | --- | --- |
@@ -40,8 +40,12 @@ use proc_macro::TokenStream;
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
 /// | `#[record(skip)]` | any | bytes without a field: explicit padding |
 ///
-/// Each also applies inside `Nullable<…>` and fixed arrays, except `nested`. On the struct, `#[record(crate =
-/// "path")]` gives the path of flatrec, if it is not `::flatrec`.
+/// Each also applies inside `Nullable<…>` and fixed arrays, except `nested`.
+///
+/// | attribute of the struct | meaning |
+/// | --- | --- |
+/// | `#[record(getters)]` | a method for each field, which copies its value |
+/// | `#[record(crate = "path")]` | the path of flatrec, if it is not `::flatrec` |
 ///
 /// ```
 /// use flatrec::{Nullable, Record};
@@ -74,6 +78,28 @@ use proc_macro::TokenStream;
 ///     ]
 /// );
 /// # Ok::<(), flatrec::Error>(())
+/// ```
+///
+/// # Packed records
+///
+/// Rust has no references to fields of a packed struct that may not be aligned, so `&tick.price`
+/// and `assert_eq!(tick.price, …)` do not compile. A copy does: `{ tick.price }`, `let price =
+/// tick.price`, arguments and operators. The methods of `getters` copy, too:
+///
+/// ```
+/// use flatrec::Record;
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[record(getters)]
+/// #[repr(C, packed)]
+/// struct Tick {
+///     venue: u8,
+///     price: f64,
+/// }
+///
+/// let tick = Tick { venue: 1, price: 12.5 };
+/// assert_eq!({ tick.price }, 12.5);
+/// assert_eq!(tick.price(), 12.5);
 /// ```
 ///
 /// # Nested records

@@ -134,7 +134,7 @@ fn a_struct_can_have_durations_and_integers_of_128_bits() {
 }
 
 #[derive(Clone, Copy, Record)]
-#[repr(transparent)]
+#[repr(C)]
 struct Wrapped {
     inner: be::I16,
 }

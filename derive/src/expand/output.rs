@@ -10,10 +10,11 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Field, Path};
 
 use super::Column;
-use crate::attributes::{Meaning, Repr};
+use crate::attributes::{ItemAttributes, Meaning, Repr};
 use crate::types::text;
 
 pub(super) struct Output<'a> {
+    pub(super) item: &'a ItemAttributes,
     pub(super) flatrec: &'a Path,
     pub(super) ident: &'a Ident,
     pub(super) repr: Repr,
@@ -28,7 +29,9 @@ impl Output<'_> {
         let layout = self.layout();
         let names = (0..self.columns.len()).map(info_name);
         let parts = (0..self.columns.len()).filter_map(|number| self.part(number));
+        let getters = self.item.getters.then(|| self.getters());
         quote! {
+            #getters
             const _: () = {
                 #(#infos)*
                 #(#checks)*
@@ -47,6 +50,34 @@ impl Output<'_> {
                     }
                 }
             };
+        }
+    }
+
+    /// A method for each field, which copies its value.
+    fn getters(&self) -> TokenStream {
+        let ident = self.ident;
+        let fields = self.columns.iter().filter(|column| !column.attributes.skip);
+        let methods = fields.map(|Column { field, .. }| {
+            let Field { ident, ty, vis, attrs, .. } = *field;
+            let name = ident.to_token_stream().to_string();
+            let document = format!("The value of the field `{}`.", name.trim_start_matches("r#"));
+            let documents = attrs.iter().filter(|attribute| attribute.path().is_ident("doc"));
+            let documents: Vec<_> = documents.collect();
+            let document = documents.is_empty().then(|| quote! { #[doc = #document] });
+            quote! {
+                #(#documents)*
+                #document
+                #[allow(dead_code)]
+                #[inline]
+                #vis const fn #ident(&self) -> #ty {
+                    self.#ident
+                }
+            }
+        });
+        quote! {
+            impl #ident {
+                #(#methods)*
+            }
         }
     }
 
