@@ -34,6 +34,8 @@
 //! | `text` | field values from and to text, dates and timestamps included |
 //! | `query` | conditions over fields, evaluated on the mapped bytes |
 //! | `exchange` | CSV in; CSV, NDJSON and npy out; schemas as text |
+//! | `jiff`, `chrono` | conversions of timestamps, durations and dates to the types of that crate |
+//! | `serde` | the types of fields (`Enum`, `Nullable` and so on) as values of serde |
 //! | `rayon` | `Snapshot::par_chunks`: the chunks of a snapshot as a parallel iterator |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
@@ -110,6 +112,8 @@ pub use db::{
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
 pub use flatrec_derive::{Record, RecordEnum};
+#[cfg(any(feature = "chrono", feature = "jiff"))]
+pub use format::CalendarDate;
 #[doc(hidden)]
 pub use format::derived;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]

@@ -59,7 +59,16 @@ pub trait RecordEnum: Copy + Send + Sync + 'static {
 
 /// The integers of 1 to 8 bytes, which a [`RecordEnum`] can be.
 pub trait EnumRepr:
-    sealed::Sealed + Copy + Eq + Hash + fmt::Display + Into<i128> + Send + Sync + 'static
+    sealed::Sealed
+    + Copy
+    + Eq
+    + Hash
+    + fmt::Display
+    + Into<i128>
+    + TryFrom<i128>
+    + Send
+    + Sync
+    + 'static
 {
     /// The type of the bytes in a record, which are little-endian on every host.
     type Stored: FieldType + Unaligned + From<Self> + Into<Self>;

@@ -31,6 +31,8 @@ pub(crate) mod layout;
 mod nested;
 pub(crate) mod record;
 pub(crate) mod schema;
+#[cfg(feature = "serde")]
+mod serial;
 mod source;
 mod status;
 mod sum_file;
@@ -64,6 +66,8 @@ pub(crate) use status::{Found, bad_status, next_free, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 #[cfg(feature = "query")]
 pub(crate) use text::duration_nanoseconds;
+#[cfg(any(feature = "chrono", feature = "jiff"))]
+pub use time::CalendarDate;
 pub use time::{PointInTime, TimeSpan};
 pub use types::{Bool, Char, Nullable, Utf8};
 pub use value::{ArrayValue, Value};

@@ -1,5 +1,10 @@
 //! Times and lengths of time of other crates, as the integers of fields.
 
+#[cfg(feature = "chrono")]
+mod chrono;
+#[cfg(feature = "jiff")]
+mod jiff;
+
 use std::time::{Duration, SystemTime};
 
 use super::data_type::TimeUnit;
@@ -7,7 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 const NANOSECONDS_PER_SECOND: i128 = 1_000_000_000;
 
-/// A type of points in time, for timestamp fields: [`SystemTime`].
+/// A type of points in time, for timestamp fields: [`SystemTime`], `jiff::Timestamp` (feature
+/// `jiff`) and `chrono::DateTime<Utc>` (feature `chrono`).
 pub trait PointInTime: sealed::Sealed + Sized {
     /// How many nanoseconds the time is after 1970, or, negative, before.
     #[doc(hidden)]
@@ -17,7 +23,8 @@ pub trait PointInTime: sealed::Sealed + Sized {
     fn of_nanoseconds(nanoseconds: i128) -> Option<Self>;
 }
 
-/// A type of lengths of time, for duration fields: [`Duration`].
+/// A type of lengths of time, for duration fields: [`Duration`], `jiff::SignedDuration` (feature
+/// `jiff`) and `chrono::TimeDelta` (feature `chrono`).
 pub trait TimeSpan: sealed::Sealed + Sized {
     /// How many nanoseconds it has.
     #[doc(hidden)]
@@ -25,6 +32,42 @@ pub trait TimeSpan: sealed::Sealed + Sized {
     /// The length of that number; `None` if the type has no such length.
     #[doc(hidden)]
     fn of_nanoseconds(nanoseconds: i128) -> Option<Self>;
+}
+
+/// A type of dates, for date fields: `jiff::civil::Date` (feature `jiff`) and `chrono::NaiveDate`
+/// (feature `chrono`).
+#[cfg(any(feature = "chrono", feature = "jiff"))]
+pub trait CalendarDate: sealed::Sealed + Sized {
+    /// How many days the date is after 1970-01-01, or, negative, before.
+    #[doc(hidden)]
+    fn day(self) -> i64;
+    /// The date of that number; `None` if the type has no such date.
+    #[doc(hidden)]
+    fn of_day(day: i32) -> Option<Self>;
+
+    /// The value of a date field: how many days the date is after 1970-01-01, or, negative, before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the number does not fit in 32 bits.
+    fn to_days(self) -> Result<i32> {
+        let day = self.day();
+        i32::try_from(day).map_err(|_| {
+            Error::new(ErrorKind::OutOfRange, "make a date")
+                .detail(format!("{day} days do not fit in 32 bits"))
+        })
+    }
+
+    /// The date of the value of a date field.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the type has no such date.
+    fn from_days(days: i32) -> Result<Self> {
+        Self::of_day(days).ok_or_else(|| {
+            let name = std::any::type_name::<Self>();
+            Error::new(ErrorKind::OutOfRange, "read a date")
+                .detail(format!("{name} cannot be {days} days from 1970-01-01"))
+        })
+    }
 }
 
 mod sealed {

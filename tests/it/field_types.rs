@@ -373,3 +373,85 @@ fn a_text_can_be_a_constant() {
     assert!(std::panic::catch_unwind(|| Utf8::<2>::literal("abc")).is_err());
     assert!(std::panic::catch_unwind(|| Utf8::<2>::literal("a\0")).is_err());
 }
+
+/// Finds a time of jiff that comes back as another one.
+#[cfg(feature = "jiff")]
+#[test]
+fn times_of_jiff_come_back() {
+    use flatrec::{CalendarDate, TimeUnit};
+    use jiff::civil::{Date, date};
+    use jiff::{SignedDuration, Timestamp};
+    for text in ["1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00Z", "2026-11-29T20:00:00.5Z"] {
+        let time: Timestamp = text.parse().unwrap();
+        let microseconds = TimeUnit::Microsecond.timestamp_of(time).unwrap();
+        assert_eq!(microseconds, time.as_microsecond());
+        assert_eq!(TimeUnit::Microsecond.time::<Timestamp>(microseconds).unwrap(), time);
+    }
+    assert!(TimeUnit::Second.time::<Timestamp>(i64::MAX).is_err());
+    for millis in [0, -1, 90_061_001, -90_061_001] {
+        let span: SignedDuration = TimeUnit::Millisecond.span(millis).unwrap();
+        assert_eq!(span, SignedDuration::from_millis(millis));
+        assert_eq!(TimeUnit::Millisecond.count_of(span).unwrap(), millis);
+    }
+    for (days, day) in
+        [(0, date(1970, 1, 1)), (-1, date(1969, 12, 31)), (20_786, date(2026, 11, 29))]
+    {
+        assert_eq!((day.to_days().unwrap(), Date::from_days(days).unwrap()), (days, day));
+    }
+    assert_eq!(Date::from_days(Date::MIN.to_days().unwrap()).unwrap(), Date::MIN);
+    assert!(Date::from_days(i32::MAX).is_err());
+}
+
+/// Finds a time of chrono that comes back as another one.
+#[cfg(feature = "chrono")]
+#[test]
+fn times_of_chrono_come_back() {
+    use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+    use flatrec::{CalendarDate, TimeUnit};
+    for microseconds in [0, -1, 1_796_000_000_500_000] {
+        let time: DateTime<Utc> = TimeUnit::Microsecond.time(microseconds).unwrap();
+        assert_eq!(time.timestamp_micros(), microseconds);
+        assert_eq!(TimeUnit::Microsecond.timestamp_of(time).unwrap(), microseconds);
+    }
+    assert!(TimeUnit::Second.time::<DateTime<Utc>>(i64::MAX).is_err());
+    for millis in [0, -1, 90_061_001, -90_061_001] {
+        let span: TimeDelta = TimeUnit::Millisecond.span(millis).unwrap();
+        assert_eq!(span.num_milliseconds(), millis);
+        assert_eq!(TimeUnit::Millisecond.count_of(span).unwrap(), millis);
+    }
+    for days in [0, -1, 20_786] {
+        let day = NaiveDate::from_days(days).unwrap();
+        assert_eq!(day.to_days().unwrap(), days);
+    }
+    assert_eq!(NaiveDate::from_days(20_786).unwrap().to_string(), "2026-11-29");
+    assert!(NaiveDate::from_days(i32::MAX).is_err());
+}
+
+/// Finds a value that serde reads as another one.
+#[cfg(all(feature = "serde", feature = "exchange"))]
+#[test]
+fn values_of_serde_come_back() {
+    fn json<T: serde_core::Serialize + serde_core::de::DeserializeOwned>(value: T) -> String {
+        let text = serde_json::to_string(&value).unwrap();
+        let again = serde_json::to_string(&serde_json::from_str::<T>(&text).unwrap()).unwrap();
+        assert_eq!(again, text);
+        text
+    }
+    assert_eq!(json(Enum::from(Side::Buy)), "\"BUY\"");
+    assert_eq!(json(Enum::<Side>::from_number(7)), "7");
+    assert_eq!(json(Enum::from(Level::Low)), "\"Low\"");
+    assert_eq!(json(Enum::<Level>::from_number(-7)), "-7");
+    assert_eq!(json(Enum::<Wide>::from_number(u64::MAX - 1)), "18446744073709551614");
+    assert_eq!(json([Nullable::some(5_u8), Nullable::null()]), "[5,null]");
+    assert_eq!(json((Bool::new(true), Char::new('Ä'))), "[true,\"Ä\"]");
+    assert_eq!(json(Utf8::<4>::literal("Ær")), "\"Ær\"");
+    for (text, said) in [
+        ("\"Hold\"", "the name or the number of a variant of Side"),
+        ("256", "the name or the number of a variant of Side"),
+        ("-1", "the name or the number of a variant of Side"),
+    ] {
+        let error = serde_json::from_str::<Enum<Side>>(text).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    assert!(serde_json::from_str::<Utf8<2>>("\"abc\"").is_err());
+}
