@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let step = Step::begin()?;
     let mut edit = store.edit()?;
     for id in (0..RECORDS).step_by(1000) {
-        let customer = edit.get_mut(id)?;
+        let customer = edit.get_mut(id)?.expect("a customer");
         customer.balance_cents += 500;
         customer.orders += 1;
     }

@@ -14,9 +14,11 @@ use std::sync::Arc;
 pub use self::chunks::{Chunk, Chunks};
 pub use self::records::SnapshotRecords;
 use crate::array::RecordView;
-use crate::error::Result;
-use crate::format::{RecordLayout, Schema};
-use crate::txn::{CommitId, Row, Source, State};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
+use crate::format::{Found, RecordLayout, Schema};
+use crate::txn::{CommitId, Row, Source, State, slots};
 
 /// The store as one commit left it; later commits do not change it.
 /// [`Database::begin_read`](crate::Database::begin_read) makes one.
@@ -114,13 +116,53 @@ impl<R: Row + ?Sized> Snapshot<R> {
         self.source.schema()
     }
 
-    /// Record `id`, in place; `None` past the last record and for a deleted one.
+    /// Record `id`, in place; `None` past the last record, for a deleted record, and for one with a
+    /// damaged status byte. [`Snapshot::try_get`] says which.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
         match R::in_view(&self.array, id, self.layout.record_size) {
             Some(row) => Some(row),
             None => self.get_under_images(id),
         }
+    }
+
+    /// Record `id`, in place, or why it is not there. As fast as [`Snapshot::get`] for a record
+    /// that is there.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, ErrorKind, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let database = DynDatabase::create_options().deletes(true).create(&path, &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[7; 16])?;
+    /// transaction.delete(1)?;
+    /// transaction.commit(Durability::Immediate)?;
+    /// let snapshot = database.begin_read()?;
+    /// assert_eq!(snapshot.try_get(0)?, [7; 8]);
+    /// assert_eq!(snapshot.try_get(1).unwrap_err().kind(), ErrorKind::Deleted);
+    /// assert_eq!(snapshot.try_get(2).unwrap_err().kind(), ErrorKind::OutOfRange);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged: neither live nor deleted.
+    #[inline]
+    pub fn try_get(&self, id: u64) -> Result<&R> {
+        self.get(id).ok_or_else(|| self.not_there(id))
+    }
+
+    /// Why record `id` is not there to be read.
+    #[cold]
+    fn not_there(&self, id: u64) -> Error {
+        let stride = match id < self.count() {
+            true => self.state.overlay.find(id).or_else(|| self.array.slot(id)),
+            false => None,
+        };
+        let found = stride.map_or(Ok(Found::PastTheLast), |stride| self.layout.found(stride));
+        self.source.name(slots::not_there("read", id, self.count(), found))
     }
 
     /// Record `id` if the state has images or the store has deletes. A record without an image

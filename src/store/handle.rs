@@ -1,10 +1,10 @@
 //! Stores that are mapped whole, with records of a Rust type or of the schema in the file.
 
 use std::borrow::Borrow;
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 use std::path::{Path, PathBuf};
 
-use super::copies::{CHUNK_BYTES, Copies};
+use super::copies::{CHUNK_BYTES, Copies, CopySource};
 use super::edit::Edit;
 use super::exclusive_file::ExclusiveFile;
 use super::info::StoreInfo;
@@ -12,7 +12,8 @@ use super::records::{Records, RecordsWithIds};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
-use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
+use crate::format::{Record, Schema, bytes_of, bytes_of_mut};
+use crate::number::ids_within;
 use crate::sums::Checksums;
 use crate::txn::{Common, CreateOptions, OpenOptions, Row};
 
@@ -226,44 +227,60 @@ impl<R: Row + ?Sized> Store<R> {
 
     /// Record `id`, in place: one comparison, one multiplication, one addition, and in a store with
     /// deletes a look at the status byte. `None` past the last record, for a deleted record, and
-    /// for one with a damaged status byte; [`Store::try_get`] distinguishes damage.
+    /// for one with a damaged status byte. [`Store::try_get`] says which.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
         self.file.record(id)
     }
 
-    /// Record `id`, in place; `None` past the last record and for a deleted one.
+    /// Record `id`, in place, or why it is not there. As fast as [`Store::get`] for a record that
+    /// is there.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append(&[7])?;
+    /// assert_eq!(store.try_get(0)?, [7]);
+    /// assert_eq!(store.try_get(1).unwrap_err().kind(), ErrorKind::OutOfRange);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged: neither live nor deleted.
-    pub fn try_get(&self, id: u64) -> Result<Option<&R>> {
-        Ok(match self.file.found(id)? {
-            Found::Live => self.get(id),
-            Found::Deleted | Found::PastTheLast => None,
-        })
-    }
-
-    /// A copy of record `id`; `None` as for [`Store::get`].
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged: neither live nor deleted.
     #[inline]
-    pub fn read(&self, id: u64) -> Option<R::Owned> {
-        self.get(id).map(R::to_owned)
+    pub fn try_get(&self, id: u64) -> Result<&R> {
+        self.get(id).ok_or_else(|| self.file.not_there(id))
     }
 
-    /// A copy of record `id`, made as by `read_into`; `None` past the last record and for a deleted
-    /// one.
+    /// A copy of record `id`; `None` past the last record and for a deleted one. Once
+    /// [`install_fault_guard`](crate::install_fault_guard) was called, an unreadable page is an
+    /// error here, while [`Store::get`] raises a signal.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append(&[7])?;
+    /// assert_eq!((store.copy(0)?, store.copy(1)?), (Some(vec![7]), None));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As `read_into`, without [`ErrorKind::Deleted`].
-    pub fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
-        self.file.try_read(id)
+    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged; [`ErrorKind::Truncated`] if
+    /// another program has truncated the file; [`ErrorKind::Io`] if the operating system cannot
+    /// read a page and the guard is installed.
+    pub fn copy(&self, id: u64) -> Result<Option<R::Owned>> {
+        self.file.copy_one::<R>(id)
     }
 
     /// Copies of the records of a range with their numbers, in order, made chunk by chunk. Skips
     /// deleted records. Once [`install_fault_guard`](crate::install_fault_guard) was called, this
     /// is the safe way to read a file that another program may truncate, or one on a disk that may
     /// fail.
-    pub fn copies(&self, ids: Range<u64>) -> Copies<'_, R> {
-        Copies::new(&self.file, ids, CHUNK_BYTES)
+    pub fn copies(&self, ids: impl RangeBounds<u64>) -> Copies<'_, R> {
+        Copies::new(&self.file, ids_within(ids, self.count()), CHUNK_BYTES)
     }
 
     /// All records except deleted ones, in place and in order.
@@ -454,9 +471,9 @@ impl<R: Record> Store<R> {
     /// let mut store = Store::<Point>::temporary().unwrap();
     /// store.append_slice(&[Point { x: 1, y: 2 }; 100]).unwrap();
     /// let mut points = [Point::default(); 64];
-    /// assert_eq!(store.read_into(50, &mut points).unwrap(), 50);
+    /// assert_eq!(store.copy_into(50, &mut points).unwrap(), 50);
     /// assert_eq!(points[49], Point { x: 1, y: 2 });
-    /// assert_eq!(store.try_read(99).unwrap(), Some(Point { x: 1, y: 2 }));
+    /// assert_eq!(store.copy(99).unwrap(), Some(Point { x: 1, y: 2 }));
     /// # }
     /// ```
     ///
@@ -466,8 +483,8 @@ impl<R: Record> Store<R> {
     /// guard is installed; [`ErrorKind::Deleted`] if one of the records is deleted;
     /// [`ErrorKind::Corrupt`] if a status byte is damaged. The content of `into` is unspecified
     /// after an error.
-    pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
-        self.file.read_packed(first, bytes_of_mut(into))
+    pub fn copy_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+        self.file.copy_packed(first, bytes_of_mut(into))
     }
 
     /// The records of a range as one slice, in place. `None` if the range ends past the records in
@@ -528,16 +545,16 @@ impl DynStore {
     /// let mut store = DynStore::temporary(&schema)?;
     /// store.append_packed(&[1, 0, 2, 0, 3, 0])?;
     /// let mut bytes = [0; 100];
-    /// assert_eq!(store.read_into(1, &mut bytes)?, 2);
+    /// assert_eq!(store.copy_into(1, &mut bytes)?, 2);
     /// assert_eq!(bytes[..4], [2, 0, 3, 0]);
     /// # Ok::<(), flatrec::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `into` is shorter than one record; as `read_into` of a
+    /// [`ErrorKind::InvalidArgument`] if `into` is shorter than one record; as `copy_into` of a
     /// store of a Rust type.
-    pub fn read_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
-        self.file.read_bytes_into(first, into)
+    pub fn copy_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        self.file.copy_into(first, into)
     }
 }
 

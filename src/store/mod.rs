@@ -20,6 +20,7 @@ pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub use records::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use windowed::{DynWindowedStore, WindowedStore};
 
+pub(crate) use copies::{CHUNK_BYTES, CopySource};
 pub(crate) use exclusive_file::ExclusiveFile;
 #[cfg(test)]
 pub(crate) use exclusive_file::Unpublished;

@@ -138,7 +138,7 @@ fn a_copy_beside_transactions_holds_one_commit() {
                 id => Some(record(id)),
             };
             assert_eq!(store.get(id), expected.as_ref().map(|it| &it[..]), "record {id}");
-            assert_eq!(windowed.read(id).unwrap(), expected.map(PodRecord), "record {id}");
+            assert_eq!(windowed.copy(id).unwrap(), expected.map(PodRecord), "record {id}");
         }
         assert_eq!(windowed.range(0..u64::MAX).count(), 998);
         assert_eq!(windowed.live_count(), 998);

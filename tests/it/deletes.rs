@@ -105,7 +105,14 @@ fn no_call_reads_a_deleted_record() {
         let lives = !matches!(id, 0 | 3 | 4 | 9 | 11);
         let expected = lives.then(|| record(u32::try_from(id).unwrap()));
         assert_eq!(store.get(id), expected.as_ref().map(|it| &it[..]), "record {id}");
-        assert_eq!(store.try_get(id).unwrap(), expected.as_ref().map(|it| &it[..]));
+        match (store.try_get(id), expected) {
+            (Ok(found), expected) => assert_eq!(found, expected.unwrap(), "record {id}"),
+            (Err(error), None) => {
+                let kind = if id == 11 { ErrorKind::OutOfRange } else { ErrorKind::Deleted };
+                assert_eq!((error.kind(), error.record_number()), (kind, Some(id)));
+            }
+            (Err(error), Some(_)) => panic!("record {id}: {error}"),
+        }
     }
     let n = |record: &[u8]| u32::from_le_bytes(record[..4].try_into().unwrap());
     let all = [1, 2, 5, 6, 7, 8, 10];
@@ -142,7 +149,9 @@ fn typed_and_windowed_stores_skip_deleted_records() {
 
     let live = || (0..30_000).filter(|id| id % 7 != 0);
     let store = Store::<Twelve>::open_read_only(&path).unwrap();
-    assert!(store.get(7).is_none() && store.read(7).is_none() && store.slice(1..2).is_none());
+    assert!(
+        store.get(7).is_none() && store.copy(7).unwrap().is_none() && store.slice(1..2).is_none()
+    );
     assert_eq!(store.get(8), Some(&PodRecord(record(8))));
     assert!(store.iter().copied().eq(live().map(|id| PodRecord(record(id)))));
     assert!(store.iter().rev().eq(store.iter().collect::<Vec<_>>().into_iter().rev()));
@@ -207,16 +216,17 @@ fn an_edit_changes_live_records_and_no_status_byte() {
     let dead_slot = std::fs::read(&path).unwrap()[65_536 + 16..65_536 + 32].to_vec();
     let mut store = DynStore::open(&path).unwrap();
     let mut edit = store.edit().unwrap();
-    assert_eq!(edit.get(1).unwrap_err().kind(), ErrorKind::Deleted);
-    assert_eq!(edit.get_mut(1).unwrap_err().record_number(), Some(1));
+    let error = edit.try_get(1).unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::Deleted, Some(1)));
+    assert!(edit.get(1).unwrap().is_none() && edit.get_mut(1).unwrap().is_none());
     assert_eq!(edit.set(1, &record(7)).unwrap_err().kind(), ErrorKind::Deleted);
     let error = edit.set_field(1, "n", &Value::UInt(7)).unwrap_err();
     let text = format!("{}, record 1: deleted", path.display());
     assert!(error.to_string().ends_with(&text), "{error}");
-    assert_eq!(edit.get_mut(2).unwrap().len(), 12);
-    edit.get_mut(2).unwrap().fill(2);
+    assert_eq!(edit.get_mut(2).unwrap().unwrap().len(), 12);
+    edit.get_mut(2).unwrap().unwrap().fill(2);
     edit.set(3, &record(33)).unwrap();
-    assert_eq!(edit.get(2).unwrap(), [2; 12]);
+    assert_eq!(edit.try_get(2).unwrap(), [2; 12]);
     edit.finish().unwrap();
     store.close().unwrap();
     let bytes = std::fs::read(&path).unwrap();

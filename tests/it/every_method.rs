@@ -97,9 +97,9 @@ macro_rules! goes_through_every_method {
             // First from the append buffer, then from the file.
             read(&$store);
             for n in 0..6 {
-                assert_eq!($store.try_read(u64::from(n)).unwrap(), Some(made(n)));
+                assert_eq!($store.copy(u64::from(n)).unwrap(), Some(made(n)));
             }
-            assert_eq!($store.try_read(6).unwrap(), None);
+            assert_eq!($store.copy(6).unwrap(), None);
             let copies = $store.copies(2..99);
             assert_eq!(copies.size_hint(), (4, Some(4)));
             assert_eq!(copied(copies), (2..6).map(|n| (u64::from(n), made(n))).collect::<Vec<_>>());
@@ -108,8 +108,8 @@ macro_rules! goes_through_every_method {
         let info = $store.info().unwrap();
         assert_eq!((info.count, info.committed_count, info.record_size), (6, 6, 8));
         change($store.edit().unwrap());
-        assert_eq!($store.try_read(0).unwrap(), Some(made(40)));
-        assert_eq!($store.try_read(4).unwrap(), Some(made(40)));
+        assert_eq!($store.copy(0).unwrap(), Some(made(40)));
+        assert_eq!($store.copy(4).unwrap(), Some(made(40)));
         $store.truncate(5).unwrap();
         assert!(format!("{:?}", $store).contains("count: 5"), "{:?}", $store);
         $store.close().unwrap();
@@ -132,13 +132,16 @@ where
     R::Owned: PartialEq + Debug,
 {
     assert_eq!(edit.count(), 6);
-    assert_eq!(edit.get(4).unwrap(), R::make(4).borrow());
+    assert_eq!(edit.get(4).unwrap(), Some(R::make(4).borrow()));
+    assert_eq!(edit.try_get(4).unwrap(), R::make(4).borrow());
     edit.set(4, R::make(40).borrow()).unwrap();
-    edit.get_mut(0).unwrap().become_row(R::make(40).borrow());
+    edit.get_mut(0).unwrap().unwrap().become_row(R::make(40).borrow());
     edit.set_field(5, "square", &Value::UInt(7)).unwrap();
     let error = edit.set_field(5, "cube", &Value::UInt(7)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
-    assert_eq!(edit.get(6).unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert_eq!(edit.try_get(6).unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert!(edit.get(6).unwrap().is_none() && edit.get_mut(6).unwrap().is_none());
+    assert_eq!((edit.live_count(), edit.is_empty()), (6, false));
     edit.flush_range(0..1).unwrap();
     edit.flush().unwrap();
     assert!(format!("{edit:?}").contains("count: 6"), "{edit:?}");
@@ -153,9 +156,8 @@ where
     let all: Vec<R::Owned> = (0..6).map(R::make).collect();
     let rows: Vec<&R> = all.iter().map(Borrow::borrow).collect();
     assert_eq!((store.get(2), store.get(6)), (Some(rows[2]), None));
-    assert_eq!(store.try_get(2).unwrap(), Some(rows[2]));
-    assert_eq!(store.try_get(6).unwrap(), None);
-    assert_eq!(store.read(5).as_ref(), Some(&all[5]));
+    assert_eq!(store.try_get(2).unwrap(), rows[2]);
+    assert_eq!(store.try_get(6).unwrap_err().kind(), ErrorKind::OutOfRange);
     assert!(store.iter().eq(rows.iter().copied()));
     assert!(store.iter().rev().eq(rows.iter().rev().copied()));
     for first in 0..6 {
@@ -181,7 +183,7 @@ where
     let all: Vec<R::Owned> = (0..6).map(R::make).collect();
     assert_eq!(store.get(2).unwrap().as_deref(), Some(all[2].borrow()));
     assert!(store.get(6).unwrap().is_none());
-    assert_eq!(store.read(5).unwrap().as_ref(), Some(&all[5]));
+    assert_eq!(store.copy(5).unwrap().as_ref(), Some(&all[5]));
     assert!(store.iter().map(Result::unwrap).eq((0..6).map(R::make)));
     assert!(store.range(4..99).map(Result::unwrap).eq((4..6).map(R::make)));
     assert!(store.iter_with_ids().map(Result::unwrap).eq((0..).zip(all)));
@@ -254,7 +256,7 @@ fn stores_read_and_append_slices_of_their_own_rows() {
         typed.flush().unwrap();
         assert_eq!(typed.slice(0..2), Some(&[pair(0), pair(1)][..]));
         let mut pairs = [pair(9); 3];
-        assert_eq!(typed.read_into(1, &mut pairs).unwrap(), 1);
+        assert_eq!(typed.copy_into(1, &mut pairs).unwrap(), 1);
         assert_eq!(pairs[0], pair(1));
         typed.close().unwrap();
 
@@ -264,25 +266,25 @@ fn stores_read_and_append_slices_of_their_own_rows() {
             .open(path)
             .unwrap();
         assert_eq!(windowed.append_slice(&[pair(2)]).unwrap(), 2..3);
-        assert_eq!(windowed.read_into(1, &mut pairs).unwrap(), 2);
+        assert_eq!(windowed.copy_into(1, &mut pairs).unwrap(), 2);
         assert_eq!(pairs[..2], [pair(1), pair(2)]);
         assert_eq!(windowed.window(1).unwrap().unwrap().get(1), Some(&pair(1)));
         windowed.close().unwrap();
 
         let mut room = [0; 23];
         let store = DynStore::open_read_only(path).unwrap();
-        assert_eq!(store.read_into(1, &mut room).unwrap(), 2);
+        assert_eq!(store.copy_into(1, &mut room).unwrap(), 2);
         assert_eq!(room[..16], [bytes(1), bytes(2)].concat());
-        let error = store.read_into(1, &mut room[..7]).unwrap_err();
+        let error = store.copy_into(1, &mut room[..7]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         let store = DynWindowedStore::options()
             .max_mapped_bytes(WINDOWS.0)
             .window_bytes(WINDOWS.1)
             .open_read_only(path)
             .unwrap();
-        assert_eq!(store.read_into(2, &mut room).unwrap(), 1);
+        assert_eq!(store.copy_into(2, &mut room).unwrap(), 1);
         assert_eq!(room[..8], bytes(2));
-        let error = store.read_into(2, &mut room[..7]).unwrap_err();
+        let error = store.copy_into(2, &mut room[..7]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     });
 }

@@ -120,7 +120,7 @@ impl<'a> Rig<'a> {
             .collect();
         let mut edit = self.store.edit().unwrap();
         for (at, record) in &places {
-            assert!(edit.get(*at as u64).unwrap() == self.model[*at]);
+            assert!(edit.try_get(*at as u64).unwrap() == self.model[*at]);
             edit.set(*at as u64, record).unwrap();
             self.model[*at].clone_from(record);
         }

@@ -107,7 +107,7 @@ fn appended_records_are_readable_at_once_and_after_reopening() {
         assert!(store.iter().copied().eq((0..60_100).map(sample)));
         assert_eq!(store.slice(5..8).unwrap(), [sample(5), sample(6), sample(7)]);
         assert!(store.slice(60_099..60_101).is_none());
-        assert_eq!(store.read(3), Some(sample(3)));
+        assert_eq!(store.copy(3).unwrap(), Some(sample(3)));
     }
 }
 
@@ -154,7 +154,7 @@ fn handles_that_exclude_each_other_are_refused() {
     let mut edit = writer.edit().unwrap();
     let error = Store::<Sample>::open_read_only(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
-    edit.get_mut(0).unwrap().value = 5.0;
+    edit.get_mut(0).unwrap().unwrap().value = 5.0;
     edit.finish().unwrap();
     assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().get(0).unwrap().value, 5.0);
 }
@@ -183,13 +183,14 @@ fn edits_change_records_in_place_and_are_durable_when_finished() {
         let mut edit = store.edit().unwrap();
         assert_eq!(edit.count(), 50_000);
         for id in (0..50_000).step_by(3) {
-            edit.get_mut(id).unwrap().kind = 1000;
+            edit.get_mut(id).unwrap().unwrap().kind = 1000;
         }
-        assert_eq!(edit.get(3).unwrap().kind, 1000);
-        assert_eq!(edit.get(4).unwrap().kind, 4);
+        assert_eq!(edit.try_get(3).unwrap().kind, 1000);
+        assert_eq!(edit.try_get(4).unwrap().kind, 4);
         edit.set(7, &sample(70)).unwrap();
         edit.flush_range(0..10).unwrap();
-        let error = edit.get_mut(50_000).unwrap_err();
+        assert!(edit.get_mut(50_000).unwrap().is_none());
+        let error = edit.set(50_000, &sample(0)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutOfRange);
         assert_eq!(error.record_number(), Some(50_000));
         let error = edit.flush_range(0..50_001).unwrap_err();
@@ -222,7 +223,7 @@ fn private_stores_change_only_their_own_view() {
     let before = std::fs::read(&path).unwrap();
     let mut private = Store::<Sample>::open_private(&path).unwrap();
     let mut edit = private.edit().unwrap();
-    edit.get_mut(10).unwrap().id = 77;
+    edit.get_mut(10).unwrap().unwrap().id = 77;
     edit.finish().unwrap();
     assert_eq!(private.get(10).unwrap().id, 77);
     assert_eq!(store.get(10).unwrap().id, 10);
@@ -477,11 +478,11 @@ fn windowed_stores_stay_within_their_budget() {
         }
         let mut edit = store.edit().unwrap();
         for id in (0..230_000).step_by(1000) {
-            edit.get_mut(id).unwrap().kind = 9;
+            edit.get_mut(id).unwrap().unwrap().kind = 9;
         }
         edit.finish().unwrap();
-        assert_eq!(store.read(229_000).unwrap().unwrap().kind, 9);
-        assert_eq!(store.read(5).unwrap().unwrap(), sample(5));
+        assert_eq!(store.copy(229_000).unwrap().unwrap().kind, 9);
+        assert_eq!(store.copy(5).unwrap().unwrap(), sample(5));
         assert!(store.range(1..999).map(Result::unwrap).eq((1..999).map(sample)));
         store.close().unwrap();
         let store = Store::<Sample>::open_read_only(&path).unwrap();

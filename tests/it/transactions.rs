@@ -171,7 +171,7 @@ fn commits_of_a_killed_process_are_recovered() {
     let mut private = Store::<Numbers>::open_private(&place.path).unwrap();
     check(&|n| private.get(n).copied());
     let mut edit = private.edit().unwrap();
-    edit.get_mut(0).unwrap().0[0] = 1;
+    edit.get_mut(0).unwrap().unwrap().0[0] = 1;
     edit.finish().unwrap();
     drop(private);
     let windowed = WindowedStore::<Numbers>::options()

@@ -151,9 +151,7 @@ impl<'a> Exporter<'a> {
         records: impl Iterator<Item = Result<(u64, &'r [u8])>>,
         path: impl AsRef<Path>,
     ) -> Result<ExportReport> {
-        let (least, most) = records.size_hint();
-        let hint = (least as u64, most.map(|most| most as u64));
-        let mut export = Export::begin(self, path.as_ref(), hint)?;
+        let mut export = Export::begin(self, path.as_ref(), records.size_hint())?;
         for record in records {
             let (id, record) = record?;
             export.push(id, record)?;
@@ -195,7 +193,7 @@ struct Export<'a, 'p> {
 
 impl<'a, 'p> Export<'a, 'p> {
     /// Begins the file; `hint` is the least and the greatest number of records.
-    fn begin(options: Exporter<'a>, path: &'p Path, hint: (u64, Option<u64>)) -> Result<Self> {
+    fn begin(options: Exporter<'a>, path: &'p Path, hint: (usize, Option<usize>)) -> Result<Self> {
         if !options.replace && path.exists() {
             return Err(Error::new(ErrorKind::AlreadyExists, "export to")
                 .path(path)
@@ -204,7 +202,7 @@ impl<'a, 'p> Export<'a, 'p> {
         let out =
             Counted { out: UnpublishedFile::create(path, options.replace)?, written_bytes: 0 };
         let is_exact = hint.1 == Some(hint.0);
-        let most = hint.1.unwrap_or(u64::MAX);
+        let most = hint.1.map_or(u64::MAX, |most| most as u64);
         let total_bytes = is_exact.then(|| most * u64::from(options.schema.record_size()));
         let sink = Sink::new(out, options.schema, options.format, options.delimiter, most)
             .map_err(|error| error.path(path))?;
