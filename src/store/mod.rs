@@ -9,6 +9,7 @@ mod exclusive_file;
 mod handle;
 mod info;
 mod opening;
+mod reading;
 mod records;
 mod settings;
 mod windowed;
