@@ -63,7 +63,7 @@ fn private_store(path: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn total(store: &Store<Account>) -> u64 {
-    store.iter().map(|account| u64::from(account.cents.get())).sum()
+    store.iter().map(|(_, account)| u64::from(account.cents.get())).sum()
 }
 
 fn private_view(path: &Path) -> Result<(), Box<dyn Error>> {

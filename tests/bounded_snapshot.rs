@@ -172,8 +172,9 @@ impl Bounded {
                     (id..).zip(&rows[..read]).for_each(|(id, row)| self.check(id, row));
                 }
                 1 => {
-                    for (id, row) in (id..).zip(self.store.range(id..id + 50)) {
-                        self.check(id, &row.unwrap());
+                    for found in self.store.range(id..id + 50) {
+                        let (id, row) = found.unwrap();
+                        self.check(id, &row);
                     }
                 }
                 2 => {

@@ -116,7 +116,8 @@ impl<R: Row + ?Sized> CopySource for ExclusiveFile<R> {
         let copied = self.array.copy_records(first, stride, into);
         let copied = copied.map_err(|error| self.superblock.name(error))?;
         if self.mode.log().is_some_and(|log| !log.overlay.is_empty()) {
-            for (id, slot) in (first..).zip(into.chunks_exact_mut(stride).take(copied)) {
+            // In this order, no number is counted up that has no record.
+            for (slot, id) in into.chunks_exact_mut(stride).take(copied).zip(first..) {
                 if let Some(image) = self.image_slot(id) {
                     slot.copy_from_slice(image);
                 }

@@ -32,7 +32,7 @@ use crate::txn::slots::{misfit, not_there, past_the_last};
 /// let mut edit = store.edit().unwrap();
 /// for id in 0..1000 { edit.get_mut(id).unwrap().unwrap().cents += 5; }
 /// edit.finish().unwrap();
-/// assert!(store.iter().all(|account| account.cents == 105));
+/// assert!(store.iter().all(|(_, account)| account.cents == 105));
 /// # }
 /// ```
 #[must_use = "an edit keeps every other handle out while it lives"]

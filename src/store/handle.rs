@@ -44,7 +44,7 @@ use crate::txn::{Common, CreateOptions, OpenOptions, Row};
 ///
 /// let store = Store::<Reading>::open_read_only(&path).unwrap();
 /// assert_eq!(store.count(), 101);
-/// assert_eq!(store.iter().filter(|reading| reading.celsius > 20.0).count(), 1);
+/// assert_eq!(store.iter().filter(|(_, reading)| reading.celsius > 20.0).count(), 1);
 /// # }
 /// ```
 pub struct Store<R: Row + ?Sized> {

@@ -18,7 +18,8 @@ pub use copies::Copies;
 pub use edit::{DynEdit, Edit};
 pub use handle::{DynStore, Store};
 pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
-pub use records::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
+pub(crate) use records::Lends;
+pub use records::{Records, TryRecords};
 pub use windowed::{DynWindowedStore, WindowedStore};
 
 pub(crate) use copies::{CHUNK_BYTES, CopySource};

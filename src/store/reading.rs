@@ -1,10 +1,10 @@
 //! The calls of a store that read its records.
 
-use std::ops::{Range, RangeBounds};
+use std::ops::RangeBounds;
 
 use super::copies::{CHUNK_BYTES, Copies, CopySource};
 use super::handle::Store;
-use super::records::{Records, RecordsWithIds};
+use super::records::{Records, TryRecords};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -66,39 +66,96 @@ impl<R: Row + ?Sized> Store<R> {
     /// deleted records. Once [`install_fault_guard`](crate::install_fault_guard) was called, this
     /// is the safe way to read a file that another program may truncate, or one on a disk that may
     /// fail.
-    pub fn copies(&self, ids: impl RangeBounds<u64>) -> Copies<'_, R> {
-        Copies::new(&self.file, ids_within(ids, self.count()), CHUNK_BYTES)
-    }
-
-    /// All records except deleted ones, in place and in order.
-    pub fn iter(&self) -> Records<'_, R> {
-        self.range(0..self.count())
-    }
-
-    /// The existing records of a range, in place and in order. Skips deleted records, and those
-    /// with a damaged status byte, which [`Store::range_with_ids`] reports.
     ///
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
     /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
     /// let mut store = DynStore::temporary(&schema)?;
     /// store.append_packed(&[1, 2, 3])?;
-    /// assert_eq!(store.range(1..100).collect::<Vec<_>>(), [&[2], &[3]]);
+    /// let mut copies = store.copies(1..);
+    /// assert_eq!(copies.next_record()?, Some((1, &[2][..]))); // lent by `copies`
+    /// assert_eq!(copies.next().transpose()?, Some((2, vec![3]))); // owned
     /// # Ok::<(), flatrec::Error>(())
     /// ```
-    pub fn range(&self, ids: Range<u64>) -> Records<'_, R> {
-        Records::new(&self.file, ids)
+    pub fn copies(&self, ids: impl RangeBounds<u64>) -> Copies<'_, R> {
+        Copies::new(&self.file, ids_within(ids, self.count()), CHUNK_BYTES)
     }
 
-    /// All records except deleted ones, with their numbers, in place and in order.
-    pub fn iter_with_ids(&self) -> RecordsWithIds<'_, R> {
-        self.range_with_ids(0..self.count())
+    /// All records in place and in order, each with its number. Skips deleted records, and those
+    /// with a damaged status byte, which [`Store::try_iter`] reports. `for (id, record) in &store`
+    /// does the same.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 2, 3])?;
+    /// assert_eq!(store.iter().map(|(_, record)| record[0]).max(), Some(3));
+    /// for (id, record) in &store {
+    ///     assert_eq!(u64::from(record[0]), id + 1);
+    /// }
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn iter(&self) -> Records<'_, R> {
+        self.range(..)
     }
 
-    /// The existing records of a range with their numbers, in place and in order. Skips deleted
-    /// records. Gives an [`ErrorKind::Corrupt`] for a record with a damaged status byte, and
-    /// continues after it.
-    pub fn range_with_ids(&self, ids: Range<u64>) -> RecordsWithIds<'_, R> {
-        RecordsWithIds::new(&self.file, ids)
+    /// The existing records of a range, in place and in order, each with its number. Skips records
+    /// as [`Store::iter`] does.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 2, 3])?;
+    /// assert_eq!(store.range(1..).collect::<Vec<_>>(), [(1, &[2][..]), (2, &[3])]);
+    /// assert_eq!(store.range(..=1).next_back(), Some((1, &[2][..])));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn range(&self, ids: impl RangeBounds<u64>) -> Records<'_, R> {
+        Records::new(&self.file, ids_within(ids, self.count()))
+    }
+
+    /// As [`Store::iter`], but gives an [`ErrorKind::Corrupt`] for a record with a damaged status
+    /// byte, and continues after it.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let mut store = DynStore::create_options().deletes(true).temporary(&schema)?;
+    /// store.append(&7u64.to_le_bytes())?;
+    /// for found in store.try_iter() {
+    ///     let (id, record) = found?;
+    ///     assert_eq!((id, record[0]), (0, 7));
+    /// }
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn try_iter(&self) -> TryRecords<'_, R> {
+        self.try_range(..)
+    }
+
+    /// As [`Store::range`], with errors as [`Store::try_iter`] gives them.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 2, 3])?;
+    /// let found: Result<Vec<_>, _> = store.try_range(1..).rev().collect();
+    /// assert_eq!(found?, [(2, &[3][..]), (1, &[2])]);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn try_range(&self, ids: impl RangeBounds<u64>) -> TryRecords<'_, R> {
+        TryRecords::new(&self.file, ids_within(ids, self.count()))
+    }
+}
+
+/// The records of [`Store::iter`].
+impl<'a, R: Row + ?Sized> IntoIterator for &'a Store<R> {
+    type Item = (u64, &'a R);
+    type IntoIter = Records<'a, R>;
+
+    fn into_iter(self) -> Records<'a, R> {
+        self.iter()
     }
 }

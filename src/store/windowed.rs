@@ -336,28 +336,29 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         self.file.copy_one::<R>(id)
     }
 
-    /// Copies of all records except deleted ones, in order: as [`WindowedStore::range`].
-    pub fn iter(&self) -> impl Iterator<Item = Result<R::Owned>> + '_ {
-        self.range(0..self.count())
+    /// Copies of all records in order, each with its number: as [`WindowedStore::range`].
+    pub fn iter(&self) -> Copies<'_, R> {
+        self.copies(..)
     }
 
-    /// Copies of the existing records of a range, in order. Skips deleted records. Copies as
-    /// [`WindowedStore::copies`] does, and pins no window between two records.
-    pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R::Owned>> + '_ {
-        self.range_with_ids(ids).map(|found| found.map(|(_, record)| record))
-    }
-
-    /// Copies of all records except deleted ones, with their numbers, in order: as
-    /// [`WindowedStore::range_with_ids`].
-    pub fn iter_with_ids(&self) -> impl Iterator<Item = Result<(u64, R::Owned)>> + '_ {
-        self.range_with_ids(0..self.count())
-    }
-
-    /// Copies of the records of a range with their numbers: as [`WindowedStore::range`].
-    pub fn range_with_ids(
-        &self,
-        ids: Range<u64>,
-    ) -> impl Iterator<Item = Result<(u64, R::Owned)>> + '_ {
+    /// Copies of the existing records of a range in order, each with its number. These are the
+    /// copies of [`WindowedStore::copies`], under the name that code for all handles uses: they pin
+    /// no window between two records.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynWindowedStore::create(&path, &schema)?;
+    /// store.append_packed(&[5, 6, 7])?;
+    /// for found in store.range(1..).rev() {
+    ///     let (id, record) = found?;
+    ///     assert_eq!(u64::from(record[0]), id + 5);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn range(&self, ids: impl RangeBounds<u64>) -> Copies<'_, R> {
         self.copies(ids)
     }
 
@@ -468,6 +469,16 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     /// As [`Store::close`].
     pub fn close(self) -> Result<()> {
         self.file.close()
+    }
+}
+
+/// The copies of [`WindowedStore::iter`].
+impl<'a, R: Row + ?Sized> IntoIterator for &'a WindowedStore<R> {
+    type Item = Result<(u64, R::Owned)>;
+    type IntoIter = Copies<'a, R>;
+
+    fn into_iter(self) -> Copies<'a, R> {
+        self.iter()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading a record that is live, deleted, damaged or past the last means the same on every handle.
 
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::path::{Path, PathBuf};
 
 use flatrec::{
@@ -10,6 +11,7 @@ use flatrec::{
 use crate::support::dead;
 
 type Twelve = PodRecord<[u8; 12]>;
+type Bounds = (Bound<u64>, Bound<u64>);
 /// What a call shows of a record: its bytes, or an error.
 type Seen<T> = Result<T, ErrorKind>;
 
@@ -109,6 +111,23 @@ macro_rules! copies {
     }};
 }
 
+/// Compares what a walk over a handle with rows `$row` shows, of `(id, &row)` or of results.
+macro_rules! walks {
+    ($row:ty: $walk:expr, $item:expr, $can_fail:expr) => {{
+        let (walk, item) = ($walk, $item);
+        let all = |bounds| walk(bounds).map(item);
+        assert_eq!(all((Unbounded, Unbounded)).collect::<Vec<_>>(), walked(0, $can_fail));
+        let back: Vec<_> = all((Unbounded, Unbounded)).rev().collect();
+        assert_eq!(back, backwards(walked(0, $can_fail)));
+        assert_eq!(all((Excluded(0), Unbounded)).collect::<Vec<_>>(), walked(1, $can_fail));
+        let back: Vec<_> = all((Included(1), Included(u64::MAX))).rev().collect();
+        assert_eq!(back, backwards(walked(1, $can_fail)));
+        assert_eq!(all((Included(4), Unbounded)).count(), 0);
+        assert_eq!(all((Included(3), Excluded(1))).count(), 0);
+        assert_eq!(all((Unbounded, Unbounded)).size_hint(), (0, Some(4)));
+    }};
+}
+
 /// Compares what a handle lends in place.
 macro_rules! in_place {
     ($row:ty: $handle:expr) => {{
@@ -120,6 +139,13 @@ macro_rules! in_place {
             let number = handle.try_get(id).err().map(|error| error.record_number());
             assert!(number.is_none_or(|number| number == Some(id)));
         }
+        let item = |(id, record): (u64, &$row)| Ok((id, record.to_bytes()));
+        walks!($row: |bounds: Bounds| handle.range(bounds), item, false);
+        assert!(handle.iter().map(item).eq(walked(0, false)));
+        assert!(handle.into_iter().map(item).eq(walked(0, false)));
+        let item = |found| seen(found, |(id, record): (u64, &$row)| (id, record.to_bytes()));
+        walks!($row: |bounds: Bounds| handle.try_range(bounds), item, true);
+        assert!(handle.try_iter().map(item).eq(walked(0, true)));
         copies!($row: handle);
     }};
 }
@@ -137,6 +163,10 @@ fn windowed<R: Bytes + ?Sized>(store: &WindowedStore<R>) {
     let get = |id| seen(store.get(id), |found| found.map(|record| record.to_bytes()));
     shows!("get", get, there(true));
     shows!("try_get", |id| seen(store.try_get(id), |record| record.to_bytes()), reasons());
+    let item = |found| seen(found, |(id, record)| (id, R::owned_to_bytes(&record)));
+    walks!(R: |bounds: Bounds| store.range(bounds), item, true);
+    assert!(store.iter().map(item).eq(walked(0, true)));
+    assert!(store.into_iter().map(item).eq(walked(0, true)));
     copies!(R: store);
 }
 
@@ -184,6 +214,7 @@ fn every_handle_tells_live_deleted_damaged_and_missing_records_apart() {
     let mut private = DynStore::open_private(&path).unwrap();
     store(&private);
     edit(private.edit().unwrap());
+    drop(private);
     let windows = || DynWindowedStore::options().max_mapped_bytes(256 << 10);
     windowed(&WindowedStore::<Twelve>::open_read_only(&path).unwrap());
     windowed(&windows().window_bytes(64 << 10).open_read_only(&path).unwrap());

@@ -116,16 +116,16 @@ fn no_call_reads_a_deleted_record() {
     }
     let n = |record: &[u8]| u32::from_le_bytes(record[..4].try_into().unwrap());
     let all = [1, 2, 5, 6, 7, 8, 10];
-    assert!(store.iter().map(n).eq(all));
-    assert!(store.iter().rev().map(n).eq(all.into_iter().rev()));
-    assert!(store.range(3..9).map(n).eq([5, 6, 7, 8]));
-    assert_eq!(store.iter().nth(3).map(n), Some(6));
-    assert_eq!(store.iter().fold(0, |sum, record| sum + n(record)), 39);
+    assert!(store.iter().map(|(_, record)| n(record)).eq(all));
+    assert!(store.iter().rev().map(|(_, record)| n(record)).eq(all.into_iter().rev()));
+    assert!(store.range(3..9).map(|(_, record)| n(record)).eq([5, 6, 7, 8]));
+    assert_eq!(store.iter().nth(3).map(|(id, record)| (id, n(record))), Some((6, 6)));
+    assert_eq!(store.iter().fold(0, |sum, (_, record)| sum + n(record)), 39);
     assert_eq!(store.range(3..5).next(), None);
     assert_eq!(store.iter().size_hint(), (0, Some(11)));
-    let ids: Vec<u64> = store.range_with_ids(2..100).map(|found| found.unwrap().0).collect();
+    let ids: Vec<u64> = store.try_range(2..100).map(|found| found.unwrap().0).collect();
     assert_eq!(ids, [2, 5, 6, 7, 8, 10]);
-    assert!(store.iter_with_ids().all(|found| found.is_ok_and(|(id, r)| id == u64::from(n(r)))));
+    assert!(store.try_iter().all(|found| found.is_ok_and(|(id, r)| id == u64::from(n(r)))));
 }
 
 type Twelve = PodRecord<[u8; 12]>;
@@ -153,11 +153,11 @@ fn typed_and_windowed_stores_skip_deleted_records() {
         store.get(7).is_none() && store.copy(7).unwrap().is_none() && store.slice(1..2).is_none()
     );
     assert_eq!(store.get(8), Some(&PodRecord(record(8))));
-    assert!(store.iter().copied().eq(live().map(|id| PodRecord(record(id)))));
+    assert!(store.iter().map(|(_, record)| *record).eq(live().map(|id| PodRecord(record(id)))));
     assert!(store.iter().rev().eq(store.iter().collect::<Vec<_>>().into_iter().rev()));
-    assert_eq!(store.iter().nth(6), Some(&PodRecord(record(8))));
+    assert_eq!(store.iter().nth(6), Some((8, &PodRecord(record(8)))));
     assert_eq!(store.range(7..8).next(), None);
-    let ids = store.iter_with_ids().map(|found| found.unwrap().0);
+    let ids = store.try_iter().map(|found| found.unwrap().0);
     assert!(ids.eq(live().map(u64::from)));
     drop(store);
 
@@ -174,7 +174,7 @@ fn typed_and_windowed_stores_skip_deleted_records() {
     }
     drop(window);
     let remaps = store.view_counters().remaps;
-    let found: Vec<Twelve> = store.range(0..u64::MAX).map(|found| found.unwrap()).collect();
+    let found: Vec<Twelve> = store.iter().map(|found| found.unwrap().1).collect();
     assert!(found.into_iter().eq(live().chain([30_000]).map(|id| PodRecord(record(id)))));
     assert!(store.view_counters().remaps - remaps < 20, "the store mapped a window repeatedly");
 }
@@ -192,7 +192,7 @@ fn a_record_with_an_unknown_status_byte_is_corrupt() {
         let error = store.try_get(1).unwrap_err();
         assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(1)));
         assert!(error.to_string().contains(&format!("its status byte is {status}")), "{error}");
-        let found: Vec<bool> = store.iter_with_ids().map(|found| found.is_ok()).collect();
+        let found: Vec<bool> = store.try_iter().map(|found| found.is_ok()).collect();
         assert_eq!(found, [true, false, true]);
         drop(store);
         let windowed = open_windowed(&path);

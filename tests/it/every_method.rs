@@ -15,9 +15,8 @@ use std::sync::Arc;
 
 use flatrec::map::{Access, FileBacking};
 use flatrec::{
-    Copies, DataType, DynDatabase, DynEdit, DynReadOnlyDatabase, DynRecords, DynRecordsWithIds,
-    DynStore, DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row,
-    Schema, Store, Value, WindowedStore,
+    Copies, DataType, DynDatabase, DynEdit, DynReadOnlyDatabase, DynStore, DynWindowedStore, Edit,
+    ErrorKind, Field, Record, Records, Row, Schema, Store, TryRecords, Value, WindowedStore,
 };
 
 /// The budget and the window size: eight windows of 64 KiB.
@@ -158,20 +157,20 @@ where
     assert_eq!((store.get(2), store.get(6)), (Some(rows[2]), None));
     assert_eq!(store.try_get(2).unwrap(), rows[2]);
     assert_eq!(store.try_get(6).unwrap_err().kind(), ErrorKind::OutOfRange);
-    assert!(store.iter().eq(rows.iter().copied()));
-    assert!(store.iter().rev().eq(rows.iter().rev().copied()));
+    assert!(store.iter().eq((0..).zip(rows.iter().copied())));
+    assert!(store.iter().rev().eq((0..6).rev().zip(rows.iter().rev().copied())));
     for first in 0..6 {
-        let range: Records<'_, R> = store.range(first as u64..u64::MAX);
+        let range: Records<'_, R> = store.range(first as u64..);
         assert_eq!(range.size_hint(), (6 - first, Some(6 - first)));
-        assert!(range.clone().eq(rows[first..].iter().copied()), "{range:?}");
+        assert!(range.clone().eq((first as u64..).zip(rows[first..].iter().copied())), "{range:?}");
         let mut skipping = store.iter();
-        assert_eq!(skipping.nth(first), Some(rows[first]));
+        assert_eq!(skipping.nth(first), Some((first as u64, rows[first])));
         assert_eq!(skipping.count(), 5 - first);
     }
-    let with_ids: RecordsWithIds<'_, R> = store.iter_with_ids();
-    assert_eq!(with_ids.size_hint(), (6, Some(6)));
-    assert!(with_ids.clone().map(Result::unwrap).eq((0..).zip(rows)), "{with_ids:?}");
-    let backwards = store.range_with_ids(1..3).rev().map(|found| found.unwrap().0);
+    let tried: TryRecords<'_, R> = store.try_iter();
+    assert_eq!(tried.size_hint(), (6, Some(6)));
+    assert!(tried.clone().map(Result::unwrap).eq((0..).zip(rows)), "{tried:?}");
+    let backwards = store.try_range(1..3).rev().map(|found| found.unwrap().0);
     assert_eq!(backwards.collect::<Vec<_>>(), [2, 1]);
 }
 
@@ -184,10 +183,10 @@ where
     assert_eq!(store.get(2).unwrap().as_deref(), Some(all[2].borrow()));
     assert!(store.get(6).unwrap().is_none());
     assert_eq!(store.copy(5).unwrap().as_ref(), Some(&all[5]));
-    assert!(store.iter().map(Result::unwrap).eq((0..6).map(R::make)));
-    assert!(store.range(4..99).map(Result::unwrap).eq((4..6).map(R::make)));
-    assert!(store.iter_with_ids().map(Result::unwrap).eq((0..).zip(all)));
-    assert_eq!(store.range_with_ids(3..4).next().unwrap().unwrap(), (3, R::make(3)));
+    assert!(store.iter().map(|found| found.unwrap().1).eq((0..6).map(R::make)));
+    assert!(store.range(4..).map(|found| found.unwrap().1).eq((4..6).map(R::make)));
+    assert!(store.into_iter().map(Result::unwrap).eq((0..).zip(all)));
+    assert_eq!(store.range(3..4).next_back().unwrap().unwrap(), (3, R::make(3)));
     assert!(store.view_counters().mapped_bytes <= WINDOWS.0);
     store.release_views();
 }
@@ -296,10 +295,8 @@ fn the_names_of_stores_of_bytes_are_aliases() {
     store.append(&bytes(3)).unwrap();
     let edit: DynEdit<'_> = store.edit().unwrap();
     edit.finish().unwrap();
-    let records: DynRecords<'_> = store.iter();
-    assert_eq!(records.collect::<Vec<_>>(), [bytes(3)]);
-    let with_ids: DynRecordsWithIds<'_> = store.iter_with_ids();
-    assert_eq!(with_ids.map(Result::unwrap).collect::<Vec<_>>(), [(0, &bytes(3)[..])]);
+    let records: Records<'_, [u8]> = store.iter();
+    assert_eq!(records.collect::<Vec<_>>(), [(0, &bytes(3)[..])]);
 }
 
 /// A store of bytes once opened a file of any schema, although the caller had given one. Typed

@@ -128,7 +128,7 @@ fn every_record_is_read_by_a_schema_found_in_the_file() {
         }
         assert_eq!(store.get(case.count), None);
         let expected = case.live().map(|(id, version)| (id, row_bytes(id, version)));
-        let found = store.iter_with_ids().map(|found| found.unwrap());
+        let found = store.try_iter().map(|found| found.unwrap());
         assert!(found.map(|(id, record)| (id, record.to_vec())).eq(expected), "{}", case.name);
     }
 }

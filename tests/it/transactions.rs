@@ -182,10 +182,9 @@ fn commits_of_a_killed_process_are_recovered() {
     check(&|n| windowed.get(n).unwrap().map(|record| *record));
     assert!(
         windowed
-            .range(0..300)
+            .range(..300)
             .map(Result::unwrap)
-            .zip(0..)
-            .all(|(record, n)| { record == number(if n < 100 { n + 1000 } else { n }) })
+            .all(|(n, record)| { record == number(if n < 100 { n + 1000 } else { n }) })
     );
     drop(windowed);
     assert!(!log_files(&place.path).is_empty());

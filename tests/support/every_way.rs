@@ -132,8 +132,8 @@ fn contents_of(store: &DynStore) -> Contents {
         }
     }
     assert_eq!(store.get(count), None);
-    assert!(store.iter().eq(live.iter().map(|(_, record)| &record[..])));
-    let sound = store.iter_with_ids().filter_map(Result::ok);
+    assert!(store.iter().eq(live.iter().map(|(id, record)| (*id, &record[..]))));
+    let sound = store.try_iter().filter_map(Result::ok);
     assert!(sound.eq(live.iter().map(|(id, record)| (*id, &record[..]))));
     assert_eq!(store.copy(count / 2).ok().flatten(), store.get(count / 2).map(<[u8]>::to_vec));
     Contents { count, live, bad }
@@ -148,8 +148,8 @@ fn windowed_contents_of(store: &WindowedStore<Row>) -> Contents {
             Err(_) => bad += 1,
         }
     }
-    let ranged = store.range(0..store.count()).filter_map(Result::ok).map(|row| bytes_of(&row));
-    assert!(ranged.eq(live.iter().map(|(_, record)| record.clone())));
+    let ranged = store.iter().filter_map(Result::ok).map(|(id, row)| (id, bytes_of(&row)));
+    assert!(ranged.eq(live.iter().cloned()));
     Contents { count: store.count(), live, bad }
 }
 
