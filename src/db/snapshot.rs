@@ -7,6 +7,7 @@ mod copies;
 mod parallel;
 mod records;
 mod refresh;
+mod search;
 
 use std::ops::{Range, RangeBounds};
 use std::sync::Arc;

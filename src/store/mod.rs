@@ -11,6 +11,7 @@ mod info;
 mod opening;
 mod reading;
 mod records;
+mod search;
 mod settings;
 mod windowed;
 
@@ -20,6 +21,7 @@ pub use handle::{DynStore, Store};
 pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub(crate) use records::Lends;
 pub use records::{Records, TryRecords};
+pub(crate) use search::{binary_search_by, partition_point};
 pub use windowed::{DynWindowedStore, WindowedStore};
 
 pub(crate) use copies::{CHUNK_BYTES, CopySource};

@@ -246,3 +246,24 @@ fn records_in_the_log_are_read_in_the_same_way() {
     windowed(&WindowedStore::<Twelve>::open_read_only(&path).unwrap());
     snapshot(&held);
 }
+
+/// Finds a search that a deleted or damaged record leads astray, or that other handles answer
+/// otherwise.
+#[test]
+fn searches_skip_records_that_are_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = made(directory.path());
+    let store = Store::<Twelve>::open_read_only(&path).unwrap();
+    let database = Database::<Twelve>::open_read_only(&path).unwrap();
+    let snapshot = database.begin_read().unwrap();
+    let number = |row: &Twelve| u64::from_le_bytes(row.0[..8].try_into().unwrap());
+    for (sought, found) in [(0, Ok(0)), (1, Err(3)), (2, Err(3)), (3, Ok(3)), (4, Err(4))] {
+        let point = found.unwrap_or_else(|place| place);
+        assert_eq!(store.partition_point(|row| number(row) < sought), point);
+        assert_eq!(snapshot.partition_point(|row| number(row) < sought), point);
+        assert_eq!(store.binary_search_by(|row| number(row).cmp(&sought)), found);
+        assert_eq!(snapshot.binary_search_by(|row| number(row).cmp(&sought)), found);
+        assert_eq!(store.binary_search_by_key(&sought, number), found);
+        assert_eq!(snapshot.binary_search_by_key(&sought, number), found);
+    }
+}
