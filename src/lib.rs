@@ -132,8 +132,8 @@ pub use maintenance::{
 pub use os::Survives;
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
 pub use store::{
-    Copies, DynEdit, DynRecords, DynRecordsWithIds, DynStore, DynWindowedStore, Edit, LogInfo,
-    Records, RecordsWithIds, SlotInfo, Store, StoreInfo, WindowedStore, WriterInfo,
+    Copies, DynEdit, DynStore, DynWindowedStore, Edit, LogInfo, Records, SlotInfo, Store,
+    StoreInfo, TryRecords, WindowedStore, WriterInfo,
 };
 pub use sums::{Checksums, DamagedBlock};
 pub use txn::{

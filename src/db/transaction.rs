@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::MutexGuard;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer};
+use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer, slots};
 
 /// Changes to a store that happen together, or not at all.
 /// [`Database::begin_write`](crate::Database::begin_write) makes one at a time.
@@ -63,16 +63,42 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
         self.changes.live_count()
     }
 
-    /// Record `id` with the changes of this transaction; `None` past the last record and for a
-    /// deleted one.
+    /// Record `id` with the changes of this transaction; `None` past the last record, for a deleted
+    /// one, and for one with a damaged status byte. [`WriteTransaction::try_get`] says which.
     pub fn get(&self, id: u64) -> Option<&R> {
         R::of_bytes(self.changes.get(&self.writer, id)?)
+    }
+
+    /// Record `id` with the changes of this transaction, or why it is not there.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, ErrorKind, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let options = DynDatabase::create_options().deletes(true);
+    /// let database = options.create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append(&[7; 8])?;
+    /// assert_eq!(transaction.try_get(0)?, [7; 8]);
+    /// transaction.delete(0)?;
+    /// assert_eq!(transaction.try_get(0).unwrap_err().kind(), ErrorKind::Deleted);
+    /// assert_eq!(transaction.try_get(1).unwrap_err().kind(), ErrorKind::OutOfRange);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged.
+    pub fn try_get(&self, id: u64) -> Result<&R> {
+        let bytes = self.named(self.changes.try_get(&self.writer, id))?;
+        R::of_bytes(bytes).ok_or_else(|| self.engine.name(slots::misfit(id)))
     }
 
     /// Record `id`, to change; `None` past the last record and for a deleted one.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the transaction changes more than 2³² - 1 records.
+    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged; [`ErrorKind::OutOfRange`] if
+    /// the transaction changes more than 2³² - 1 records.
     pub fn get_mut(&mut self, id: u64) -> Result<Option<&mut R>> {
         let engine = self.engine;
         let bytes = self.changes.get_mut(&self.writer, id);
@@ -83,7 +109,8 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record is
-    /// deleted; [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record.
+    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged;
+    /// [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record.
     pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
         let set = record
             .bytes(self.engine.layout().record_size)
@@ -134,7 +161,8 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] in a store that was created without
-    /// [`CreateOptions::deletes`](crate::CreateOptions::deletes).
+    /// [`CreateOptions::deletes`](crate::CreateOptions::deletes); [`ErrorKind::Corrupt`] if the
+    /// record's status byte is damaged.
     pub fn delete(&mut self, id: u64) -> Result<bool> {
         let deleted = self.changes.delete(&self.writer, id);
         self.named(deleted)

@@ -1,11 +1,11 @@
 //! The uncommitted changes of a transaction, private to it. They are in memory, except for long
 //! appends, which go to their places in the file at once, above every count.
 
-use super::super::slots::deleted;
+use super::super::slots::{damaged, deleted};
 use super::super::versions::{State, view_of};
 use super::{Writer, publish, records_in, unknown};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Counts, RecordLayout, next_free, put_live};
+use crate::format::{Counts, Found, RecordLayout, next_free, put_live};
 use crate::overlay::{Images, Tail};
 use crate::step::{self, Step};
 use crate::wal::LongAppendSums;
@@ -78,7 +78,26 @@ impl Changes {
         self.layout.live(self.stride(writer, id)?)
     }
 
+    /// Record `id`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if it was deleted;
+    /// [`ErrorKind::Corrupt`] if its status byte is damaged.
+    pub(crate) fn try_get<'a>(&'a self, writer: &'a Writer, id: u64) -> Result<&'a [u8]> {
+        let Some(stride) = self.stride(writer, id) else {
+            return Err(missing("read", id, self.counts.records));
+        };
+        match self.layout.found(stride) {
+            Ok(Found::Live) => Ok(&stride[..self.layout.record_size]),
+            Ok(_) => Err(deleted("read", id)),
+            Err(status) => Err(damaged(id, status)),
+        }
+    }
+
     /// Record `id`, to change it, unless it was deleted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if its status byte is damaged; an error of reading the record.
     pub(crate) fn get_mut(&mut self, writer: &Writer, id: u64) -> Result<Option<&mut [u8]>> {
         let layout = self.layout;
         let stride = if id >= self.tail_start {
@@ -86,10 +105,11 @@ impl Changes {
         } else if let Some(number) = self.images.number_of(id) {
             Some(self.images.image_mut(number))
         } else {
-            let image = image_of(&layout, &mut self.images, writer, id)?;
+            let image = image_of(&mut self.images, writer, id)?;
             if layout.live(image).is_none() {
+                let found = layout.found(image);
                 self.images.forget_last();
-                return Ok(None);
+                return found.map(|_| None).map_err(|status| damaged(id, status));
             }
             // Borrowed again, because `image` would be borrowed across the `forget_last` above.
             self.images.last_mut()
@@ -103,19 +123,20 @@ impl Changes {
     /// [`ErrorKind::OutOfRange`] if the store has no record `id`; an error of reading the record.
     fn stride_mut(&mut self, writer: &Writer, id: u64) -> Result<&mut [u8]> {
         if let Some(at) = id.checked_sub(self.tail_start) {
-            return self.tail.get_mut(at).ok_or_else(|| missing(id, self.counts.records));
+            return self.tail.get_mut(at).ok_or_else(|| missing("change", id, self.counts.records));
         }
         if let Some(number) = self.images.number_of(id) {
             return Ok(self.images.image_mut(number));
         }
-        image_of(&self.layout, &mut self.images, writer, id)
+        image_of(&mut self.images, writer, id)
     }
 
     /// Replaces record `id`.
     ///
     /// # Errors
-    /// [`ErrorKind::Deleted`] if the record was deleted; [`ErrorKind::OutOfRange`] if the store
-    /// has no record `id`; an error of reading the record.
+    /// [`ErrorKind::Deleted`] if the record was deleted; [`ErrorKind::OutOfRange`] if the store has
+    /// no record `id`; [`ErrorKind::Corrupt`] if its status byte is damaged; an error of reading
+    /// the record.
     pub(crate) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
         let count = self.counts.records;
         // A record that is replaced whole need not be read first, unless it may be a deleted one.
@@ -129,7 +150,7 @@ impl Changes {
                 Ok(())
             }
             None if id < count => Err(deleted("set", id)),
-            None => Err(missing(id, count)),
+            None => Err(missing("change", id, count)),
         }
     }
 
@@ -334,30 +355,26 @@ impl Writer {
 /// Makes an image of record `id` as the newest state has it. The record must be below the tail and
 /// have no image yet. Copies it through the fault guard, if one is installed, so that a fault is an
 /// error.
-fn image_of<'a>(
-    layout: &RecordLayout,
-    images: &'a mut Images,
-    writer: &Writer,
-    id: u64,
-) -> Result<&'a mut [u8]> {
+fn image_of<'a>(images: &'a mut Images, writer: &Writer, id: u64) -> Result<&'a mut [u8]> {
     let image = images.add(id)?;
+    // No overflow: the record is below the tail.
     let copied = match writer.newest.overlay.find(id) {
         Some(before) => {
             image.copy_from_slice(before);
             Ok(())
         }
-        None => writer.in_file.copy(id, layout.stride, image),
+        None => writer.in_file.copy_strides(id..id + 1, image),
     };
     if let Err(error) = copied {
         images.forget_last();
         return Err(error.record(id));
     }
-    images.last_mut().ok_or_else(|| missing(id, writer.newest.counts.records))
+    images.last_mut().ok_or_else(|| missing("change", id, writer.newest.counts.records))
 }
 
 #[cold]
-fn missing(id: u64, count: u64) -> Error {
-    Error::new(ErrorKind::OutOfRange, "change")
+fn missing(operation: &'static str, id: u64, count: u64) -> Error {
+    Error::new(ErrorKind::OutOfRange, operation)
         .record(id)
         .detail(format!("the store holds {count} records"))
 }
