@@ -71,6 +71,8 @@ pub enum ErrorKind {
     NoSpace,
     /// Another handle holds the lock that the call needs.
     Locked,
+    /// Another transaction of the same database has not ended, and the call does not wait for it.
+    TransactionInProgress,
     /// The handle was opened read-only.
     ReadOnly,
     /// The file is not a flatrec store.
@@ -119,6 +121,7 @@ impl fmt::Display for ErrorKind {
             Self::PermissionDenied => "permission denied",
             Self::NoSpace => "no space left",
             Self::Locked => "locked by another handle",
+            Self::TransactionInProgress => "a transaction is in progress",
             Self::ReadOnly => "opened read-only",
             Self::NotAStore => "not a flatrec store",
             Self::UnsupportedFormat => "unsupported format",

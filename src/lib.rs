@@ -106,8 +106,9 @@ pub use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 pub use crate::io::install_fault_guard;
 pub use crate::shm::Wait;
 pub use db::{
-    Chunk, Chunks, Database, DynDatabase, DynReadOnlyDatabase, ReadOnlyDatabase, ReadableDatabase,
-    Snapshot, SnapshotRecords, WriteTransaction,
+    BorrowedWriter, Chunk, Chunks, Database, DynDatabase, DynReadOnlyDatabase,
+    OwnedWriteTransaction, OwnedWriter, ReadOnlyDatabase, ReadableDatabase, Snapshot,
+    SnapshotRecords, TransactionRecords, WriteTransaction, WriterOwnership,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]

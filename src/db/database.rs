@@ -1,11 +1,15 @@
 //! Databases: stores that threads share and transactions change.
 
+mod begin_write;
+
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::closing::CloseAtEnd;
 use super::snapshot::Snapshot;
+#[cfg(doc)]
 use super::transaction::WriteTransaction;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -64,7 +68,8 @@ use crate::txn::{
 /// ```
 pub struct Database<R: Row + ?Sized> {
     engine: Arc<Engine>,
-    closed: bool,
+    /// Shared with the owned transactions.
+    closing: Arc<CloseAtEnd>,
     marker: PhantomData<fn() -> Box<R>>,
 }
 
@@ -154,16 +159,6 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.newest_commit().into()
     }
 
-    /// Begins a transaction. Waits until the current one has ended, so a thread that already has a
-    /// transaction deadlocks.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Poisoned`] after a failed write or sync; [`ErrorKind::Io`] if the operating
-    /// system reports an error.
-    pub fn begin_write(&self) -> Result<WriteTransaction<'_, R>> {
-        WriteTransaction::new(&self.engine)
-    }
-
     /// Copies committed changes from the log to their places in the data file, as far as no reader
     /// still needs the old records ([`Checkpoint::held_back`] says whether one does). Commits and
     /// [`Database::close`] make checkpoints too: a commit makes one when the log has grown to
@@ -187,6 +182,8 @@ impl<R: Row + ?Sized> Database<R> {
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error. After a failed write or sync the
     /// handle is [poisoned](ErrorKind::Poisoned); committed changes are not lost.
+    /// [`ErrorKind::TransactionInProgress`] if this thread has a transaction of the database.
+    /// Another thread's transaction, and an owned one, is waited for.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.engine.checkpoint()
     }
@@ -283,14 +280,17 @@ impl<R: Row + ?Sized> Database<R> {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error; committed changes are not lost.
-    pub fn close(mut self) -> Result<()> {
-        self.closed = true;
+    /// [`ErrorKind::TransactionInProgress`] if an [owned transaction](Database::begin_write_owned)
+    /// has not ended. It can still commit, and the store is closed when it ends.
+    pub fn close(self) -> Result<()> {
         self.engine.close()
     }
 
     fn of(opening: Opening, by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
         let engine = opening.check_rows::<R>(by_hand, common)?.write(common, R::ALIGNMENT)?;
-        Ok(Self { engine: Arc::new(engine), closed: false, marker: PhantomData })
+        let engine = Arc::new(engine);
+        let closing = Arc::new(CloseAtEnd::new(Arc::clone(&engine)));
+        Ok(Self { engine, closing, marker: PhantomData })
     }
 }
 
@@ -409,16 +409,6 @@ fn create_in(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Res
 /// Makes a new, empty store at `path`, and closes it.
 fn create_empty(path: &Path, schema: &Schema, common: &Common) -> Result<()> {
     ExclusiveFile::<[u8]>::create(path, Some(schema), common)?.close()
-}
-
-impl<R: Row + ?Sized> Drop for Database<R> {
-    fn drop(&mut self) {
-        if !self.closed && !std::thread::panicking() {
-            // A caller that wants to see errors calls `close`. A leaked transaction keeps the
-            // writer locked for ever; then this does nothing.
-            let _ = self.engine.close_if_free();
-        }
-    }
 }
 
 impl<R: Row + ?Sized> std::fmt::Debug for Database<R> {

@@ -1,6 +1,7 @@
 //! Databases: stores that many threads and processes read in snapshots, and one writer changes by
 //! transactions.
 
+mod closing;
 mod database;
 mod read_only;
 mod readable;
@@ -14,4 +15,7 @@ pub use database::{Database, DynDatabase};
 pub use read_only::{DynReadOnlyDatabase, ReadOnlyDatabase};
 pub use readable::ReadableDatabase;
 pub use snapshot::{Chunk, Chunks, Snapshot, SnapshotRecords};
-pub use transaction::WriteTransaction;
+pub use transaction::{
+    BorrowedWriter, OwnedWriteTransaction, OwnedWriter, TransactionRecords, WriteTransaction,
+    WriterOwnership,
+};

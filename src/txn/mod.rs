@@ -35,6 +35,7 @@ mod row;
 pub(crate) mod slots;
 mod source;
 mod superblock;
+mod token_lock;
 mod version_list;
 mod versions;
 
@@ -44,7 +45,7 @@ pub use options::{CreateOptions, OpenOptions};
 pub use reader_info::ReaderInfo;
 pub use row::Row;
 
-pub(crate) use engine::{Changes, Engine, Writer};
+pub(crate) use engine::{Changes, Engine, EngineHandle, Writer};
 pub(crate) use follow::LogFollower;
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
@@ -65,4 +66,5 @@ pub(crate) use row::wanted_schema;
 pub(crate) use slots::Slots;
 pub(crate) use source::Source;
 pub(crate) use superblock::Superblock;
+pub(crate) use token_lock::{Holder, Patience, Token};
 pub(crate) use versions::State;

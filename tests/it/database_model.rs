@@ -3,11 +3,12 @@
 //!
 //! A copy of all files stands for a killed process, because the page cache outlives a process.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, VerifyOptions,
+    DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema, Snapshot, VerifyOptions,
     WriteTransaction, verify,
 };
 use proptest::prelude::*;
@@ -24,6 +25,12 @@ enum Change {
     Insert(u16),
     Delete(Index),
     Get(Index),
+    Range(Index, Index),
+    AppendAll(u16, u16),
+    /// Changes the records whose number leaves this remainder when divided by 7.
+    UpdateWhere(u16, u16),
+    /// Deletes those.
+    Retain(u16),
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +68,10 @@ fn change() -> impl Strategy<Value = Change> {
         15 => n().prop_map(Change::Insert),
         15 => index().prop_map(Change::Delete),
         10 => index().prop_map(Change::Get),
+        10 => (index(), index()).prop_map(|(start, end)| Change::Range(start, end)),
+        5 => (n(), 0u16..50).prop_map(|(n, len)| Change::AppendAll(n, len)),
+        1 => (0u16..7, n()).prop_map(|(rest, n)| Change::UpdateWhere(rest, n)),
+        1 => (0u16..7).prop_map(Change::Retain),
     ]
 }
 
@@ -182,13 +193,88 @@ impl Shape {
                     model[id] = None;
                 }
             }
-            Change::Get(index) => {
-                let id = place(index);
-                let expected = live(id).map(|n| self.record(n));
-                assert!(transaction.get(id as u64) == expected.as_deref());
+            Change::Get(index) => self.check_get(transaction, model, place(index)),
+            Change::Range(start, end) => {
+                self.check_range(transaction, model, place(start)..place(end));
             }
+            Change::AppendAll(n, len) => self.append_all(transaction, model, *n, *len),
+            Change::UpdateWhere(rest, n) => self.update_where(transaction, model, *rest, *n),
+            Change::Retain(rest) => self.retain(transaction, model, *rest),
         }
         assert_eq!(transaction.count(), model.len() as u64);
+    }
+
+    fn check_get(self, transaction: &WriteTransaction<'_, [u8]>, model: &Model, id: usize) {
+        let expected = model.get(id).copied().flatten().map(|n| self.record(n));
+        let expected = expected.as_deref();
+        assert!(transaction.get(id as u64) == expected);
+        assert_eq!(transaction.contains(id as u64), expected.is_some());
+        let why = if id < model.len() { ErrorKind::Deleted } else { ErrorKind::OutOfRange };
+        let found = transaction.try_get(id as u64).map_err(|error| error.kind());
+        assert!(found == expected.ok_or(why));
+    }
+
+    fn append_all(
+        self,
+        transaction: &mut WriteTransaction<'_, [u8]>,
+        model: &mut Model,
+        n: u16,
+        len: u16,
+    ) {
+        let numbers = (0..len).map(|at| n.wrapping_add(at));
+        let ids = transaction.append_all(numbers.clone().map(|n| self.record(n))).unwrap();
+        assert_eq!(ids.start, model.len() as u64);
+        model.extend(numbers.map(Some));
+        assert_eq!(ids.end, model.len() as u64);
+    }
+
+    /// Walks the range from both ends in turns.
+    fn check_range(
+        self,
+        transaction: &WriteTransaction<'_, [u8]>,
+        model: &Model,
+        ids: std::ops::Range<usize>,
+    ) {
+        let live = |id: usize| model.get(id).copied().flatten();
+        let mut expected: VecDeque<(u64, Vec<u8>)> =
+            ids.clone().filter_map(|id| Some((id as u64, self.record(live(id)?)))).collect();
+        let mut records = transaction.range(ids.start as u64..ids.end as u64);
+        for turn in 0.. {
+            let (found, wanted) = match turn % 3 {
+                0 => (records.next_back(), expected.pop_back()),
+                _ => (records.next(), expected.pop_front()),
+            };
+            assert_eq!(found.map(|(id, _)| id), wanted.as_ref().map(|(id, _)| *id));
+            let Some((id, bytes)) = wanted else { break };
+            assert!(found.is_some_and(|(_, found)| found == bytes), "record {id}");
+        }
+    }
+
+    fn update_where(
+        self,
+        transaction: &mut WriteTransaction<'_, [u8]>,
+        model: &mut Model,
+        rest: u16,
+        n: u16,
+    ) {
+        let record = self.record(n);
+        let is_wanted = |id: u64, _: &[u8]| id % 7 == u64::from(rest);
+        let updated = transaction
+            .update_where(is_wanted, |_, bytes: &mut [u8]| bytes.copy_from_slice(&record))
+            .unwrap();
+        let wanted = model.iter_mut().skip(rest.into()).step_by(7).flatten();
+        assert_eq!(updated, wanted.map(|found| *found = n).count() as u64);
+    }
+
+    fn retain(self, transaction: &mut WriteTransaction<'_, [u8]>, model: &mut Model, rest: u16) {
+        let unwanted = model.iter_mut().skip(rest.into()).step_by(7);
+        let is_any = unwanted.len() > 0;
+        let deleted = transaction.retain(|id, _| id % 7 != u64::from(rest));
+        if !self.deletes {
+            assert_eq!(deleted.is_err(), is_any, "{deleted:?}");
+            return;
+        }
+        assert_eq!(deleted.unwrap(), unwanted.filter_map(Option::take).count() as u64);
     }
 
     fn append(

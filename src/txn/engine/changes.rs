@@ -54,6 +54,11 @@ impl Changes {
         self.counts.live
     }
 
+    /// Whether records can be deleted.
+    pub(crate) fn has_deletes(&self) -> bool {
+        self.layout.deletes
+    }
+
     /// The whole stride of record `id`, as the transaction sees it.
     fn stride<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
         if let Some(at) = id.checked_sub(self.tail_start) {

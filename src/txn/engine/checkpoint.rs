@@ -85,6 +85,23 @@ impl Checkpoint {
     }
 }
 
+/// What decides whether a checkpoint is due, as the writer knows it.
+pub(super) struct Due {
+    bytes: u64,
+    at_bytes: u64,
+    held_back_by: Option<u64>,
+}
+
+impl Due {
+    pub(super) fn of(writer: &Writer) -> Self {
+        Self {
+            bytes: writer.due_bytes(),
+            at_bytes: writer.checkpoint_at_bytes,
+            held_back_by: writer.held_back_by,
+        }
+    }
+}
+
 impl Engine {
     /// Writes to the array all commits that no reader keeps out.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
@@ -97,17 +114,14 @@ impl Engine {
 
     /// After a commit: makes a checkpoint if the log, with the long appends that it counts, has
     /// reached its size, and the reader that held the last checkpoint back does not hold this one.
-    pub(super) fn checkpoint_if_due(&self) {
-        // A thread that has the writer's lock makes the checkpoint after its own commit.
-        let Some(mut writer) = self.try_lock() else { return };
-        if self.check(&writer, "checkpoint").is_err() {
+    pub(super) fn checkpoint_if_due(&self, after_commit: &Due) {
+        if !self.is_due(after_commit) {
             return;
         }
-        let due_bytes = writer.due_bytes();
-        let is_due = due_bytes >= writer.checkpoint_at_bytes
-            || due_bytes >= self.common.checkpoint_bytes
-                && writer.held_back_by.is_some_and(|commit| !self.is_held(commit));
-        if !is_due {
+        // A thread that has the writer makes the checkpoint after its own commit.
+        let Some(mut writer) = self.try_lock() else { return };
+        // Another thread may have made it since the commit.
+        if !self.is_due(&Due::of(&writer)) || self.check(&writer, "checkpoint").is_err() {
             return;
         }
         // A failed checkpoint does not fail the commit before it. `Engine::failure` keeps the
@@ -126,6 +140,13 @@ impl Engine {
             left.saturating_mul(2)
         };
         writer.checkpoint_at_bytes = next.max(self.common.checkpoint_bytes);
+    }
+
+    /// Whether the next checkpoint is due.
+    fn is_due(&self, due: &Due) -> bool {
+        due.bytes >= due.at_bytes
+            || due.bytes >= self.common.checkpoint_bytes
+                && due.held_back_by.is_some_and(|commit| !self.is_held(commit))
     }
 
     /// Whether a snapshot of this commit, or of an older one, is being read: in this process, or by
@@ -276,20 +297,14 @@ impl Engine {
 
     /// Copies to the array all commits that no reader keeps out. If that is all of them, leaves the
     /// store cleanly closed: without a log, trimmed, with equal header slots.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TransactionInProgress`] if a transaction has not ended, or was leaked.
     pub(crate) fn close(&self) -> Result<()> {
-        let mut writer = self.lock("close")?;
+        let mut writer = self.lock_to_close()?;
         let closed = self.close_locked(&mut writer);
         writer.closed = true;
         closed
-    }
-
-    /// As [`Engine::close`], but does nothing if a leaked transaction has the writer's lock.
-    pub(crate) fn close_if_free(&self) -> Result<()> {
-        match self.try_lock() {
-            Some(writer) => drop(writer),
-            None => return Ok(()),
-        }
-        self.close()
     }
 
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {

@@ -1,13 +1,14 @@
 //! Commits: one frame in the log and one sync.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::super::commit_id::CommitId;
 use super::super::source::Source;
+use super::super::token_lock::Token;
 use super::super::versions::{State, view_of};
 use super::changes::Changes;
-use super::checkpoint::Reason;
-use super::{Engine, Writer, unknown};
+use super::checkpoint::{Due, Reason};
+use super::{Engine, EngineHandle, Writer, unknown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Counts;
 use crate::io::View;
@@ -67,29 +68,43 @@ impl Receipt {
 pub(super) const SEGMENTS_OF_A_LOG: u64 = 4;
 
 impl Engine {
-    /// Commits `changes` to the newest state.
-    pub(crate) fn commit(
-        &self,
-        mut writer: MutexGuard<'_, Writer>,
+    /// Commits `changes` to the newest state, and puts the writer back before the sync. Inlined,
+    /// because the changes are large, and a call would move them once more.
+    #[inline(always)]
+    pub(crate) fn commit<E: EngineHandle>(
+        mut token: Token<E, Writer>,
         changes: Changes,
         durability: Durability,
     ) -> Result<Receipt> {
-        self.check(&writer, "commit")?;
-        let durable = durability == Durability::Immediate;
+        let handle = token.origin().clone();
+        let engine = handle.engine();
+        let commit = engine.log(&mut token, changes, durability)?;
+        let due = Due::of(&token);
+        drop(token);
+        engine.settle(commit, durability)?;
+        engine.checkpoint_if_due(&due);
+        Ok(Receipt { commit, survives: engine.survives(durability) })
+    }
+
+    /// Writes the changes to the log, and returns the number of their commit.
+    fn log(&self, writer: &mut Writer, changes: Changes, durability: Durability) -> Result<u64> {
+        self.check(writer, "commit")?;
         if !changes.is_empty(&writer.newest) {
-            self.make_room(&mut writer, &changes)?;
-            self.step(&mut writer, |writer| self.write(writer, changes, durable))?;
+            let durable = durability == Durability::Immediate;
+            self.make_room(writer, &changes)?;
+            self.step(writer, |writer| self.write(writer, changes, durable))?;
         }
-        let commit = writer.newest.counts.commit;
-        drop(writer);
-        let settled = if durable {
+        Ok(writer.newest.counts.commit)
+    }
+
+    /// Makes a commit visible, and as durable as asked.
+    fn settle(&self, commit: u64, durability: Durability) -> Result<()> {
+        let settled = if durability == Durability::Immediate {
             self.group.settle(commit, &self.published).and_then(|()| self.make_durable(commit))
         } else {
             self.group.settle(commit, &self.published)
         };
-        settled.map_err(|error| self.name(unknown(error)))?;
-        self.checkpoint_if_due();
-        Ok(Receipt { commit, survives: self.survives(durability) })
+        settled.map_err(|error| self.name(unknown(error)))
     }
 
     /// Makes the commit durable that a transaction without changes has read.

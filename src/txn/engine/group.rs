@@ -74,8 +74,8 @@ impl Group {
         self.changed.notify_all();
     }
 
-    /// Notes a commit that was written to the log. Callers hold the writer's lock, so the calls
-    /// come in the order of the commits.
+    /// Notes a commit that was written to the log. Callers have the writer, so the calls come in
+    /// the order of the commits.
     pub(super) fn enter(&self, state: Arc<State>, durable: bool, segment: Arc<dyn Backing>) {
         let mut inner = self.lock();
         inner.written = state.counts.commit;

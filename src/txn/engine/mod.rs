@@ -12,6 +12,7 @@
 //!   the state.
 //! - After a failed write or sync the engine writes nothing (`check`).
 
+mod begin;
 mod changes;
 mod checkpoint;
 mod commit;
@@ -19,7 +20,7 @@ mod group;
 mod open;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::locks::Locks;
@@ -28,6 +29,7 @@ use super::metadata::Metadata;
 use super::options::Common;
 use super::source::Source;
 use super::superblock::Superblock;
+use super::token_lock::{Holder, Patience, Token, TokenLock};
 use super::versions::{Published, State};
 use crate::array::{ArrayWriter, RecordView};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,6 +40,7 @@ use crate::shm::Seen;
 use crate::step::{self, Step};
 use crate::sums::Sums;
 use crate::wal::Log;
+pub(crate) use begin::EngineHandle;
 pub(crate) use changes::Changes;
 pub use checkpoint::Checkpoint;
 pub use commit::{Durability, Receipt};
@@ -46,7 +49,7 @@ use group::Group;
 /// A store that transactions change, shared by its handles, snapshots and transactions.
 pub(crate) struct Engine {
     // Dropped before the locks.
-    writer: Mutex<Writer>,
+    writer: TokenLock<Writer>,
     group: Group,
     published: Published,
     /// The error of the last checkpoint, or of the step that poisoned the handle; `None` if the
@@ -98,7 +101,10 @@ impl Drop for Engine {
     /// are dropped after that. If another process has the file mapped, the file stays longer than
     /// its records, which is harmless, until the next writer closes it.
     fn drop(&mut self) {
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A transaction that was leaked has the writer for ever.
+        let Ok(mut writer) = Token::take(&self.writer, Holder::Engine, Patience::None) else {
+            return;
+        };
         let Some(count) = writer.untrimmed.take() else { return };
         writer.in_file = RecordView::empty();
         let nothing = State::without_view(&writer.newest);
@@ -126,24 +132,6 @@ impl Engine {
     /// The readers of the store in other handles and processes.
     pub(crate) fn readers(&self) -> Result<Vec<Seen>> {
         self.published.sharing().readers().map_err(|error| self.name(error))
-    }
-
-    /// Waits for the writer's lock.
-    pub(crate) fn lock(&self, operation: &'static str) -> Result<MutexGuard<'_, Writer>> {
-        // A transaction that panicked has changed no shared state; `busy` shows a panic in a commit
-        // or checkpoint.
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check(&writer, operation)?;
-        Ok(writer)
-    }
-
-    /// The writer's lock, if it is free.
-    fn try_lock(&self) -> Option<MutexGuard<'_, Writer>> {
-        match self.writer.try_lock() {
-            Ok(writer) => Some(writer),
-            Err(TryLockError::Poisoned(writer)) => Some(writer.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
     }
 
     /// An error if an earlier write or sync has failed.

@@ -7,6 +7,7 @@ use super::super::long_append::UncountedBytes;
 use super::super::options::Common;
 use super::super::recover::{FoundLog, TakenOver, take_over};
 use super::super::superblock::Superblock;
+use super::super::token_lock::TokenLock;
 use super::super::versions::{Published, State, view_of};
 use super::commit::SEGMENTS_OF_A_LOG;
 use super::group::Group;
@@ -65,7 +66,7 @@ impl Engine {
             brought_at_open,
         };
         Ok(Self {
-            writer: Mutex::new(writer),
+            writer: TokenLock::new(writer),
             group: Group::new(found.counts.commit),
             published: Published::new(newest, sharing),
             failure: Mutex::default(),

@@ -1,0 +1,120 @@
+//! Iterators over the records of a transaction.
+
+use std::iter::FusedIterator;
+use std::marker::PhantomData;
+use std::ops::{Bound, Range, RangeBounds};
+
+use crate::txn::{Changes, Row, Writer};
+
+/// The records of a transaction, or of a range of it, in order, each with its number and with the
+/// changes of the transaction.
+/// [`WriteTransaction::iter`](super::WriteTransaction::iter) and
+/// [`WriteTransaction::range`](super::WriteTransaction::range) make it.
+///
+/// It skips deleted records. In a store without deletes, [`size_hint`](Iterator::size_hint) is
+/// exact, and [`nth`](Iterator::nth) and `nth_back` do not walk through the skipped records. In a
+/// store with deletes the least number of `size_hint` is 0.
+pub struct TransactionRecords<'t, R: Row + ?Sized> {
+    changes: &'t Changes,
+    writer: &'t Writer,
+    /// The records that were not visited yet, all below the transaction's count.
+    left: Range<u64>,
+    marker: PhantomData<fn() -> Box<R>>,
+}
+
+impl<'t, R: Row + ?Sized> TransactionRecords<'t, R> {
+    pub(super) fn new(
+        changes: &'t Changes,
+        writer: &'t Writer,
+        ids: impl RangeBounds<u64>,
+    ) -> Self {
+        let left = clamp(ids, changes.count());
+        Self { changes, writer, left, marker: PhantomData }
+    }
+
+    #[inline]
+    fn record(&self, id: u64) -> Option<(u64, &'t R)> {
+        Some((id, R::of_bytes(self.changes.get(self.writer, id)?)?))
+    }
+}
+
+/// The numbers below `count` within `bounds`.
+fn clamp(bounds: impl RangeBounds<u64>, count: u64) -> Range<u64> {
+    let start = match bounds.start_bound() {
+        Bound::Included(&start) => start,
+        Bound::Excluded(&before) => before.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match bounds.end_bound() {
+        Bound::Included(&last) => last.saturating_add(1),
+        Bound::Excluded(&end) => end,
+        Bound::Unbounded => count,
+    };
+    let start = start.min(count);
+    start..end.clamp(start, count)
+}
+
+impl<'t, R: Row + ?Sized> Iterator for TransactionRecords<'t, R> {
+    type Item = (u64, &'t R);
+
+    #[inline]
+    fn next(&mut self) -> Option<(u64, &'t R)> {
+        loop {
+            let id = self.left.next()?;
+            if let Some(found) = self.record(id) {
+                return Some(found);
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let most = usize::try_from(self.left.end - self.left.start).ok();
+        let least = if self.changes.has_deletes() { 0 } else { most.unwrap_or(usize::MAX) };
+        (least, most)
+    }
+
+    fn nth(&mut self, skipped: usize) -> Option<(u64, &'t R)> {
+        if self.changes.has_deletes() {
+            return (0..skipped).try_for_each(|_| self.next().map(drop)).and_then(|()| self.next());
+        }
+        let id = self.left.nth(skipped)?;
+        self.record(id)
+    }
+}
+
+impl<R: Row + ?Sized> DoubleEndedIterator for TransactionRecords<'_, R> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        loop {
+            let id = self.left.next_back()?;
+            if let Some(found) = self.record(id) {
+                return Some(found);
+            }
+        }
+    }
+
+    fn nth_back(&mut self, skipped: usize) -> Option<Self::Item> {
+        if self.changes.has_deletes() {
+            let mut skip = 0..skipped;
+            return skip
+                .try_for_each(|_| self.next_back().map(drop))
+                .and_then(|()| self.next_back());
+        }
+        let id = self.left.nth_back(skipped)?;
+        self.record(id)
+    }
+}
+
+impl<R: Row + ?Sized> FusedIterator for TransactionRecords<'_, R> {}
+
+impl<R: Row + ?Sized> Clone for TransactionRecords<'_, R> {
+    fn clone(&self) -> Self {
+        Self { left: self.left.clone(), ..*self }
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for TransactionRecords<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TransactionRecords").field("left", &self.left).finish_non_exhaustive()
+    }
+}
