@@ -210,7 +210,7 @@ fn million(group: &mut BenchmarkGroup<'_, WallTime>) {
         });
     });
     let store = sample.open_store();
-    check(store.iter(), sum);
+    check(store.iter().map(|(_, item)| item), sum);
     drop(store);
 
     let sample = Sample::make();

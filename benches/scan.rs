@@ -16,13 +16,17 @@ fn main() {
     common::measure(&mut group, "raw map", expected, || sum((0..RECORDS).map(|id| map.get(id))));
 
     let store = sample.open_store();
-    common::measure(&mut group, "flatrec Store", expected, || sum(store.iter()));
+    common::measure(&mut group, "flatrec Store", expected, || {
+        sum(store.iter().map(|(_, item)| item))
+    });
     common::measure(&mut group, "flatrec Store, as one slice", expected, || {
         sum(store.slice(0..RECORDS).expect("all records"))
     });
 
     let store = sample.open_dyn_store();
-    common::measure(&mut group, "flatrec DynStore", expected, || sum(store.iter().map(Item::of)));
+    common::measure(&mut group, "flatrec DynStore", expected, || {
+        sum(store.iter().map(|(_, record)| Item::of(record)))
+    });
 
     let file = sample.open_file();
     let mut chunk = vec![0; CHUNK_RECORDS * RECORD_BYTES];

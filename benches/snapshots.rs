@@ -77,7 +77,7 @@ fn scan(criterion: &mut Criterion, sample: &Sample) {
     let raw = || sum((0..RECORDS).map(|id| map.get(id).digest()));
     common::measure(&mut group, "raw map", expected, raw);
     let store = sample.open_store();
-    let iter = || sum(store.iter().map(Item::digest));
+    let iter = || sum(store.iter().map(|(_, item)| item.digest()));
     common::measure(&mut group, "flatrec Store", expected, iter);
     drop(store);
     for (name, step) in LOGS {
@@ -85,7 +85,7 @@ fn scan(criterion: &mut Criterion, sample: &Sample) {
         let snapshot = database.begin_read().expect("begin");
         let iter = || sum(snapshot.iter().map(|(_, item)| item.digest()));
         common::measure(&mut group, name, expected, iter);
-        let chunks = || sum(snapshot.chunks(0..RECORDS, CHUNK).map(|chunk| digest(&chunk)));
+        let chunks = || sum(snapshot.chunks(.., CHUNK).map(|chunk| digest(&chunk)));
         common::measure(&mut group, &format!("chunks, {name}"), expected, chunks);
     }
     group.finish();

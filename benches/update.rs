@@ -52,7 +52,7 @@ fn main() {
             move || {
                 let mut edit = store.edit().expect("edit");
                 for (stamp, &id) in (0..).zip(ids) {
-                    change(edit.get_mut(id).expect("a record"), stamp);
+                    change(edit.get_mut(id).expect("edit").expect("a record"), stamp);
                 }
                 edit.finish().expect("finish");
             }
@@ -64,7 +64,7 @@ fn main() {
         move || {
             let mut edit = store.edit().expect("edit");
             for (stamp, &id) in (0..).zip(ids) {
-                let record = edit.get_mut(id).expect("a record");
+                let record = edit.get_mut(id).expect("edit").expect("a record");
                 change(Item::mut_from_bytes(record).expect("125 bytes"), stamp);
             }
             edit.finish().expect("finish");

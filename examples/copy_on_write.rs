@@ -41,7 +41,7 @@ fn private_store(path: &Path) -> Result<(), Box<dyn Error>> {
     let mut what_if = Store::<Account>::open_private(path)?;
     let mut edit = what_if.edit()?;
     for id in (0..u64::from(ACCOUNTS)).step_by(100) {
-        edit.get_mut(id)?.cents -= 5;
+        edit.get_mut(id)?.expect("an account").cents -= 5;
     }
     edit.finish()?;
     println!("in the private store: {} cents in all", total(&what_if));
@@ -63,7 +63,7 @@ fn private_store(path: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn total(store: &Store<Account>) -> u64 {
-    store.iter().map(|account| u64::from(account.cents.get())).sum()
+    store.iter().map(|(_, account)| u64::from(account.cents.get())).sum()
 }
 
 fn private_view(path: &Path) -> Result<(), Box<dyn Error>> {

@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let step = Step::begin()?;
     let mut edit = store.edit()?;
     for id in (0..RECORDS).step_by(1000) {
-        let customer = edit.get_mut(id)?;
+        let customer = edit.get_mut(id)?.expect("a customer");
         customer.balance_cents += 500;
         customer.orders += 1;
     }
@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // 6. Scan: a reader opens the file again and reads it from front to back.
     let step = Step::begin()?;
     let store = Store::<Customer>::open_read_only(&path)?;
-    let balance_cents: i64 = store.iter().map(|customer| customer.balance_cents.get()).sum();
+    let balance_cents: i64 = store.iter().map(|(_, customer)| customer.balance_cents.get()).sum();
     step.end(&format!("open again and scan {} records", store.count()))?;
     let expected = (0..RECORDS as i64).sum::<i64>() + 500 * (RECORDS / 1000) as i64;
     assert_eq!(balance_cents, expected, "every change is there, and nothing else changed");

@@ -102,7 +102,7 @@ fn consume(path: &Path) -> Result<()> {
         snapshot.refresh()?;
         let seen_at = now();
         assert_eq!(snapshot.count() % TICKS_A_COMMIT, 0, "a transaction is seen whole or not");
-        for (id, tick) in snapshot.range(next..snapshot.count()) {
+        for (id, tick) in snapshot.range(next..) {
             assert_eq!((tick.number.get(), tick.price.get()), (id, price_of(id)));
             ages.push(seen_at.saturating_sub(tick.made_at.get()));
         }

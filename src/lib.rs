@@ -34,6 +34,8 @@
 //! | `text` | field values from and to text, dates and timestamps included |
 //! | `query` | conditions over fields, evaluated on the mapped bytes |
 //! | `exchange` | CSV in; CSV, NDJSON and npy out; schemas as text |
+//! | `jiff`, `chrono` | conversions of timestamps, durations and dates to the types of that crate |
+//! | `serde` | the types of fields (`Enum`, `Nullable` and so on) as values of serde |
 //! | `rayon` | `Snapshot::par_chunks`: the chunks of a snapshot as a parallel iterator |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
@@ -110,15 +112,18 @@ pub use db::{
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
-pub use flatrec_derive::Record;
+pub use flatrec_derive::{Record, RecordEnum};
+#[cfg(any(feature = "chrono", feature = "jiff"))]
+pub use format::CalendarDate;
 #[doc(hidden)]
 pub use format::derived;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use format::fuzzing;
 pub use format::{
-    ArrayValue, Bool, DataType, DisplayHint, Field, FieldType, Group, MAX_RECORD_BYTES, Nullable,
-    PodRecord, Record, Schema, TimeUnit, Utf8, Value, Variant, be, le,
+    ArrayValue, Bool, Char, DataType, DisplayHint, Enum, EnumRepr, Field, FieldType, Group,
+    MAX_RECORD_BYTES, Nullable, PodRecord, PointInTime, Record, RecordEnum, Schema, TimeSpan,
+    TimeUnit, UnknownVariant, Utf8, Value, Variant, be, le,
 };
 pub use maintenance::{
     BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, Problem, RebuildReport,
@@ -128,8 +133,8 @@ pub use maintenance::{
 pub use os::Survives;
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
 pub use store::{
-    Copies, DynEdit, DynRecords, DynRecordsWithIds, DynStore, DynWindowedStore, Edit, LogInfo,
-    Records, RecordsWithIds, SlotInfo, Store, StoreInfo, WindowedStore, WriterInfo,
+    Copies, DynEdit, DynStore, DynWindowedStore, Edit, LogInfo, Records, SlotInfo, Store,
+    StoreInfo, TryRecords, WindowedStore, WriterInfo,
 };
 pub use sums::{Checksums, DamagedBlock};
 pub use txn::{

@@ -3,6 +3,8 @@
 //! Each function says why its number fits. A number that may not fit is converted, and refused, at
 //! its place of use.
 
+use std::ops::{Bound, Range, RangeBounds};
+
 /// A number of 32 bits as a length in memory.
 ///
 /// It fits: every supported system has addresses of 32 bits or more, as the assertion checks.
@@ -30,9 +32,42 @@ pub(crate) fn in_memory(len: u64) -> usize {
     usize::try_from(len).expect("bytes in memory have addresses")
 }
 
+/// The numbers within `bounds` that are below `count`.
+pub(crate) fn ids_within(bounds: impl RangeBounds<u64>, count: u64) -> Range<u64> {
+    // A bound that saturates lies past every record.
+    let start = match bounds.start_bound() {
+        Bound::Included(&first) => first,
+        Bound::Excluded(&before) => before.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match bounds.end_bound() {
+        Bound::Included(&last) => last.saturating_add(1),
+        Bound::Excluded(&end) => end,
+        Bound::Unbounded => count,
+    };
+    let start = start.min(count);
+    start..end.clamp(start, count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_within_bounds_are_below_the_count() {
+        let (u64_max, after) = (u64::MAX, Bound::Excluded(3));
+        assert_eq!(ids_within(.., 10), 0..10);
+        assert_eq!(ids_within(3.., 10), 3..10);
+        assert_eq!(ids_within(..3, 10), 0..3);
+        assert_eq!(ids_within(..=3, 10), 0..4);
+        assert_eq!(ids_within((after, Bound::Included(7)), 10), 4..8);
+        assert_eq!(ids_within(12..15, 10), 10..10);
+        assert_eq!(ids_within(..=u64_max, u64_max), 0..u64_max);
+        assert_eq!(ids_within((Bound::Excluded(u64_max), Bound::Unbounded), 10), 10..10);
+        #[allow(clippy::reversed_empty_ranges, reason = "a caller may give one")]
+        let reversed = 7..3;
+        assert_eq!(ids_within(reversed, 10), 7..7);
+    }
 
     #[test]
     fn numbers_that_fit_are_converted_unchanged() {

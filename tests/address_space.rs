@@ -148,7 +148,7 @@ fn sixteen_gibibytes_are_read_through_a_budget_of_64_mebibytes() {
         let found = if n % 2 == 0 {
             *store.get(id).unwrap().unwrap()
         } else {
-            store.read(id).unwrap().unwrap()
+            store.copy(id).unwrap().unwrap()
         };
         assert_eq!(found, expected(id), "{id}");
         if n % 1000 == 0 {
@@ -193,9 +193,9 @@ fn sixteen_gibibytes_are_written_at_their_far_end() {
         .unwrap();
     assert_eq!(store.count(), COUNT + 1);
     for id in [0, 1, COUNT / 2, COUNT - 2, COUNT - 1, COUNT] {
-        assert_eq!(store.read(id).unwrap(), Some(row(id)), "{id}");
+        assert_eq!(store.copy(id).unwrap(), Some(row(id)), "{id}");
     }
-    assert_eq!(store.read(2).unwrap(), Some(expected(2)));
+    assert_eq!(store.copy(2).unwrap(), Some(expected(2)));
 }
 
 /// The bytes of disk that the file takes.
@@ -234,5 +234,5 @@ fn a_store_larger_than_the_address_space_is_refused_with_advice() {
         .window_bytes(WINDOW)
         .open_read_only(&path)
         .unwrap();
-    assert_eq!((store.count(), store.read(COUNT - 1).unwrap()), (COUNT, Some(row(COUNT - 1))));
+    assert_eq!((store.count(), store.copy(COUNT - 1).unwrap()), (COUNT, Some(row(COUNT - 1))));
 }

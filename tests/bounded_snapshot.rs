@@ -139,7 +139,7 @@ impl Bounded {
             .window_bytes(WINDOW)
             .open_read_only(path)
             .unwrap();
-        let number = store.read(0).unwrap().unwrap().0[1];
+        let number = store.copy(0).unwrap().unwrap().0[1];
         let mut numbers = vec![0; BASE as usize];
         numbers[0] = number;
         for number in 1..=number {
@@ -168,12 +168,13 @@ impl Bounded {
             match random.below(8) {
                 0 => {
                     let mut rows = [row(0, 0); 70];
-                    let read = self.store.read_into(id, &mut rows).unwrap();
+                    let read = self.store.copy_into(id, &mut rows).unwrap();
                     (id..).zip(&rows[..read]).for_each(|(id, row)| self.check(id, row));
                 }
                 1 => {
-                    for (id, row) in (id..).zip(self.store.range(id..id + 50)) {
-                        self.check(id, &row.unwrap());
+                    for found in self.store.range(id..id + 50) {
+                        let (id, row) = found.unwrap();
+                        self.check(id, &row);
                     }
                 }
                 2 => {
@@ -182,7 +183,7 @@ impl Bounded {
                         window.ids().for_each(|id| self.check(id, window.get(id).unwrap()));
                     }
                 }
-                3 => self.check(id, &self.store.read(id).unwrap().unwrap()),
+                3 => self.check(id, &self.store.copy(id).unwrap().unwrap()),
                 _ => {
                     let pinned = self.store.get(id).unwrap().unwrap();
                     self.check(id, &pinned);

@@ -69,7 +69,7 @@ fn little_endian_types_are_the_same_bytes_everywhere() {
         .window_bytes(64 << 10)
         .open_read_only(&path)
         .unwrap();
-    assert_eq!(windowed.read(999).unwrap(), Some(little(999)));
+    assert_eq!(windowed.copy(999).unwrap(), Some(little(999)));
     let dynamic = DynStore::open_read_only(&path).unwrap();
     let number = dynamic.schema().fields()[0].read(dynamic.get(3).unwrap()).unwrap();
     assert_eq!(number, Value::UInt(0x0102_0304_0506_0708));

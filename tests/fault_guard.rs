@@ -110,22 +110,22 @@ fn copies_of_records_past_the_end_of_a_truncated_file_are_errors() {
     let typed = Store::<Typed>::open_read_only(&path).unwrap();
     cut_to(&path, 60_000);
     for id in [60_000, 60_001, 80_000, COUNT - 1] {
-        assert_cut(&store.try_read(id).unwrap_err(), &path, id);
-        assert_cut(&typed.try_read(id).unwrap_err(), &path, id);
+        assert_cut(&store.copy(id).unwrap_err(), &path, id);
+        assert_cut(&typed.copy(id).unwrap_err(), &path, id);
     }
-    assert_eq!(store.try_read(59_999).unwrap().unwrap(), record(59_999));
-    assert_eq!(typed.try_read(59_999).unwrap().unwrap().0.as_flattened(), record(59_999));
-    assert_eq!(store.try_read(COUNT).unwrap(), None);
-    assert_eq!(typed.try_read(COUNT).unwrap(), None);
+    assert_eq!(store.copy(59_999).unwrap().unwrap(), record(59_999));
+    assert_eq!(typed.copy(59_999).unwrap().unwrap().0.as_flattened(), record(59_999));
+    assert_eq!(store.copy(COUNT).unwrap(), None);
+    assert_eq!(typed.copy(COUNT).unwrap(), None);
 
     let mut bytes = vec![0; 1000 * RECORD_LEN + 7];
-    assert_cut(&store.read_into(59_500, &mut bytes).unwrap_err(), &path, 60_000);
-    assert_eq!(store.read_into(59_000, &mut bytes).unwrap(), 1000);
+    assert_cut(&store.copy_into(59_500, &mut bytes).unwrap_err(), &path, 60_000);
+    assert_eq!(store.copy_into(59_000, &mut bytes).unwrap(), 1000);
     assert_eq!(bytes[999 * RECORD_LEN..][..RECORD_LEN], record(59_999));
     let mut records = vec![PodRecord([[0; 5]; 25]); 1000];
-    assert_cut(&typed.read_into(59_500, &mut records).unwrap_err(), &path, 60_000);
-    assert_eq!(typed.read_into(59_000, &mut records).unwrap(), 1000);
-    let short = store.read_into(0, &mut [0; RECORD_LEN - 1]).unwrap_err();
+    assert_cut(&typed.copy_into(59_500, &mut records).unwrap_err(), &path, 60_000);
+    assert_eq!(typed.copy_into(59_000, &mut records).unwrap(), 1000);
+    let short = store.copy_into(0, &mut [0; RECORD_LEN - 1]).unwrap_err();
     assert_eq!(short.kind(), ErrorKind::InvalidArgument);
 }
 
@@ -150,16 +150,24 @@ fn a_walk_gives_every_record_before_the_end_of_a_truncated_file() {
     }
     for id in 60_000..60_003 {
         assert_cut(&copies.next_record().unwrap_err(), &path, id);
-        assert_eq!(copies.size_hint().0, COUNT - id - 1);
+        assert_eq!(copies.size_hint().0 as u64, COUNT - id - 1);
     }
+    let mut copies = store.copies(50_000..60_003);
+    for id in (60_000..60_003).rev() {
+        assert_cut(&copies.next_record_back().unwrap_err(), &path, id);
+    }
+    for id in (50_000..60_000).rev() {
+        assert_eq!(copies.next_record_back().unwrap(), Some((id, &record(id)[..])));
+    }
+    assert_eq!(copies.next_record_back().unwrap(), None);
 
     let mut range = windowed.range(0..COUNT);
-    assert!((0..60_000).all(|id| range.next().unwrap().unwrap().0.as_flattened() == record(id)));
+    assert!((0..60_000).all(|id| range.next().unwrap().unwrap().1.0.as_flattened() == record(id)));
     assert_cut(&range.next().unwrap().unwrap_err(), &path, 60_000);
     assert_cut(&range.next().unwrap().unwrap_err(), &path, 60_001);
     drop(range);
-    assert_cut(&windowed.read(70_000).unwrap_err(), &path, 70_000);
-    assert_eq!(windowed.read(59_999).unwrap().unwrap().0.as_flattened(), record(59_999));
+    assert_cut(&windowed.copy(70_000).unwrap_err(), &path, 70_000);
+    assert_eq!(windowed.copy(59_999).unwrap().unwrap().0.as_flattened(), record(59_999));
     // Dropped and not closed: closing would write to the truncated file.
     drop(windowed);
 }
@@ -179,10 +187,10 @@ fn zeros_after_the_end_of_a_truncated_file_are_not_records() {
     store.close().unwrap();
     let store = DynStore::open_read_only(&path).unwrap();
     set_len(&path, DATA_OFFSET + 5 * 8 + 3);
-    assert_eq!(store.try_read(4).unwrap(), Some(vec![0xFF; 8]));
-    assert_cut(&store.try_read(5).unwrap_err(), &path, 5);
-    assert_cut(&store.try_read(9).unwrap_err(), &path, 9);
-    assert_cut(&store.read_into(0, &mut [0; 80]).unwrap_err(), &path, 5);
+    assert_eq!(store.copy(4).unwrap(), Some(vec![0xFF; 8]));
+    assert_cut(&store.copy(5).unwrap_err(), &path, 5);
+    assert_cut(&store.copy(9).unwrap_err(), &path, 9);
+    assert_cut(&store.copy_into(0, &mut [0; 80]).unwrap_err(), &path, 5);
 }
 
 /// Finds a view whose error does not name the first lost byte, or a write that lengthens the file.
@@ -266,9 +274,9 @@ fn threads_meet_faults_at_the_same_time_and_read_good_records() {
                 start.wait();
                 for turn in 0..500 {
                     let id = 60_000 + (thread * 7919 + turn * 613) % 40_000;
-                    assert_cut(&store.try_read(id).unwrap_err(), path, id);
+                    assert_cut(&store.copy(id).unwrap_err(), path, id);
                     let good = (id * 31) % 60_000;
-                    assert_eq!(store.try_read(good).unwrap().unwrap(), record(good));
+                    assert_eq!(store.copy(good).unwrap().unwrap(), record(good));
                 }
             });
         }
@@ -336,20 +344,20 @@ fn copies_see_the_log_and_leave_deleted_records_out() {
         assert_eq!(copies.next_record().unwrap(), Some((id, &expected(id)[..])));
     }
     assert_eq!(copies.next_record().unwrap(), None);
-    let found: Vec<Typed> = windowed.range(0..u64::MAX).map(Result::unwrap).collect();
+    let found: Vec<Typed> = windowed.iter().map(|found| found.unwrap().1).collect();
     assert!(
         found.iter().map(|found| found.0.as_flattened()).eq(ids.iter().map(|&id| expected(id)))
     );
     for id in [0, 2999, 4000, 4999] {
-        assert_eq!(store.try_read(id).unwrap().unwrap(), expected(id));
-        assert_eq!(windowed.read(id).unwrap().unwrap().0.as_flattened(), expected(id));
+        assert_eq!(store.copy(id).unwrap().unwrap(), expected(id));
+        assert_eq!(windowed.copy(id).unwrap().unwrap().0.as_flattened(), expected(id));
     }
-    assert_eq!(store.try_read(3000).unwrap(), None);
-    assert_eq!(windowed.read(3000).unwrap(), None);
+    assert_eq!(store.copy(3000).unwrap(), None);
+    assert_eq!(windowed.copy(3000).unwrap(), None);
     let mut bytes = vec![0; 4000 * RECORD_LEN];
-    let error = store.read_into(0, &mut bytes).unwrap_err();
+    let error = store.copy_into(0, &mut bytes).unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Deleted, Some(3000)), "{error}");
-    assert_eq!(store.read_into(3001, &mut bytes).unwrap(), 1999);
+    assert_eq!(store.copy_into(3001, &mut bytes).unwrap(), 1999);
     assert_eq!(bytes[999 * RECORD_LEN..][..RECORD_LEN], record(7));
 }
 

@@ -88,7 +88,7 @@ fn an_append_to_a_full_disk_fails_and_loses_nothing() {
         store.close().unwrap();
         let store = DynStore::open_read_only(&path).unwrap();
         assert_eq!(store.count(), count);
-        assert!((0..).zip(store.iter()).all(|(n, bytes)| bytes == record(n)));
+        assert!(store.iter().all(|(n, bytes)| bytes == record(n)));
         assert_eq!(verify(&path, VerifyOptions::new().max_problems(1)).unwrap().problems, []);
     }
 }
@@ -320,7 +320,7 @@ fn transactions_that_fill_the_disk_lose_nothing_and_continue_when_it_has_space()
         assert_eq!(verify(&path, VerifyOptions::new().max_problems(1)).unwrap().problems, []);
         let store = DynStore::open(&path).unwrap();
         assert_eq!(store.count(), count + 500);
-        assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, 0)));
+        assert!(store.iter().all(|(id, bytes)| bytes == changed(id, 0)));
     }
 }
 
@@ -359,7 +359,7 @@ fn log_that_fills_the_disk(checkpoint: bool) {
     }
     database.close().unwrap();
     let store = DynStore::open_read_only(&path).unwrap();
-    assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, changes + 99)));
+    assert!(store.iter().all(|(id, bytes)| bytes == changed(id, changes + 99)));
 }
 
 /// The system allocates a hole of a file when a view writes into it. On a full disk that is a

@@ -155,7 +155,7 @@ fn an_export_keeps_the_permissions_of_the_file_that_it_replaces() {
     let schema = N::schema().unwrap();
     let export = |replace: bool| {
         let exporter = Exporter::new(&schema, ExportFormat::Csv).replace(replace);
-        exporter.export([&[7; 8][..]].into_iter(), &out).unwrap();
+        exporter.export([(0, &[7; 8][..])], &out).unwrap();
     };
     export(false);
     assert_eq!(mode(&out), 0o666, "a new file has the mode that the umask leaves");

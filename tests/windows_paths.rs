@@ -74,7 +74,7 @@ fn live(path: &Path, real: &Path) {
     assert_eq!(made.path().unwrap(), path);
     let reader = Store::<N>::open_read_only(path).unwrap();
     assert_eq!(
-        (reader.count(), reader.read(0)),
+        (reader.count(), reader.get(0).copied()),
         (1, Some(N { n: 1 })),
         "the reader missed the log"
     );
@@ -108,7 +108,7 @@ fn live(path: &Path, real: &Path) {
     next.append(&N { n: 3 }).unwrap();
     assert!(beside(path, "-unfinished").exists());
     next.close().unwrap();
-    assert_eq!(Store::<N>::open_read_only(path).unwrap().read(0), Some(N { n: 3 }));
+    assert_eq!(Store::<N>::open_read_only(path).unwrap().get(0), Some(&N { n: 3 }));
     flatrec::backup(&copy, path, CopyOptions::new().replace(true)).unwrap();
     assert_eq!(Store::<N>::open_read_only(path).unwrap().count(), 2);
 

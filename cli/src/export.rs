@@ -53,7 +53,7 @@ impl Args {
                 let all = progress.total_bytes.unwrap_or(u64::MAX);
                 interrupt.check_progress(progress.done_bytes, all)
             })
-            .export_copies(store.copies(0..store.count()), &self.out)
+            .export_copies(store.copies(..), &self.out)
             .map_err(|error| self.failure(error));
         bar.clear();
         let exported = interrupt.outcome(exported)?;

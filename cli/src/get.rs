@@ -65,7 +65,7 @@ impl Args {
 /// The bytes of record `id`, which must exist.
 pub(crate) fn record(store: &DynStore, id: u64) -> Result<Vec<u8>, Failure> {
     let path = store.path().unwrap_or_default();
-    store.try_read(id)?.ok_or_else(|| no_record(&path, id, store.count()))
+    store.copy(id)?.ok_or_else(|| no_record(&path, id, store.count()))
 }
 
 /// The error for a missing or deleted record `id`; the store at `path` has `count` records,

@@ -60,7 +60,7 @@ impl Args {
             let mut count = 0u64;
             match (&filter, store.copies(range.clone()).size_hint()) {
                 // Every number in the range has a record: no need to read them.
-                (None, (least, Some(most))) if least == most => count = least.min(limit),
+                (None, (least, Some(most))) if least == most => count = limit.min(least as u64),
                 (filter, _) => visit(&store, range, filter.as_ref(), limit, |_, _| {
                     count += 1;
                     Ok(())

@@ -125,9 +125,11 @@ impl Tail<'_> {
 
     /// Copies record `id` into `record`; returns whether to show it.
     fn look_at(&mut self, snapshot: &Snapshot<[u8]>, id: u64) -> Result<bool, Failure> {
-        if !snapshot.read_bytes(id, &mut self.record)? {
-            return Ok(false);
-        }
+        match snapshot.copy_into(id, &mut self.record) {
+            Ok(0) => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Deleted => return Ok(false),
+            copied => copied?,
+        };
         let matches = self.filter.as_ref().map_or(Ok(true), |filter| filter.matches(&self.record));
         matches.map_err(|error| Failure::from(error).in_record("read", self.path, id))
     }

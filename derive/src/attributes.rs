@@ -3,26 +3,33 @@
 use proc_macro2::{Ident, Span};
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
-use syn::{Attribute, DeriveInput, Error, Field, LitStr, Meta, Path, Result, Token};
+use syn::{Attribute, Data, DeriveInput, Error, Field, LitStr, Meta, Path, Result, Token, Variant};
 
 /// The longest name in a schema, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
 
+/// The longest name of a variant, in bytes.
+const MAX_VARIANT_NAME_BYTES: usize = 65_535;
+
 /// The attributes of a field: their names, and how they are written.
-const OF_FIELDS: [(&str, &str); 7] = [
+const OF_FIELDS: [(&str, &str); 9] = [
     ("timestamp", "timestamp = \"us\""),
     ("duration", "duration = \"us\""),
     ("date", "date"),
     ("utf8", "utf8"),
     ("utc", "utc"),
+    ("display", "display = \"uuid\""),
+    ("nested", "nested"),
     ("rename", "rename = \"name\""),
     ("skip", "skip"),
 ];
 /// The same of a struct.
-const OF_STRUCTS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
+const OF_STRUCTS: [(&str, &str); 2] = [("getters", "getters"), ("crate", "crate = \"path\"")];
+/// The same of an enum.
+const OF_ENUMS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
 
 /// Other words for what an attribute of a field does.
-const OTHER_WORDS: [(&str, &str); 15] = [
+const OTHER_WORDS: [(&str, &str); 22] = [
     ("time", "timestamp"),
     ("datetime", "timestamp"),
     ("unit", "timestamp"),
@@ -33,6 +40,13 @@ const OTHER_WORDS: [(&str, &str); 15] = [
     ("text", "utf8"),
     ("str", "utf8"),
     ("string", "utf8"),
+    ("uuid", "display"),
+    ("hex", "display"),
+    ("form", "display"),
+    ("format", "display"),
+    ("nest", "nested"),
+    ("flatten", "nested"),
+    ("group", "nested"),
     ("name", "rename"),
     ("column", "rename"),
     ("ignore", "skip"),
@@ -50,6 +64,10 @@ pub(crate) enum Meaning {
     Duration(Ident),
     /// Text.
     Utf8,
+    /// Values shown in the form of that name, which this variant of `DisplayHint` names.
+    Display(&'static str, Ident),
+    /// The fields of another record.
+    Nested,
 }
 
 /// The attributes of one field.
@@ -100,6 +118,11 @@ impl FieldAttributes {
         Ok(found)
     }
 
+    /// Whether the field is a record of its own, or an array of records.
+    pub(crate) fn is_nested(&self) -> bool {
+        matches!(self.meaning, Some(Meaning::Nested))
+    }
+
     fn parse_one(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
         let key = text(&meta.path);
         if self.given.contains(&key) {
@@ -110,6 +133,8 @@ impl FieldAttributes {
             "duration" => self.mean(meta, Meaning::Duration(time_unit(meta, &key)?))?,
             "date" => self.mean(meta, Meaning::Date)?,
             "utf8" => self.mean(meta, Meaning::Utf8)?,
+            "display" => self.mean(meta, display(meta)?)?,
+            "nested" => self.mean(meta, Meaning::Nested)?,
             "utc" => self.utc = true,
             "skip" => self.skip = true,
             "rename" => {
@@ -128,9 +153,55 @@ impl FieldAttributes {
 
     fn mean(&mut self, meta: &ParseNestedMeta<'_>, meaning: Meaning) -> Result<()> {
         if self.meaning.replace(meaning).is_some() {
-            let message = "a field has one of `timestamp`, `duration`, `date` and `utf8`: remove \
-                           the others";
+            let message = "a field has one of `timestamp`, `duration`, `date`, `utf8`, \
+                           `display` and `nested`: remove the others";
             return Err(meta.error(message));
+        }
+        Ok(())
+    }
+}
+
+/// The attributes of one variant of an enum.
+pub(crate) struct VariantAttributes {
+    /// Its name in the schema.
+    pub(crate) name: String,
+    /// Where that name is given.
+    pub(crate) span: Span,
+}
+
+impl VariantAttributes {
+    /// Reads the attributes of a variant.
+    pub(crate) fn parse(variant: &Variant) -> Result<Self> {
+        let name = variant.ident.to_string().trim_start_matches("r#").to_owned();
+        let mut found = Self { name, span: variant.ident.span() };
+        let takes = "a variant takes `rename = \"name\"`";
+        for attribute in record_attributes(&variant.attrs) {
+            nested(attribute, takes, |meta| {
+                if !meta.path.is_ident("rename") {
+                    let key = text(&meta.path);
+                    return Err(meta.error(format!("unknown attribute `{key}`: {takes}")));
+                }
+                let name = string(&meta, "`rename` needs a name: write `rename = \"name\"`")?;
+                (found.name, found.span) = (name.value(), name.span());
+                Ok(())
+            })?;
+        }
+        found.check_name()?;
+        Ok(found)
+    }
+
+    fn check_name(&self) -> Result<()> {
+        let text = &self.name;
+        let long = text.len() > MAX_VARIANT_NAME_BYTES;
+        if text.is_empty() || long || text.chars().any(char::is_control) {
+            let message = "a variant's name has 1 to 65535 bytes and no control characters: write \
+                           another one";
+            return Err(Error::new(self.span, message));
+        }
+        if text.parse::<i128>().is_ok() {
+            let message = "a variant's name cannot be a number, because text would be taken for \
+                           that value: write another one";
+            return Err(Error::new(self.span, message));
         }
         Ok(())
     }
@@ -153,6 +224,21 @@ fn time_unit(meta: &ParseNestedMeta<'_>, key: &str) -> Result<Ident> {
     Ok(Ident::new(variant, Span::call_site()))
 }
 
+fn display(meta: &ParseNestedMeta<'_>) -> Result<Meaning> {
+    const FORMS: [(&str, &str); 5] =
+        [("uuid", "Uuid"), ("hex", "Hex"), ("char", "Char"), ("ipv4", "Ipv4"), ("ipv6", "Ipv6")];
+    let forms = "\"uuid\", \"hex\", \"char\", \"ipv4\" or \"ipv6\"";
+    let missing = format!("`display` needs its form, {forms}: write `display = \"uuid\"`");
+    let form = string(meta, &missing)?;
+    match FORMS.iter().find(|(name, _)| *name == form.value()) {
+        Some((name, variant)) => Ok(Meaning::Display(name, Ident::new(variant, Span::call_site()))),
+        None => {
+            let message = format!("the form of a value is {forms}, and not {:?}", form.value());
+            Err(Error::new(form.span(), message))
+        }
+    }
+}
+
 /// The string after the name of an attribute; `missing` is the error if there is another thing.
 fn string(meta: &ParseNestedMeta<'_>, missing: &str) -> Result<LitStr> {
     meta.value().and_then(|value| value.parse()).map_err(|_| meta.error(missing))
@@ -170,6 +256,7 @@ fn check_name(name: &LitStr) -> Result<()> {
 fn unknown_of_field(meta: &ParseNestedMeta<'_>, key: &str) -> Error {
     let hint = match key {
         "crate" => " (`crate` belongs on the struct)".to_owned(),
+        "getters" | "getter" | "get" => " (`getters` belongs on the struct)".to_owned(),
         "nullable" | "null" | "optional" => {
             " (a field that can be null has the type `flatrec::Nullable<T>`)".to_owned()
         }
@@ -240,32 +327,54 @@ fn nested(
     })
 }
 
-/// The path of flatrec, which is `::flatrec` or stands in an attribute of the struct, and the fault
-/// of these attributes.
-pub(crate) fn crate_path(input: &DeriveInput) -> (Path, Result<()>) {
-    let mut path: Option<Path> = None;
-    let mut outcome = Ok(());
-    for attribute in record_attributes(&input.attrs) {
-        let takes = format!("a struct takes {}", list(&OF_STRUCTS));
-        let read = nested(attribute, &takes, |meta| {
-            let key = text(&meta.path);
-            if key != "crate" {
-                let known = OF_FIELDS.iter().any(|(field, _)| *field == key);
-                let hint =
-                    if known { format!(" (`{key}` belongs on a field)") } else { String::new() };
-                return Err(meta.error(format!("unknown attribute `{key}`{hint}: {takes}")));
-            }
-            let missing = "`crate` needs the path of flatrec: write `crate = \"path\"`";
-            let given = string(&meta, missing)?;
-            let given = given.parse().map_err(|_| Error::new(given.span(), missing))?;
-            if path.replace(given).is_some() {
-                return Err(meta.error("the struct has `crate` twice: remove one"));
-            }
-            Ok(())
-        });
-        outcome = outcome.and(read);
+/// The attributes of a struct or an enum.
+pub(crate) struct ItemAttributes {
+    /// The path of flatrec, which is `::flatrec` if no attribute gives another one.
+    pub(crate) flatrec: Path,
+    /// Whether the struct gets a method for each field.
+    pub(crate) getters: bool,
+}
+
+impl ItemAttributes {
+    /// The attributes, and the fault of one.
+    pub(crate) fn parse(input: &DeriveInput) -> (Self, Result<()>) {
+        let item = if matches!(input.data, Data::Enum(_)) { "enum" } else { "struct" };
+        let takes = match item {
+            "enum" => format!("an enum takes {}", list(&OF_ENUMS)),
+            _ => format!("a struct takes {}", list(&OF_STRUCTS)),
+        };
+        let (mut path, mut getters) = (None, false);
+        let mut outcome = Ok(());
+        for attribute in record_attributes(&input.attrs) {
+            let read = nested(attribute, &takes, |meta| {
+                let key = text(&meta.path);
+                let twice = match key.as_str() {
+                    "crate" => path.replace(path_of_flatrec(&meta)?).is_some(),
+                    "getters" if item == "struct" => std::mem::replace(&mut getters, true),
+                    _ => {
+                        let known = OF_FIELDS.iter().any(|(field, _)| *field == key);
+                        let hint = match known {
+                            true => format!(" (`{key}` belongs on a field)"),
+                            false => String::new(),
+                        };
+                        return Err(meta.error(format!("unknown attribute `{key}`{hint}: {takes}")));
+                    }
+                };
+                match twice {
+                    true => Err(meta.error(format!("the {item} has `{key}` twice: remove one"))),
+                    false => Ok(()),
+                }
+            });
+            outcome = outcome.and(read);
+        }
+        (Self { flatrec: path.unwrap_or_else(|| syn::parse_quote!(::flatrec)), getters }, outcome)
     }
-    (path.unwrap_or_else(|| syn::parse_quote!(::flatrec)), outcome)
+}
+
+fn path_of_flatrec(meta: &ParseNestedMeta<'_>) -> Result<Path> {
+    let missing = "`crate` needs the path of flatrec: write `crate = \"path\"`";
+    let given = string(meta, missing)?;
+    given.parse().map_err(|_| Error::new(given.span(), missing))
 }
 
 /// What `#[repr(…)]` says about padding.
@@ -277,10 +386,13 @@ pub(crate) struct Repr {
 
 /// Refuses a struct whose layout the compiler may choose differently each time.
 pub(crate) fn check_repr(input: &DeriveInput) -> Result<Repr> {
-    let (mut stated, mut aligned) = (false, false);
+    let (mut stated, mut aligned, mut transparent) = (false, false, None);
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("repr")) {
         attribute.parse_nested_meta(|meta| {
-            stated |= meta.path.is_ident("C") || meta.path.is_ident("transparent");
+            stated |= meta.path.is_ident("C");
+            if meta.path.is_ident("transparent") {
+                transparent = Some(meta.path.span());
+            }
             aligned |= meta.path.is_ident("align");
             if meta.input.peek(syn::token::Paren) {
                 let arguments;
@@ -295,8 +407,12 @@ pub(crate) fn check_repr(input: &DeriveInput) -> Result<Repr> {
     if stated {
         return Ok(Repr { can_be_packed: !aligned });
     }
+    if let Some(span) = transparent {
+        let message = "a record cannot be transparent, because it could never get a second field: \
+                       write `#[repr(C)]`, which lays out one field the same";
+        return Err(Error::new(span, message));
+    }
     let message = "a record's layout must be stated, because files outlive compilers: add \
-                   `#[repr(C)]` (naturally aligned), `#[repr(C, packed)]` (no padding) or \
-                   `#[repr(transparent)]`";
+                   `#[repr(C)]` (naturally aligned) or `#[repr(C, packed)]` (no padding)";
     Err(Error::new(input.ident.span(), message))
 }

@@ -87,13 +87,14 @@
 //! ```compile_fail
 //! mod elsewhere {
 //!     pub use flatrec::{DataType, Error, Field, FieldType, Record, derived};
+//!     use derived::Part;
 //!     pub struct Schema;
 //!     impl Schema {
 //!         pub const fn field_of<R, T>(_: fn(R) -> T) -> derived::FieldInfo {
 //!             flatrec::Schema::field_of::<R, u8>(|_| 0)
 //!         }
-//!         pub fn of_record<T>(fields: Vec<Field>) -> Result<flatrec::Schema, Error> {
-//!             flatrec::Schema::of_record::<T>(fields)
+//!         pub fn of_record<T>(parts: Vec<Part>) -> Result<flatrec::Schema, Error> {
+//!             flatrec::Schema::of_record::<T>(parts)
 //!         }
 //!     }
 //! }
@@ -109,8 +110,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Error, Field, Fields, GenericParam, Result};
 
-use crate::attributes::{FieldAttributes, check_repr, crate_path};
-use crate::types::{Fault, fault};
+use crate::attributes::{FieldAttributes, ItemAttributes, check_repr};
+use crate::problems::Problems;
+use crate::types::{Fault, fault, fault_of_nested};
 use output::Output;
 
 /// A field and what is known of it.
@@ -125,20 +127,24 @@ struct Column<'a> {
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let fields = named_fields(input)?;
     let mut problems = Problems::default();
-    let (flatrec, outcome) = crate_path(input);
+    let (item, outcome) = ItemAttributes::parse(input);
     problems.note(outcome);
     let repr = problems.note(check_repr(input));
-    let faults: Vec<Option<Fault>> = fields.iter().map(|field| fault(&field.ty)).collect();
+    let mut attributes = Vec::new();
+    let mut faults = Vec::new();
     let mut refused = false;
-    for (field, fault) in fields.iter().zip(&faults) {
+    for field in &fields {
+        let described = problems.note(FieldAttributes::parse(field));
+        let nested = described.as_ref().is_some_and(FieldAttributes::is_nested);
+        let fault = if nested { fault_of_nested(&field.ty) } else { fault(&field.ty) };
         if let Some(fault) = fault.as_ref().filter(|fault| fault.certain) {
             refused = true;
             problems.add(Error::new_spanned(&field.ty, &fault.message));
         }
+        attributes.extend(described);
+        faults.push(fault);
     }
     problems.note(check_not_generic(input, refused));
-    let attributes: Vec<FieldAttributes> =
-        fields.iter().filter_map(|field| problems.note(FieldAttributes::parse(field))).collect();
     if attributes.len() == fields.len() {
         problems.note(check_names(&fields, &attributes));
     }
@@ -148,13 +154,14 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let columns = fields.into_iter().zip(attributes).zip(faults);
     let columns: Vec<Column<'_>> =
         columns.map(|((field, attributes), fault)| Column { field, attributes, fault }).collect();
-    Ok(Output { flatrec: &flatrec, ident: &input.ident, repr, columns: &columns }.tokens())
+    Ok(Output { item: &item, flatrec: &item.flatrec, ident: &input.ident, repr, columns: &columns }
+        .tokens())
 }
 
 /// The faults of `input`, and an `impl` in the place of the one that is missing, so that each use
 /// of the record does not become an error of its own. The faults keep all of it from compiling.
 pub(crate) fn refusal(input: &DeriveInput, faults: &Error) -> TokenStream {
-    let flatrec = crate_path(input).0;
+    let flatrec = ItemAttributes::parse(input).0.flatrec;
     let ident = &input.ident;
     let faults = faults.to_compile_error();
     let (parameters, arguments, bounds) = input.generics.split_for_impl();
@@ -189,9 +196,10 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
             }
         },
         Data::Enum(_) => {
-            let message = "an enum cannot be a record, because not every byte is one of its \
-                           variants: write a struct that stores the variant's number, for example \
-                           as `u8`";
+            let message = format!(
+                "an enum cannot be a record, because not every byte is one of its variants: \
+                 derive `flatrec::RecordEnum`, and write a struct with a field `Enum<{ident}>`"
+            );
             return Err(Error::new(ident.span(), message));
         }
         Data::Union(_) => {
@@ -240,28 +248,6 @@ fn check_names(fields: &[&Field], described: &[FieldAttributes]) -> Result<()> {
         return Err(Error::new_spanned(&fields[0].ident, message));
     }
     Ok(())
-}
-
-/// All faults, so that one compilation reports everything.
-#[derive(Default)]
-struct Problems(Option<Error>);
-
-impl Problems {
-    fn add(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(first) => first.combine(error),
-            None => self.0 = Some(error),
-        }
-    }
-
-    /// The value, or `None` after noting its error.
-    fn note<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.add(error)).ok()
-    }
-
-    fn finish(self) -> Result<()> {
-        self.0.map_or(Ok(()), Err)
-    }
 }
 
 #[cfg(test)]

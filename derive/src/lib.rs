@@ -3,16 +3,18 @@
 //!
 //! The derive proves the conditions in the `# Safety` section of `flatrec::Record`:
 //! - every field's type is a `FieldType`, and so valid for any bytes, without padding and without
-//!   interior mutability, by zerocopy's traits;
+//!   interior mutability, by zerocopy's traits; or it is a `Record` or an array of one, which
+//!   promises the same;
 //! - the fields follow each other without a gap and fill the struct, by assertions on `offset_of!`
 //!   and `size_of`;
-//! - the layout is the one of `repr(C)` or `repr(transparent)`, so that future compilers read
-//!   today's files;
+//! - the layout is the one of `repr(C)`, so that future compilers read today's files;
 //! - there are no generic parameters, so that all of this is checked where the struct is written.
 
 mod attributes;
 mod document;
+mod enumeration;
 mod expand;
+mod problems;
 mod types;
 
 use proc_macro::TokenStream;
@@ -20,8 +22,9 @@ use proc_macro::TokenStream;
 /// Makes a struct the type of a store's records.
 ///
 /// The struct must be `Copy`, must not be generic, and needs named fields and a stated layout:
-/// `#[repr(C)]` for natural alignment, without padding; `#[repr(C, packed)]` for no gaps, whatever
-/// the fields; or `#[repr(transparent)]`. Each field's type must be a `flatrec::FieldType`.
+/// `#[repr(C)]` for natural alignment, without padding; or `#[repr(C, packed)]` for no gaps,
+/// whatever the fields. Each field's type must be a `flatrec::FieldType`, or a record with the
+/// attribute `nested`.
 ///
 /// | attribute of a field | of type | meaning |
 /// | --- | --- | --- |
@@ -30,11 +33,19 @@ use proc_macro::TokenStream;
 /// | `#[record(duration = "ms")]` | the same | a length of time |
 /// | `#[record(date)]` | `i32` or `le::I32` | days since 1970-01-01 |
 /// | `#[record(utf8)]` | `[u8; N]` | text, padded with NUL |
+/// | `#[record(display = "uuid")]` | `[u8; 16]` | shown so; `ipv6` too |
+/// | `#[record(display = "ipv4")]` | `[u8; 4]` | shown so |
+/// | `#[record(display = "hex")]` | `[u8; N]`, unsigned integers | shown so |
+/// | `#[record(nested)]` | another record, or an array of one | its fields |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
 /// | `#[record(skip)]` | any | bytes without a field: explicit padding |
 ///
-/// Each also applies inside `Nullable<…>` and fixed arrays. On the struct, `#[record(crate =
-/// "path")]` gives the path of flatrec, if it is not `::flatrec`.
+/// Each also applies inside `Nullable<…>` and fixed arrays, except `nested`.
+///
+/// | attribute of the struct | meaning |
+/// | --- | --- |
+/// | `#[record(getters)]` | a method for each field, which copies its value |
+/// | `#[record(crate = "path")]` | the path of flatrec, if it is not `::flatrec` |
 ///
 /// ```
 /// use flatrec::{Nullable, Record};
@@ -68,10 +79,111 @@ use proc_macro::TokenStream;
 /// );
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+///
+/// # Packed records
+///
+/// Rust has no references to fields of a packed struct that may not be aligned, so `&tick.price`
+/// and `assert_eq!(tick.price, …)` do not compile. A copy does: `{ tick.price }`, `let price =
+/// tick.price`, arguments and operators. The methods of `getters` copy, too:
+///
+/// ```
+/// use flatrec::Record;
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[record(getters)]
+/// #[repr(C, packed)]
+/// struct Tick {
+///     venue: u8,
+///     price: f64,
+/// }
+///
+/// let tick = Tick { venue: 1, price: 12.5 };
+/// assert_eq!({ tick.price }, 12.5);
+/// assert_eq!(tick.price(), 12.5);
+/// ```
+///
+/// # Nested records
+///
+/// A schema is a flat list of fields. The fields of a nested record have names with a dot, and the
+/// schema has a [`Group`](https://docs.rs/flatrec/latest/flatrec/struct.Group.html) of them:
+///
+/// ```
+/// use flatrec::Record;
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Leg {
+///     price: f64,
+///     count: u32,
+///     venue: u32,
+/// }
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Spread {
+///     #[record(nested)]
+///     total: Leg,
+///     #[record(nested)]
+///     legs: [Leg; 2],
+/// }
+///
+/// let schema = Spread::schema()?;
+/// let names: Vec<&str> = schema.fields().iter().map(|field| field.name()).collect();
+/// assert_eq!(names[..4], ["total.price", "total.count", "total.venue", "legs[0].price"]);
+/// assert_eq!(schema.groups()[1].array_len(), Some(2));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+///
+/// - The attribute decides, and not the type: a type can be a record and a type of a field at once,
+///   and a derive cannot ask the compiler which traits a type has.
+/// - A nested record cannot be null, because only a field has a presence byte. Its own fields can
+///   be nullable.
+/// - An array of nested records has one dimension and at most 65,536 records. Each record adds its
+///   fields to the schema. An array of numbers has up to 8 dimensions: `[[f64; 2]; 4]` is one field
+///   of the shape 4 × 2.
 #[proc_macro_derive(Record, attributes(record))]
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     expand::expand(&input).unwrap_or_else(|faults| expand::refusal(&input, &faults)).into()
+}
+
+/// Makes an `enum` without data one that records can hold, as `flatrec::Enum<…>`.
+///
+/// The enum must be `Copy`, must not be generic, and needs a stated integer: `#[repr(u8)]`, for
+/// example, or another of `u8` to `u64` and `i8` to `i64`. The schema keeps the names of its
+/// variants; `#[record(rename = "name")]` at a variant gives it another one. On the enum,
+/// `#[record(crate = "path")]` gives the path of flatrec, if it is not `::flatrec`.
+///
+/// ```
+/// use flatrec::{Enum, Record, RecordEnum};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, RecordEnum)]
+/// #[repr(u8)]
+/// enum Side {
+///     Buy = 1,
+///     Sell = 2,
+/// }
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Order {
+///     side: Enum<Side>,
+/// }
+///
+/// let order = Order { side: Side::Buy.into() };
+/// assert!(order.side == Side::Buy);
+/// match order.side.get() {
+///     Ok(Side::Buy) => {}
+///     Ok(Side::Sell) => unreachable!(),
+///     Err(unknown) => panic!("{unknown}"), // any bytes are sound
+/// }
+/// ```
+#[proc_macro_derive(RecordEnum, attributes(record))]
+pub fn derive_record_enum(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    enumeration::expand(&input)
+        .unwrap_or_else(|faults| enumeration::refusal(&input, &faults))
+        .into()
 }
 
 /// The text of a document as a string literal, for flatrec's own documentation.

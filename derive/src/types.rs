@@ -33,6 +33,37 @@ pub(crate) fn fault(of: &Type) -> Option<Fault> {
     Some(Fault { message, advice, certain, of_combination })
 }
 
+/// The fault of the type of a nested record.
+pub(crate) fn fault_of_nested(of: &Type) -> Option<Fault> {
+    let (mut record, mut depth) = (without_groups(of), 0);
+    while let Type::Array(array) = record {
+        (record, depth) = (without_groups(&array.elem), depth + 1);
+    }
+    let (why, advice) = match argument_of(record, "Nullable").or(argument_of(record, "Option")) {
+        Some(wrapped) => {
+            let why = "only a field can be null, and a nested record is several fields";
+            (why, format!("write `{}` and make its fields nullable", rebuilt(of, &text(wrapped))))
+        }
+        None if depth > 1 => {
+            let why = "an array of nested records has one dimension";
+            (why, format!("write `[{}; N]`, where N is the number of all", text(record)))
+        }
+        None => return fault(of).filter(|fault| fault.certain),
+    };
+    let message = format!("a record cannot nest `{}`: {why} ({advice})", text(of));
+    Some(Fault { message, advice, certain: true, of_combination: true })
+}
+
+/// The array type `of`, of one dimension or several, with another element.
+fn rebuilt(of: &Type, element: &str) -> String {
+    match without_groups(of) {
+        Type::Array(array) => {
+            format!("[{}; {}]", rebuilt(&array.elem, element), text(&array.len))
+        }
+        _ => element.to_owned(),
+    }
+}
+
 /// A [`Fault`] whose type may be an element of another.
 struct Advice {
     why: &'static str,
@@ -70,7 +101,6 @@ const TEXT: &str = ", or `[u8; N]` with `#[record(utf8)]`: N is the longest text
 const BYTES: &str = ": N is the greatest length, in bytes";
 const ELEMENTS: &str = ": N is the greatest length; a field beside it can hold the length in use";
 const ARRAY_OF_NULLABLE: &str = ": a whole array can be null, and an element cannot";
-const ARRAY_OF_ARRAYS: &str = ": one array of all elements";
 
 fn advice(of: &Type) -> Option<Advice> {
     match of {
@@ -101,21 +131,14 @@ fn advice(of: &Type) -> Option<Advice> {
 }
 
 fn advice_for_array(of: &TypeArray) -> Option<Advice> {
-    let inner = without_groups(&of.elem);
-    if let Some(wrapped) = argument_of(inner, "Nullable").or_else(|| argument_of(inner, "Option")) {
-        let array = format!("[{}; {}]", instead_of(wrapped), text(&of.len));
-        let mut found = Advice::instead(NO_TYPE, nullable(&array), ARRAY_OF_NULLABLE)?;
-        found.certain = argument_of(inner, "Option").is_some();
-        return Some(found);
+    let mut element = without_groups(&of.elem);
+    while let Type::Array(inner) = element {
+        element = without_groups(&inner.elem);
     }
-    if let Type::Array(rows) = inner {
-        let len = match (number(&of.len), number(&rows.len)) {
-            (Some(outer), Some(inner)) => outer.saturating_mul(inner).to_string(),
-            _ => format!("{} * {}", factor(&of.len), factor(&rows.len)),
-        };
-        let array = format!("[{}; {len}]", instead_of(&rows.elem));
-        let mut found = Advice::instead(NO_TYPE, array, ARRAY_OF_ARRAYS)?;
-        found.certain = advice(&rows.elem).is_some_and(|inner| inner.certain);
+    if let Some(wrapped) = argument_of(element, "Nullable").or(argument_of(element, "Option")) {
+        let array = rebuilt(&Type::Array(of.clone()), &instead_of(wrapped));
+        let mut found = Advice::instead(NO_TYPE, nullable(&array), ARRAY_OF_NULLABLE)?;
+        found.certain = argument_of(element, "Option").is_some();
         return Some(found);
     }
     if number(&of.len) == Some(0) {
@@ -123,7 +146,7 @@ fn advice_for_array(of: &TypeArray) -> Option<Advice> {
         found.certain = false;
         return Some(found);
     }
-    let mut found = advice(inner)?;
+    let mut found = advice(without_groups(&of.elem))?;
     found.instead = found.instead.map(|it| format!("[{it}; {}]", text(&of.len)));
     Some(found)
 }
@@ -143,7 +166,7 @@ fn advice_for_pointee(of: &Type) -> Option<Advice> {
 fn advice_for_rust(name: &str, arguments: &[&Type]) -> Option<Advice> {
     match (name, arguments) {
         ("bool", []) => Advice::instead(INVALID, "flatrec::Bool", ""),
-        ("char", []) => Advice::instead(INVALID, "u32", " and `char::from_u32`"),
+        ("char", []) => Advice::instead(INVALID, "flatrec::Char", ""),
         ("usize", []) => Advice::instead(MACHINE, "u64", ", or the same of `u32`"),
         ("isize", []) => Advice::instead(MACHINE, "i64", ", or the same of `i32`"),
         ("f16", []) => Advice::instead(NO_TYPE, "f32", ", or its bits as `u16`"),
@@ -202,9 +225,20 @@ fn advice_if_refused(name: &str, arguments: &[&Type]) -> Option<Advice> {
             let rest = " with `#[record(timestamp = \"us\", utc)]`, of `SystemTime`";
             Advice::instead(LOCAL, "i64", rest)
         }
-        ("Ipv4Addr", []) => Advice::instead(NO_TYPE, "[u8; 4]", " and `octets`"),
-        ("Ipv6Addr", []) => Advice::instead(NO_TYPE, "[u8; 16]", " and `octets`"),
-        ("Uuid", []) => Advice::instead(NO_TYPE, "[u8; 16]", ""),
+        ("Ipv4Addr", []) => Advice::instead(
+            NO_TYPE,
+            "[u8; 4]",
+            " with `#[record(display = \"ipv4\")]`, and `octets`",
+        ),
+        ("Ipv6Addr", []) => Advice::instead(
+            NO_TYPE,
+            "[u8; 16]",
+            " with `#[record(display = \"ipv6\")]`, and `octets`",
+        ),
+        ("Uuid", []) => {
+            let rest = " with `#[record(display = \"uuid\")]`, and `into_bytes`";
+            Advice::instead(NO_TYPE, "[u8; 16]", rest)
+        }
         _ => {
             let number = name.strip_prefix("NonZero")?.to_lowercase();
             let of: Type = syn::parse_str(&number).ok()?;
@@ -270,13 +304,6 @@ fn number(of: &Expr) -> Option<u64> {
     match of {
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse().ok(),
         _ => None,
-    }
-}
-
-fn factor(of: &Expr) -> String {
-    match of {
-        Expr::Lit(_) | Expr::Path(_) => text(of),
-        _ => format!("({})", text(of)),
     }
 }
 

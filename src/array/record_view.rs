@@ -242,26 +242,27 @@ impl<T: Copy> RecordView<T> {
         }
     }
 
-    /// Copies the first `len_bytes` bytes of record `index`, even if it is deleted or an overlay
-    /// has an image of it.
+    /// Copies the strides of records `range`, even if they are deleted or an overlay has images of
+    /// them. `into` must have their length.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the view has no record `index`; an error of [`View::read`].
-    pub(crate) fn copy(&self, index: u64, len_bytes: usize, into: &mut [u8]) -> Result<()> {
-        if index >= self.count || len_bytes > self.stride || len_bytes != into.len() {
-            return Err(Error::new(ErrorKind::OutOfRange, "read")
-                .record(index)
-                .detail(format!("the store holds {} records", self.count)));
-        }
+    /// [`ErrorKind::OutOfRange`] if the view does not have these records, or they have another
+    /// length; an error of [`View::read`].
+    pub(crate) fn copy_strides(&self, range: Range<u64>, into: &mut [u8]) -> Result<()> {
+        let start = range.start;
+        let strides = self.strides(range).filter(|strides| strides.len() == into.len());
+        let strides = strides.ok_or_else(|| {
+            Error::new(ErrorKind::OutOfRange, "read")
+                .record(start)
+                .detail(format!("the store holds {} records", self.count))
+        })?;
         if os::fault::is_installed() {
-            let start = self.address(index).as_ptr() as usize - self.view.as_ptr() as usize;
-            return self.view.read(start, into);
+            let lead = strides.as_ptr() as usize - self.view.as_ptr() as usize;
+            return self.view.read(lead, into);
         }
         // Nothing changes these bytes during the copy (the invariant), so a plain copy is correct.
         // It is faster for records of common sizes.
-        if let Some(slot) = self.slot(index) {
-            into.copy_from_slice(&slot[..len_bytes]);
-        }
+        into.copy_from_slice(strides);
         Ok(())
     }
 

@@ -7,16 +7,21 @@ mod copies;
 mod parallel;
 mod records;
 mod refresh;
+mod search;
 
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 use std::sync::Arc;
 
 pub use self::chunks::{Chunk, Chunks};
 pub use self::records::SnapshotRecords;
 use crate::array::RecordView;
-use crate::error::Result;
-use crate::format::{RecordLayout, Schema};
-use crate::txn::{CommitId, Row, Source, State};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
+use crate::format::{Found, RecordLayout, Schema};
+use crate::number::ids_within;
+use crate::store::{Lends, TryRecords};
+use crate::txn::{CommitId, Row, Source, State, slots};
 
 /// The store as one commit left it; later commits do not change it.
 /// [`Database::begin_read`](crate::Database::begin_read) makes one.
@@ -114,13 +119,66 @@ impl<R: Row + ?Sized> Snapshot<R> {
         self.source.schema()
     }
 
-    /// Record `id`, in place; `None` past the last record and for a deleted one.
+    /// Record `id`, in place; `None` past the last record, for a deleted record, and for one with a
+    /// damaged status byte. [`Snapshot::try_get`] says which.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
         match R::in_view(&self.array, id, self.layout.record_size) {
             Some(row) => Some(row),
             None => self.get_under_images(id),
         }
+    }
+
+    /// Record `id`, in place, or why it is not there. As fast as [`Snapshot::get`] for a record
+    /// that is there.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, ErrorKind, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let database = DynDatabase::create_options().deletes(true).create(&path, &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[7; 16])?;
+    /// transaction.delete(1)?;
+    /// transaction.commit(Durability::Immediate)?;
+    /// let snapshot = database.begin_read()?;
+    /// assert_eq!(snapshot.try_get(0)?, [7; 8]);
+    /// assert_eq!(snapshot.try_get(1).unwrap_err().kind(), ErrorKind::Deleted);
+    /// assert_eq!(snapshot.try_get(2).unwrap_err().kind(), ErrorKind::OutOfRange);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged: neither live nor deleted.
+    #[inline]
+    pub fn try_get(&self, id: u64) -> Result<&R> {
+        self.get(id).ok_or_else(|| self.not_there(id))
+    }
+
+    /// Why record `id` is not there to be read.
+    #[cold]
+    fn not_there(&self, id: u64) -> Error {
+        self.source.name(slots::not_there("read", id, self.count(), self.found(id)))
+    }
+
+    /// `None` if record `id` was deleted, and an error if something else keeps it from being read.
+    #[cold]
+    fn unless_deleted(&self, id: u64) -> Result<Option<&R>> {
+        match self.found(id) {
+            Ok(Found::Deleted) => Ok(None),
+            _ => Err(self.not_there(id)),
+        }
+    }
+
+    /// What record number `id` leads to, or the invalid status byte.
+    fn found(&self, id: u64) -> Result<Found, u8> {
+        let stride = match id < self.count() {
+            true => self.state.overlay.find(id).or_else(|| self.array.slot(id)),
+            false => None,
+        };
+        stride.map_or(Ok(Found::PastTheLast), |stride| self.layout.found(stride))
     }
 
     /// Record `id` if the state has images or the store has deletes. A record without an image
@@ -165,13 +223,9 @@ impl<R: Row + ?Sized> Snapshot<R> {
         R::run(self.array.strides(ids)?, self.layout.stride, self.layout.record_size)
     }
 
-    /// All records except deleted ones, in order, in place, each with its number.
-    pub fn iter(&self) -> SnapshotRecords<'_, R> {
-        self.range(0..self.count())
-    }
-
-    /// The existing records of a range in order, in place, each with its number. Skips deleted
-    /// records.
+    /// All records in order, in place, each with its number. Skips deleted records, and those with
+    /// a damaged status byte, which [`Snapshot::try_iter`] reports. `for (id, record) in &snapshot`
+    /// does the same.
     ///
     /// ```
     /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
@@ -182,17 +236,97 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// transaction.append_packed(&[5, 6, 7])?;
     /// transaction.commit(Durability::Immediate)?;
     /// let snapshot = database.begin_read()?;
-    /// assert_eq!(snapshot.range(1..100).collect::<Vec<_>>(), [(1, &[6][..]), (2, &[7])]);
+    /// assert_eq!(snapshot.iter().map(|(_, record)| record[0]).max(), Some(7));
+    /// for (id, record) in &snapshot {
+    ///     assert_eq!(u64::from(record[0]), id + 5);
+    /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn range(&self, ids: Range<u64>) -> SnapshotRecords<'_, R> {
-        SnapshotRecords::new(self, self.clamp(ids))
+    pub fn iter(&self) -> SnapshotRecords<'_, R> {
+        self.range(..)
     }
 
-    /// The part of a range below the record count.
-    fn clamp(&self, ids: Range<u64>) -> Range<u64> {
-        let start = ids.start.min(self.count());
-        start..ids.end.clamp(start, self.count())
+    /// The existing records of a range in order, in place, each with its number. Skips records as
+    /// [`Snapshot::iter`] does.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[5, 6, 7])?;
+    /// transaction.commit(Durability::Immediate)?;
+    /// let snapshot = database.begin_read()?;
+    /// assert_eq!(snapshot.range(1..).collect::<Vec<_>>(), [(1, &[6][..]), (2, &[7])]);
+    /// assert_eq!(snapshot.range(..=1).next_back(), Some((1, &[6][..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn range(&self, ids: impl RangeBounds<u64>) -> SnapshotRecords<'_, R> {
+        SnapshotRecords::new(self, ids_within(ids, self.count()))
+    }
+
+    /// As [`Snapshot::iter`], but gives an [`ErrorKind::Corrupt`] for a record with a damaged
+    /// status byte, and continues after it.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[5, 6, 7])?;
+    /// transaction.commit(Durability::Immediate)?;
+    /// let snapshot = database.begin_read()?;
+    /// let found: Result<Vec<_>, _> = snapshot.try_iter().collect();
+    /// assert_eq!(found?[2], (2, &[7][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_iter(&self) -> TryRecords<'_, R> {
+        self.try_range(..)
+    }
+
+    /// As [`Snapshot::range`], with errors as [`Snapshot::try_iter`] gives them.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[5, 6, 7])?;
+    /// transaction.commit(Durability::Immediate)?;
+    /// for found in database.begin_read()?.try_range(1..) {
+    ///     let (id, record) = found?;
+    ///     assert_eq!(u64::from(record[0]), id + 5);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_range(&self, ids: impl RangeBounds<u64>) -> TryRecords<'_, R> {
+        TryRecords::new(self, ids_within(ids, self.count()))
+    }
+}
+
+impl<R: Row + ?Sized> Lends<R> for Snapshot<R> {
+    fn lend(&self, id: u64) -> Result<Option<&R>> {
+        match (self.get(id), id < self.count()) {
+            (None, true) => self.unless_deleted(id),
+            (found, _) => Ok(found),
+        }
+    }
+
+    fn has_deletes(&self) -> bool {
+        self.layout.deletes
+    }
+}
+
+/// The records of [`Snapshot::iter`].
+impl<'a, R: Row + ?Sized> IntoIterator for &'a Snapshot<R> {
+    type Item = (u64, &'a R);
+    type IntoIter = SnapshotRecords<'a, R>;
+
+    fn into_iter(self) -> SnapshotRecords<'a, R> {
+        self.iter()
     }
 }
 

@@ -92,10 +92,11 @@ fn an_edit_fails_if_a_sliding_window_cannot_write_its_changes() {
     let backing = pages();
     let mut file = open(&backing, WINDOWS, WriteBack::Positioned).unwrap();
     let mut edit = DynEdit::begin(&mut file).unwrap();
-    edit.get_mut(0).unwrap().fill(2);
+    edit.get_mut(0).unwrap().unwrap().fill(2);
     backing.broken.store(true, Ordering::Relaxed);
-    assert_eq!(edit.get(64).unwrap_err().kind(), ErrorKind::OutOfRange);
-    assert_eq!(edit.get(0).unwrap(), [2; PAGE], "a number past the last must not poison the edit");
+    assert_eq!(edit.try_get(64).unwrap_err().kind(), ErrorKind::OutOfRange);
+    let found = edit.try_get(0).unwrap();
+    assert_eq!(found, [2; PAGE], "a number past the last must not poison the edit");
     assert_eq!(edit.get(63).unwrap_err().kind(), ErrorKind::Io);
     backing.broken.store(false, Ordering::Relaxed);
     assert_eq!(edit.get(0).unwrap_err().kind(), ErrorKind::Poisoned);
@@ -112,7 +113,7 @@ fn changes_in_a_window_are_flushed_before_it_slides() {
     let backing = pages();
     let mut file = open(&backing, WINDOWS, WriteBack::Mapped).unwrap();
     let mut edit = DynEdit::begin(&mut file).unwrap();
-    edit.get_mut(1).unwrap().fill(2);
+    edit.get_mut(1).unwrap().unwrap().fill(2);
     edit.get(63).unwrap();
     let start = 65_536 + PAGE as u64;
     let flushed = backing.flushed.lock().unwrap().clone();

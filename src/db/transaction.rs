@@ -10,7 +10,7 @@ use std::ops::{Range, RangeBounds};
 pub use self::ownership::{BorrowedWriter, OwnedWriter, WriterOwnership};
 pub use self::records::TransactionRecords;
 use crate::error::{Error, ErrorKind, Result};
-use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Token, Writer};
+use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Token, Writer, slots};
 
 /// Changes to a store that happen together, or not at all.
 /// [`Database::begin_write`](crate::Database::begin_write) makes one at a time, and
@@ -134,10 +134,7 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged: neither live nor deleted.
     pub fn try_get(&self, id: u64) -> Result<&R> {
         let bytes = self.named(self.changes.try_get(&self.writer, id))?;
-        R::of_bytes(bytes).ok_or_else(|| {
-            let error = Error::new(ErrorKind::Corrupt, "read").record(id);
-            self.engine().name(error.detail("it does not fit its type"))
-        })
+        R::of_bytes(bytes).ok_or_else(|| self.engine().name(slots::misfit(id)))
     }
 
     /// All records except deleted ones, in order, each with its number, with the changes of this
@@ -180,7 +177,8 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     /// Record `id`, to change; `None` past the last record and for a deleted one.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the transaction changes more than 2³² - 1 records.
+    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged; [`ErrorKind::OutOfRange`] if
+    /// the transaction changes more than 2³² - 1 records.
     pub fn get_mut(&mut self, id: u64) -> Result<Option<&mut R>> {
         let Self { writer, changes, .. } = self;
         let bytes = changes.get_mut(writer, id);
@@ -192,7 +190,8 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record is
-    /// deleted; [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record.
+    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged;
+    /// [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record.
     pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
         let set = record
             .bytes(self.engine().layout().record_size)
@@ -270,7 +269,8 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] in a store that was created without
-    /// [`CreateOptions::deletes`](crate::CreateOptions::deletes).
+    /// [`CreateOptions::deletes`](crate::CreateOptions::deletes); [`ErrorKind::Corrupt`] if the
+    /// record's status byte is damaged.
     pub fn delete(&mut self, id: u64) -> Result<bool> {
         let deleted = self.changes.delete(&self.writer, id);
         self.named(deleted)

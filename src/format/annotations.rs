@@ -91,11 +91,11 @@ impl DisplayHint {
     }
 
     /// The types whose values have this form.
-    fn takes(self, data_type: DataType) -> bool {
+    pub(super) const fn takes(self, data_type: DataType) -> bool {
         match self {
-            Self::Uuid | Self::Ipv6 => data_type == DataType::Binary(16),
-            Self::Ipv4 => data_type == DataType::Binary(4),
-            Self::Char => data_type == DataType::UInt32,
+            Self::Uuid | Self::Ipv6 => matches!(data_type, DataType::Binary(16)),
+            Self::Ipv4 => matches!(data_type, DataType::Binary(4)),
+            Self::Char => matches!(data_type, DataType::UInt32),
             Self::Hex => matches!(
                 data_type,
                 DataType::Binary(_)

@@ -44,20 +44,35 @@
 //! struct Bad { #[record(timestamp = "ms")] at: u64, flag: flatrec::Bool, rest: [u8; 7] }
 //! ```
 //!
-//! Arrays of arrays, and nulls inside arrays:
-//!
-#![cfg_attr(feature = "derive", doc = "```compile_fail")]
-#![cfg_attr(not(feature = "derive"), doc = "```ignore")]
-//! #[derive(Clone, Copy, flatrec::Record)]
-//! #[repr(C)]
-//! struct Bad { at: i64, matrix: [[f32; 2]; 2] }
-//! ```
+//! Nulls inside arrays:
 //!
 #![cfg_attr(feature = "derive", doc = "```compile_fail")]
 #![cfg_attr(not(feature = "derive"), doc = "```ignore")]
 //! #[derive(Clone, Copy, flatrec::Record)]
 //! #[repr(C)]
 //! struct Bad { many: [flatrec::Nullable<u8>; 2] }
+//! ```
+//!
+//! A nested record that is not one, and padding behind a nested record:
+//!
+#![cfg_attr(feature = "derive", doc = "```compile_fail")]
+#![cfg_attr(not(feature = "derive"), doc = "```ignore")]
+//! #[derive(Clone, Copy)]
+//! #[repr(C)]
+//! struct Inner { flag: bool }
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! struct Bad { #[record(nested)] inner: Inner }
+//! ```
+//!
+#![cfg_attr(feature = "derive", doc = "```compile_fail")]
+#![cfg_attr(not(feature = "derive"), doc = "```ignore")]
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! struct Inner { one: u8 }
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! struct Bad { #[record(nested)] inner: Inner, rest: u16 }
 //! ```
 //!
 //! A record that is not `Copy`:
@@ -71,11 +86,14 @@
 
 use std::mem::{align_of, size_of};
 
+use super::annotations::{DisplayHint, Variant};
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
-use super::record::{FieldType, field_type_problem, size_and_alignment};
+use super::record::{FieldType, field_type_problem};
 use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES, Schema};
-use crate::error::Result;
+
+pub use super::nested::{Nested, NestedInfo, Part};
+pub use super::record::Shape;
 
 /// The condition on which the derive's stand-in for a record with faults exists. `FAULTS` is a
 /// block of errors, and the compiler reports no unsatisfied condition that contains an error. So a
@@ -91,8 +109,29 @@ pub struct FieldInfo {
     nullable: bool,
     big_endian: bool,
     native_endian: bool,
+    variants: &'static [(&'static str, i128)],
+    display: Option<DisplayHint>,
+    shape: Shape,
     size: usize,
     problem: Option<&'static str>,
+}
+
+impl Field {
+    /// A field with the layout of the Rust type `T`, at offset 0.
+    ///
+    /// ```
+    /// use flatrec::{Field, Nullable};
+    /// let field = Field::of::<Nullable<[f32; 3]>>("position").at(8);
+    /// assert_eq!(field.to_string(), "position: float32[3] nullable at 8");
+    /// ```
+    pub fn of<T: FieldType>(name: impl Into<String>) -> Self {
+        const {
+            if let Some(problem) = field_type_problem::<T>() {
+                panic!("{}", problem);
+            }
+        }
+        FieldInfo::of::<T>().named(name.into())
+    }
 }
 
 /// These belong to the type that [`Record::schema`](super::Record::schema) returns, so that the
@@ -103,26 +142,26 @@ impl Schema {
     /// before the struct is compiled.
     #[doc(hidden)]
     pub const fn field_of<R, T: FieldType>(_: fn(R) -> T) -> FieldInfo {
-        FieldInfo {
+        FieldInfo::of::<T>()
+    }
+}
+
+impl FieldInfo {
+    const fn of<T: FieldType>() -> Self {
+        Self {
             data_type: T::DATA_TYPE,
             array_len: T::ARRAY_LEN,
             nullable: T::NULLABLE,
             big_endian: T::BIG_ENDIAN,
             native_endian: T::NATIVE_ENDIAN,
+            variants: T::VARIANTS,
+            display: T::DISPLAY,
+            shape: T::SHAPE,
             size: size_of::<T>(),
             problem: field_type_problem::<T>(),
         }
     }
 
-    /// The schema of a record's fields, with the size and alignment of the record.
-    #[doc(hidden)]
-    pub fn of_record<R>(fields: Vec<Field>) -> Result<Self> {
-        let (size, alignment) = size_and_alignment::<R>()?;
-        Self::new(fields, size, alignment)
-    }
-}
-
-impl FieldInfo {
     /// Why this type cannot be a field's; `None` if it can.
     pub const fn problem(&self) -> Option<&'static str> {
         self.problem
@@ -141,7 +180,7 @@ impl FieldInfo {
     /// The field with the attribute `date`; `None` if its bytes cannot be one.
     pub const fn date(&self) -> Option<Self> {
         match self.data_type {
-            DataType::Int32 => Some(self.retyped(DataType::Date32)),
+            DataType::Int32 => self.retyped(DataType::Date32),
             _ => None,
         }
     }
@@ -149,7 +188,7 @@ impl FieldInfo {
     /// The field with the attribute `timestamp`; `None` if its bytes cannot be one.
     pub const fn timestamp(&self, unit: TimeUnit) -> Option<Self> {
         match self.data_type {
-            DataType::Int64 => Some(self.retyped(DataType::Timestamp(unit))),
+            DataType::Int64 => self.retyped(DataType::Timestamp(unit)),
             _ => None,
         }
     }
@@ -157,7 +196,7 @@ impl FieldInfo {
     /// The field with the attribute `duration`; `None` if its bytes cannot be one.
     pub const fn duration(&self, unit: TimeUnit) -> Option<Self> {
         match self.data_type {
-            DataType::Int64 => Some(self.retyped(DataType::Duration(unit))),
+            DataType::Int64 => self.retyped(DataType::Duration(unit)),
             _ => None,
         }
     }
@@ -165,23 +204,45 @@ impl FieldInfo {
     /// The field with the attribute `utf8`; `None` if its bytes cannot be one.
     pub const fn utf8(&self) -> Option<Self> {
         match self.data_type {
-            DataType::Binary(len) => Some(self.retyped(DataType::Utf8(len))),
+            DataType::Binary(len) => self.retyped(DataType::Utf8(len)),
             _ => None,
         }
     }
 
-    const fn retyped(&self, data_type: DataType) -> Self {
-        Self { data_type, ..*self }
+    /// The field with the attribute `display`; `None` if its values have no such form.
+    pub const fn display(&self, display: DisplayHint) -> Option<Self> {
+        if display.takes(self.data_type) && self.variants.is_empty() {
+            Some(Self { display: Some(display), ..*self })
+        } else {
+            None
+        }
+    }
+
+    /// The same bytes as values of another type; `None` if the values have names.
+    const fn retyped(&self, data_type: DataType) -> Option<Self> {
+        if self.variants.is_empty() { Some(Self { data_type, ..*self }) } else { None }
     }
 
     /// The schema's field at byte `offset` of a struct, after a check by [`size_problem`].
     pub fn field(&self, name: &str, offset: usize) -> Field {
         let offset = u32::try_from(offset).expect("offsets in a record are below 16 MiB");
-        let mut field = Field::new(name, self.data_type).at(offset);
+        self.named(name.to_owned()).at(offset)
+    }
+
+    /// The field with that name, at offset 0.
+    fn named(&self, name: String) -> Field {
+        let mut field = Field::new(name, self.data_type);
         field.array_len = self.array_len;
         field.nullable = self.nullable;
         field.big_endian = self.big_endian;
-        field
+        if self.shape.dimensions() > 1 {
+            field = field.with_shape(self.shape.lens());
+        }
+        if let Some(display) = self.display {
+            field = field.with_display(display);
+        }
+        let variants = self.variants.iter().map(|&(name, value)| Variant::new(value, name));
+        field.with_variants(variants)
     }
 }
 

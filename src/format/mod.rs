@@ -20,6 +20,7 @@ pub(crate) mod data_type;
 pub mod derived;
 pub(crate) mod descriptor;
 mod diff;
+mod enumeration;
 pub(crate) mod field;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
@@ -27,13 +28,17 @@ pub mod fuzzing;
 mod geometry;
 pub(crate) mod header;
 pub(crate) mod layout;
+mod nested;
 pub(crate) mod record;
 pub(crate) mod schema;
+#[cfg(feature = "serde")]
+mod serial;
 mod source;
 mod status;
 mod sum_file;
 #[cfg(feature = "text")]
 mod text;
+mod time;
 mod types;
 mod value;
 
@@ -43,6 +48,7 @@ pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_app
 pub(crate) use counts::Counts;
 pub use data_type::{DataType, TimeUnit};
 pub(crate) use descriptor::{new_header, parse_schema};
+pub use enumeration::{Enum, EnumRepr, RecordEnum, UnknownVariant};
 pub use field::Field;
 pub(crate) use geometry::{Geometry, OFFSET_MAX, Place, StatusByte, Windows, round_up, widen};
 pub(crate) use header::{
@@ -60,7 +66,10 @@ pub(crate) use status::{Found, bad_status, next_free, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 #[cfg(feature = "query")]
 pub(crate) use text::duration_nanoseconds;
-pub use types::{Bool, Nullable, Utf8};
+#[cfg(any(feature = "chrono", feature = "jiff"))]
+pub use time::CalendarDate;
+pub use time::{PointInTime, TimeSpan};
+pub use types::{Bool, Char, Nullable, Utf8};
 pub use value::{ArrayValue, Value};
 /// Numbers that are big-endian on every host, for foreign files: `be::U32`, `be::F64` and so on.
 pub use zerocopy::big_endian as be;

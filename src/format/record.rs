@@ -10,6 +10,7 @@ use std::slice;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::annotations::DisplayHint;
 use super::data_type::DataType;
 use super::field::Field;
 use super::schema::{MAX_RECORD_BYTES, Schema};
@@ -75,16 +76,20 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// | Rust type | field |
 /// | --- | --- |
 /// | [`Bool`](crate::Bool) | `bool` |
-/// | `i8` … `i64`, `u8` … `u64`, `f32`, `f64` | `int8` … `float64`, on little-endian hosts |
+/// | [`Enum<E>`](crate::Enum) | `uint8` … `uint64`, `int8` … `int64`, with the names of values |
+/// | [`Char`](crate::Char) | `uint32`, shown as the character |
+/// | `i8` … `i128`, `u8` … `u128`, `f32`, `f64` | `int8` … `float64`, on little-endian hosts |
 /// | [`le::I16`](crate::le) … `le::F64` | the same, on every host |
 /// | [`be::I16`](crate::be) … `be::F64` | the same, stored big-endian |
 /// | [`Utf8<N>`](crate::Utf8) | `utf8(N)` |
 /// | `[u8; N]` | `binary(N)` |
 /// | `[T; N]` of any other of these | a fixed array |
+/// | `[[T; N]; M]` and so on, up to 8 dimensions | a fixed array with a shape |
 /// | [`Nullable<T>`](crate::Nullable) | the same, nullable |
 ///
-/// Dates and timestamps are an `i32` and an `i64` with an attribute of the derive. A newtype can
-/// also be a field:
+/// Dates and timestamps are an `i32` and an `i64` with an attribute of the derive. A struct that
+/// derives [`Record`] can be nested in another one with the attribute `nested`. A newtype can also
+/// be a field:
 ///
 /// ```
 /// use flatrec::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -103,12 +108,13 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a record cannot hold `{Self}`: it does not implement `flatrec::FieldType`",
-    label = "not a type of a record's field",
-    note = "for another struct, write its fields into the record; for an enum, store the number of \
-            its variant, for example as `u8`",
+    label = "for an enum, write `flatrec::Enum<{Self}>`",
+    note = "derive `flatrec::RecordEnum` for the enum: its number is stored, and its names",
+    note = "for a struct, derive `flatrec::Record` and write `#[record(nested)]` above the field",
     note = "for a newtype, implement `flatrec::FieldType`, as its documentation shows",
-    note = "use `flatrec::Bool` for `bool`, `flatrec::Nullable<T>` for `Option<T>`, \
-            `flatrec::Utf8<N>` for text, `u64` or `i64` for `usize` or `isize`"
+    note = "use `flatrec::Bool` for `bool`, `flatrec::Char` for `char`, \
+            `flatrec::Nullable<T>` for `Option<T>`, `flatrec::Utf8<N>` for text, `u64` or `i64` \
+            for `usize` or `isize`"
 )]
 pub trait FieldType:
     Copy + Send + Sync + 'static + FromBytes + IntoBytes + Immutable + KnownLayout
@@ -123,9 +129,20 @@ pub trait FieldType:
     const NATIVE_ENDIAN: bool = false;
     /// Whether the bytes are stored big-endian.
     const BIG_ENDIAN: bool = false;
+    /// The names of values, for an enumeration: they become the field's
+    /// [variants](Field::with_variants).
+    const VARIANTS: &'static [(&'static str, i128)] = &[];
     /// Whether an array of this type is `binary(N)` and not an array: only for `u8`.
     #[doc(hidden)]
     const IS_BYTE: bool = false;
+    /// The form in which values are shown, if it is not the type's.
+    const DISPLAY: Option<DisplayHint> = None;
+    /// The lengths of the dimensions of an array.
+    #[doc(hidden)]
+    const SHAPE: Shape = match Self::ARRAY_LEN {
+        Some(len) => Shape::NONE.within(len),
+        None => Shape::NONE,
+    };
     /// Why this combination of types cannot be a field. Not an assertion, so that the derive can
     /// point at the field.
     #[doc(hidden)]
@@ -179,18 +196,60 @@ impl FieldType for u8 {
 impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const DATA_TYPE: DataType =
         if T::IS_BYTE { DataType::Binary(element_count(N)) } else { T::DATA_TYPE };
-    const ARRAY_LEN: Option<u32> = if T::IS_BYTE { None } else { Some(element_count(N)) };
+    const ARRAY_LEN: Option<u32> = match T::ARRAY_LEN {
+        _ if T::IS_BYTE => None,
+        None => Some(element_count(N)),
+        Some(inner) => Some(element_count(N).saturating_mul(inner)),
+    };
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
+    const VARIANTS: &'static [(&'static str, i128)] = T::VARIANTS;
+    const DISPLAY: Option<DisplayHint> = T::DISPLAY;
+    const SHAPE: Shape = if T::IS_BYTE { Shape::NONE } else { T::SHAPE.within(element_count(N)) };
     const PROBLEM: Option<&'static str> = if T::PROBLEM.is_some() {
         T::PROBLEM
-    } else if T::ARRAY_LEN.is_some() {
-        Some("a schema has no array of arrays: write one array of all elements")
+    } else if T::SHAPE.dimensions() == Shape::DIMENSIONS_MAX {
+        Some("an array has at most 8 dimensions: write one array of all elements")
     } else if T::NULLABLE {
         Some("an element of an array cannot be null: write `Nullable<[T; N]>`")
     } else {
-        length_problem(N)
+        match Self::ARRAY_LEN {
+            Some(len) => length_problem(len as usize),
+            None => length_problem(N),
+        }
     };
+}
+
+/// The lengths of an array's dimensions.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Innermost first.
+    lens: [u32; Self::DIMENSIONS_MAX],
+    dimensions: usize,
+}
+
+impl Shape {
+    const DIMENSIONS_MAX: usize = 8;
+    const NONE: Self = Self { lens: [0; Self::DIMENSIONS_MAX], dimensions: 0 };
+
+    /// The shape of an array of `len` such elements. An array with too many dimensions has a
+    /// `PROBLEM`.
+    const fn within(mut self, len: u32) -> Self {
+        if self.dimensions < Self::DIMENSIONS_MAX {
+            self.lens[self.dimensions] = len;
+            self.dimensions += 1;
+        }
+        self
+    }
+
+    pub(super) const fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    pub(super) fn lens(&self) -> impl Iterator<Item = u32> {
+        self.lens.into_iter().take(self.dimensions).rev()
+    }
 }
 
 /// The length of an array or text in a schema's type; it saturates to an invalid length.
@@ -205,28 +264,6 @@ pub(super) const fn length_problem(len: usize) -> Option<&'static str> {
             Some("a field has at most 16 MiB: write a smaller length")
         }
         _ => None,
-    }
-}
-
-impl Field {
-    /// A field with the layout of the Rust type `T`, at offset 0.
-    ///
-    /// ```
-    /// use flatrec::{Field, Nullable};
-    /// let field = Field::of::<Nullable<[f32; 3]>>("position").at(8);
-    /// assert_eq!(field.to_string(), "position: float32[3] nullable at 8");
-    /// ```
-    pub fn of<T: FieldType>(name: impl Into<String>) -> Self {
-        const {
-            if let Some(problem) = field_type_problem::<T>() {
-                panic!("{}", problem);
-            }
-        }
-        let mut field = Self::new(name, T::DATA_TYPE);
-        field.array_len = T::ARRAY_LEN;
-        field.nullable = T::NULLABLE;
-        field.big_endian = T::BIG_ENDIAN;
-        field
     }
 }
 

@@ -5,10 +5,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::annotations::DisplayHint;
 use super::data_type::DataType;
-use super::record::{FieldType, element_count, length_problem};
+use super::record::{FieldType, Shape, element_count, length_problem};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -21,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// use flatrec::Bool;
 /// let flag = Bool::from(true);
 /// assert!(flag.get());
+/// assert!(flag == true);
 /// assert_eq!(Bool::default(), Bool::new(false));
 /// ```
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -71,6 +74,12 @@ impl PartialEq for Bool {
 
 impl Eq for Bool {}
 
+impl PartialEq<bool> for Bool {
+    fn eq(&self, other: &bool) -> bool {
+        self.get() == *other
+    }
+}
+
 impl Hash for Bool {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.get().hash(state);
@@ -79,6 +88,88 @@ impl Hash for Bool {
 
 impl FieldType for Bool {
     const DATA_TYPE: DataType = DataType::Bool;
+}
+
+/// A Unicode scalar value as a `u32`, little-endian and unaligned. A `char` has invalid patterns of
+/// bytes; this type is valid for any, and [`Char::get`] tells.
+///
+/// ```
+/// use flatrec::Char;
+/// let grade = Char::from('Ä');
+/// assert_eq!(grade.get(), Some('Ä'));
+/// assert!(grade == 'Ä');
+/// assert_eq!(Char::from_number(0xD800).get(), None); // half a surrogate pair
+/// ```
+#[derive(
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Unaligned,
+)]
+#[repr(transparent)]
+pub struct Char(U32);
+
+impl Char {
+    /// The number of `value`.
+    pub const fn new(value: char) -> Self {
+        Self::from_number(value as u32)
+    }
+
+    /// A number, which may be that of no character.
+    pub const fn from_number(number: u32) -> Self {
+        Self(U32::new(number))
+    }
+
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The character; `None` if the number is not a Unicode scalar value.
+    pub const fn get(self) -> Option<char> {
+        char::from_u32(self.number())
+    }
+}
+
+impl From<char> for Char {
+    fn from(value: char) -> Self {
+        Self::new(value)
+    }
+}
+
+impl PartialEq<char> for Char {
+    fn eq(&self, other: &char) -> bool {
+        self.number() == u32::from(*other)
+    }
+}
+
+/// The character in quotes; the number, if it is not a Unicode scalar value.
+impl fmt::Debug for Char {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.get() {
+            Some(value) => fmt::Debug::fmt(&value, f),
+            None => fmt::Debug::fmt(&self.number(), f),
+        }
+    }
+}
+
+/// A number that is not a Unicode scalar value shows as U+FFFD.
+impl fmt::Display for Char {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.get().unwrap_or(char::REPLACEMENT_CHARACTER), f)
+    }
+}
+
+impl FieldType for Char {
+    const DATA_TYPE: DataType = DataType::UInt32;
+    const DISPLAY: Option<DisplayHint> = Some(DisplayHint::Char);
 }
 
 /// A value or null: a presence byte, then the value, unaligned.
@@ -92,6 +183,8 @@ impl FieldType for Bool {
 /// assert_eq!(delay.get(), Some(-5));
 /// assert_eq!(Nullable::<i16>::null().get(), None);
 /// assert_eq!(Nullable::from(None::<i16>), Nullable::null());
+/// assert!(delay.is_some() && delay == Some(-5));
+/// assert_eq!(delay.map(|minutes| f64::from(minutes) / 60.0).unwrap_or(0.0), -5.0 / 60.0);
 /// ```
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C, packed)]
@@ -107,8 +200,28 @@ impl<T: Copy> Nullable<T> {
     }
 
     /// The value, if present.
-    pub fn get(self) -> Option<T> {
-        (self.present != 0).then_some(self.value)
+    pub const fn get(self) -> Option<T> {
+        if self.present != 0 { Some(self.value) } else { None }
+    }
+
+    /// Whether a value is present.
+    pub const fn is_some(self) -> bool {
+        self.present != 0
+    }
+
+    /// Whether it is null.
+    pub const fn is_none(self) -> bool {
+        self.present == 0
+    }
+
+    /// The value, or `default` for null.
+    pub fn unwrap_or(self, default: T) -> T {
+        self.get().unwrap_or(default)
+    }
+
+    /// What `change` makes of the value; null stays null.
+    pub fn map<U: Copy + FromBytes>(self, change: impl FnOnce(T) -> U) -> Nullable<U> {
+        self.get().map(change).into()
     }
 }
 
@@ -151,6 +264,13 @@ impl<T: Copy + PartialEq> PartialEq for Nullable<T> {
 
 impl<T: Copy + Eq> Eq for Nullable<T> {}
 
+/// Not the other way round: with two comparisons of `Option`, the compiler would infer less.
+impl<T: Copy + PartialEq> PartialEq<Option<T>> for Nullable<T> {
+    fn eq(&self, other: &Option<T>) -> bool {
+        self.get() == *other
+    }
+}
+
 impl<T: Copy + Hash> Hash for Nullable<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.get().hash(state);
@@ -163,6 +283,9 @@ impl<T: FieldType> FieldType for Nullable<T> {
     const NULLABLE: bool = true;
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
+    const VARIANTS: &'static [(&'static str, i128)] = T::VARIANTS;
+    const DISPLAY: Option<DisplayHint> = T::DISPLAY;
+    const SHAPE: Shape = T::SHAPE;
     const PROBLEM: Option<&'static str> = if T::NULLABLE {
         Some("a schema cannot describe a Nullable of a Nullable")
     } else {
@@ -208,6 +331,34 @@ impl<const N: usize> Utf8<N> {
         write_padded(text, &mut bytes)
             .map_err(|why| Error::new(ErrorKind::InvalidValue, "make text").detail(why))?;
         Ok(Self(bytes))
+    }
+
+    /// A text that is written in the program. In a constant, a text that does not fit does not
+    /// compile; [`Utf8::new`] is for other texts.
+    ///
+    /// ```
+    /// use flatrec::Utf8;
+    /// const ACME: Utf8<8> = Utf8::literal("ACME");
+    /// assert_eq!(ACME, "ACME");
+    /// ```
+    ///
+    /// ```compile_fail
+    /// const LONG: flatrec::Utf8<8> = flatrec::Utf8::literal("ACME Ltd.");
+    /// ```
+    ///
+    /// # Panics
+    /// If the text has more than `N` bytes or ends in NUL.
+    pub const fn literal(text: &str) -> Self {
+        let text = text.as_bytes();
+        assert!(text.len() <= N, "the text has more bytes than the field");
+        assert!(text.is_empty() || text[text.len() - 1] != 0, "the text ends in NUL");
+        let mut bytes = [0; N];
+        let mut at = 0;
+        while at < text.len() {
+            bytes[at] = text[at];
+            at += 1;
+        }
+        Self(bytes)
     }
 
     /// The text, without its padding.

@@ -21,9 +21,9 @@ use crate::os::{self, fault};
 /// - [`View::read`](crate::map::View::read) and [`View::write`](crate::map::View::write), and the
 ///   calls built on them: [`TypedView::get`](crate::map::TypedView::get) and
 ///   [`set`](crate::map::TypedView::set), [`Mapping::read_vec`](crate::map::Mapping::read_vec);
-/// - [`Store::try_read`](crate::Store::try_read), [`Store::read_into`](crate::Store::read_into),
-///   and those of [`DynStore`](crate::DynStore) and [`WindowedStore`](crate::WindowedStore);
-///   [`DynStore::copies`](crate::DynStore::copies), [`verify`](crate::verify);
+/// - [`Store::copy`](crate::Store::copy), [`Store::copy_into`](crate::Store::copy_into),
+///   [`Store::copies`](crate::Store::copies), and those of [`Snapshot`](crate::Snapshot) and
+///   [`WindowedStore`](crate::WindowedStore); [`verify`](crate::verify);
 /// - appends to a store on a system where stores write through views alone (Windows).
 ///
 /// A fault of other code goes to the previous handler, as without the guard. So a thread that looks
@@ -60,7 +60,7 @@ use crate::os::{self, fault};
 /// # if cfg!(unix) { // other systems do not truncate a mapped file
 /// // Another program, which knows nothing of stores:
 /// std::fs::File::options().write(true).open(&path)?.set_len(100_000)?;
-/// let error = store.read_into(0, &mut [0; 4 * 50_000]).unwrap_err();
+/// let error = store.copy_into(0, &mut [0; 4 * 50_000]).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Truncated);
 /// assert_eq!(error.record_number(), Some((100_000 - 65_536) / 4));
 /// # }

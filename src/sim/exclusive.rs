@@ -227,7 +227,10 @@ pub(super) fn edit(
         }
         let stamp = world.stamp();
         let record = edit.get_mut(id as u64);
-        fill(world.take("get_mut", record)?, stamp);
+        match world.take("get_mut", record)? {
+            Some(record) => fill(record, stamp),
+            None => return Err(Stop::Broken(format!("record {id} is gone"))),
+        }
         edited[id] = stamp;
     }
     let state: State = Arc::new(edited.clone());

@@ -1,38 +1,55 @@
 //! Reads records as copies, so that an unreadable page is an error instead of a signal.
 
+use std::iter::FusedIterator;
+use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::edit::misfit;
 use super::exclusive_file::ExclusiveFile;
-use super::records::clamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Found;
+use crate::format::{Found, RecordLayout};
 use crate::txn::{Row, slots};
 
 /// How many bytes of records are copied at a time: they fit into a second-level cache.
-pub(super) const CHUNK_BYTES: usize = 256 << 10;
+pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 
-impl<R: Row + ?Sized> ExclusiveFile<R> {
+/// A handle whose records can be copied.
+pub(crate) trait CopySource: Send + Sync {
+    fn layout(&self) -> &RecordLayout;
+
+    /// The number of records, deleted ones included.
+    fn records(&self) -> u64;
+
+    /// Copies whole strides of the records from `first` on, as the handle sees them, until the
+    /// records or the room end. Returns how many.
+    ///
+    /// # Errors
+    /// The error names the store, and the first unreadable record.
+    fn copy_strides(&self, first: u64, into: &mut [u8]) -> Result<usize>;
+
+    /// Adds the path to an error.
+    fn name(&self, error: Error) -> Error;
+
     /// Copies the records from `first` on into `into`, packed, until the records or the room end.
     /// Returns how many.
-    pub(crate) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
-        let len = self.slots.record_len();
-        if self.slots.status_byte().is_none() && self.mode.log().is_none() {
-            let copied = self.array.copy_records(first, len, into);
-            return copied.map_err(|error| self.superblock.name(error));
+    fn copy_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        let layout = self.layout();
+        if !layout.deletes {
+            return self.copy_strides(first, into); // a stride is its record
         }
-        let stride = self.slots.stride();
-        let mut slots = vec![0; (into.len() / len).min((CHUNK_BYTES / stride).max(1)) * stride];
+        let (len, stride) = (layout.record_size, layout.stride);
+        let mut strides = vec![0; (into.len() / len).min((CHUNK_BYTES / stride).max(1)) * stride];
         let mut places = into.chunks_exact_mut(len);
         let mut id = first;
         while places.len() > 0 {
-            let room = places.len().saturating_mul(stride).min(slots.len());
-            let copied = self.copy_slots(id, &mut slots[..room])?;
-            for (slot, place) in slots.chunks_exact(stride).take(copied).zip(&mut places) {
-                match self.slots.found(slot) {
-                    Ok(Found::Live) => place.copy_from_slice(&slot[..len]),
-                    Ok(_) => return Err(self.superblock.name(slots::deleted("read", id))),
-                    Err(status) => return Err(self.damaged(id, status)),
+            let room = places.len().saturating_mul(stride).min(strides.len());
+            let copied = self.copy_strides(id, &mut strides[..room])?;
+            for (stride, place) in strides.chunks_exact(stride).take(copied).zip(&mut places) {
+                match layout.found(stride) {
+                    Ok(Found::Live) => place.copy_from_slice(&stride[..len]),
+                    found => {
+                        let error = slots::not_there("read", id, self.records(), found);
+                        return Err(self.name(error));
+                    }
                 }
                 id += 1;
             }
@@ -44,14 +61,63 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         Ok((id - first) as usize)
     }
 
-    /// Copies whole strides of records, with the images of the log that this handle sees. Returns
-    /// how many.
-    fn copy_slots(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+    /// As [`CopySource::copy_packed`]; refuses less room than one record needs.
+    fn copy_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        let record_len = self.layout().record_size;
+        if into.len() < record_len {
+            let room = into.len();
+            let detail = format!("a record has {record_len} bytes, and the buffer {room}");
+            let error = Error::new(ErrorKind::InvalidArgument, "read").detail(detail);
+            return Err(self.name(error));
+        }
+        self.copy_packed(first, into)
+    }
+
+    /// A copy of record `id`; `None` past the last and for a deleted record.
+    fn copy_one<R: Row + ?Sized>(&self, id: u64) -> Result<Option<R::Owned>>
+    where
+        Self: Sized,
+    {
+        R::filled_by(self.layout().record_size, |into| match self.copy_packed(id, into) {
+            Err(error) if error.kind() == ErrorKind::Deleted => Ok(false),
+            copied => copied.map(|records| records == 1),
+        })
+    }
+
+    /// As [`CopySource::copy_strides`], but ends before the first unreadable record. Fails if
+    /// `first` itself is unreadable.
+    fn copy_readable_strides(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        let error = match self.copy_strides(first, into) {
+            Err(error) => error,
+            copied => return copied,
+        };
+        let stride = self.layout().stride;
+        let before = error.record_number().and_then(|record| record.checked_sub(first));
+        match before.and_then(|records| usize::try_from(records).ok()) {
+            Some(records) if records > 0 && records < into.len() / stride => {
+                self.copy_strides(first, &mut into[..records * stride])
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+impl<R: Row + ?Sized> CopySource for ExclusiveFile<R> {
+    fn layout(&self) -> &RecordLayout {
+        self.slots.layout()
+    }
+
+    fn records(&self) -> u64 {
+        self.array.count()
+    }
+
+    fn copy_strides(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let stride = self.slots.stride();
         let copied = self.array.copy_records(first, stride, into);
         let copied = copied.map_err(|error| self.superblock.name(error))?;
         if self.mode.log().is_some_and(|log| !log.overlay.is_empty()) {
-            for (id, slot) in (first..).zip(into.chunks_exact_mut(stride).take(copied)) {
+            // In this order, no number is counted up that has no record.
+            for (slot, id) in into.chunks_exact_mut(stride).take(copied).zip(first..) {
                 if let Some(image) = self.image_slot(id) {
                     slot.copy_from_slice(image);
                 }
@@ -60,158 +126,215 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         Ok(copied)
     }
 
-    /// As [`ExclusiveFile::copy_slots`], but ends before the first unreadable record. Fails if
-    /// `first` itself is unreadable.
-    fn copy_readable_slots(&self, first: u64, into: &mut [u8]) -> Result<usize> {
-        let error = match self.copy_slots(first, into) {
-            Err(error) => error,
-            copied => return copied,
-        };
-        let stride = self.slots.stride();
-        let before = error.record_number().and_then(|record| record.checked_sub(first));
-        match before.and_then(|records| usize::try_from(records).ok()) {
-            Some(records) if records > 0 && records < into.len() / stride => {
-                self.copy_slots(first, &mut into[..records * stride])
-            }
-            _ => Err(error),
-        }
-    }
-
-    /// As [`ExclusiveFile::read_packed`]; refuses less room than one record needs.
-    pub(crate) fn read_bytes_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
-        let record_len = self.slots.record_len();
-        if into.len() < record_len {
-            let room = into.len();
-            let detail = format!("a record has {record_len} bytes, and the buffer {room}");
-            let error = Error::new(ErrorKind::InvalidArgument, "read").detail(detail);
-            return Err(self.superblock.name(error));
-        }
-        self.read_packed(first, into)
-    }
-
-    /// A copy of record `id`; `None` past the last and for a deleted record.
-    pub(crate) fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
-        R::filled_by(self.slots.record_len(), |into| self.read_one(id, into))
-    }
-
-    /// As [`ExclusiveFile::read_packed`] for one record; `false` past the last, or if deleted.
-    fn read_one(&self, id: u64, into: &mut [u8]) -> Result<bool> {
-        match self.read_packed(id, into) {
-            Err(error) if error.kind() == ErrorKind::Deleted => Ok(false),
-            copied => copied.map(|records| records == 1),
-        }
+    fn name(&self, error: Error) -> Error {
+        self.superblock.name(error)
     }
 }
 
-/// Copies of the records of a range with their numbers, in order; made by
-/// [`Store::copies`](crate::Store::copies).
+/// Copies of the records of a range with their numbers, in order. `copies` of each handle makes it,
+/// for example [`Store::copies`](crate::Store::copies).
 ///
 /// [`Copies::next_record`] lends each record from a chunk of 256 KiB (64 KiB for a windowed store),
-/// or of one record if that is larger. With [`install_fault_guard`](crate::install_fault_guard) an
-/// unreadable page is an error here; an iterator over records in place raises a signal.
+/// or of one record if that is larger, and [`Copies::next_record_back`] does so from the end. As an
+/// iterator, `Copies` gives owned records. It skips deleted records, and gives an error for a
+/// record that is damaged or unreadable; the next call continues after that record. With
+/// [`install_fault_guard`](crate::install_fault_guard) an unreadable page is an error here; an
+/// iterator over records in place raises a signal.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
 /// let schema = Schema::packed([Field::new("n", DataType::UInt16)])?;
 /// let mut store = DynStore::temporary(&schema)?;
 /// store.append_packed(&[1, 0, 2, 0, 3, 0])?;
-/// let mut copies = store.copies(1..u64::MAX);
+/// let mut copies = store.copies(1..);
 /// assert_eq!(copies.size_hint(), (2, Some(2)));
 /// while let Some((id, record)) = copies.next_record()? {
 ///     assert_eq!(u64::from(record[0]), id + 1);
 /// }
+/// let all: Vec<(u64, Vec<u8>)> = store.copies(..).collect::<Result<_, _>>()?;
+/// assert_eq!(all[2], (2, vec![3, 0]));
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 pub struct Copies<'a, R: Row + ?Sized = [u8]> {
-    file: &'a ExclusiveFile<R>,
+    source: &'a dyn CopySource,
+    layout: RecordLayout,
     /// The records that are still to come.
     ids: Range<u64>,
     chunk_len: usize,
-    /// Copies of the first of them, from `at` to `end`, at an address that is aligned for `R`.
-    chunk: Vec<u8>,
+    /// Copies of the first of them.
+    front: Chunk,
+    /// Copies of the last of them.
+    back: Chunk,
+    marker: PhantomData<&'a R>,
+}
+
+/// Copies of strides from `at` to `end`, at an address that is aligned for their records.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
     at: usize,
     end: usize,
 }
 
-impl<'a, R: Row + ?Sized> Copies<'a, R> {
-    /// The existing records of `ids`, copied about `chunk_bytes` at a time.
-    pub(crate) fn new(file: &'a ExclusiveFile<R>, ids: Range<u64>, chunk_bytes: usize) -> Self {
-        let ids = clamp(ids, file.array.count());
-        let chunk_len = (chunk_bytes / file.slots.stride()).max(1);
-        Self { file, ids, chunk_len, chunk: Vec::new(), at: 0, end: 0 }
+impl Chunk {
+    /// Fills the chunk with `len_bytes` bytes, aligned to `alignment`, or with as many as `copy`
+    /// says.
+    fn fill(
+        &mut self,
+        len_bytes: usize,
+        alignment: usize,
+        copy: impl FnOnce(&mut [u8]) -> Result<usize>,
+    ) -> Result<()> {
+        // Strides are multiples of the alignment: if the first record is aligned, all are.
+        self.bytes.resize(len_bytes + alignment - 1, 0);
+        let lead = self.bytes.as_ptr().align_offset(alignment);
+        let copied = copy(&mut self.bytes[lead..lead + len_bytes])?;
+        (self.at, self.end) = (lead, lead + copied);
+        Ok(())
     }
+}
 
-    /// How many records are still to come, at least and at most. In a store with deletes the least
-    /// number is 0, because each record may be deleted.
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, Field, Schema};
-    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let mut store = DynStore::create_options().deletes(true).temporary(&schema)?;
-    /// store.append_packed(&[0; 3 * 8])?;
-    /// assert_eq!(store.copies(0..2).size_hint(), (0, Some(2)));
-    /// # Ok::<(), flatrec::Error>(())
-    /// ```
-    pub fn size_hint(&self) -> (u64, Option<u64>) {
-        let left = self.ids.end - self.ids.start;
-        let least = if self.file.slots.status_byte().is_some() { 0 } else { left };
-        (least, Some(left))
+impl<'a, R: Row + ?Sized> Copies<'a, R> {
+    /// The records `ids`, which exist, copied about `chunk_bytes` at a time.
+    pub(crate) fn new(source: &'a dyn CopySource, ids: Range<u64>, chunk_bytes: usize) -> Self {
+        let layout = *source.layout();
+        let chunk_len = (chunk_bytes / layout.stride).max(1);
+        let (front, back) = (Chunk::default(), Chunk::default());
+        Self { source, layout, ids, chunk_len, front, back, marker: PhantomData }
     }
 
     /// The next record and its number; `None` after the last.
     ///
     /// # Errors
-    /// As [`Store::try_read`](crate::Store::try_read), at the unreadable record. The next call
-    /// continues with the record after it.
+    /// As [`Store::copy`](crate::Store::copy), at the unreadable record. The next call continues
+    /// with the record after it.
     #[inline]
     pub fn next_record(&mut self) -> Result<Option<(u64, &R)>> {
-        loop {
-            if self.at == self.end {
-                if self.ids.is_empty() {
-                    return Ok(None);
-                }
-                self.fill()?;
+        while !self.ids.is_empty() {
+            if self.front.at == self.front.end {
+                self.fill_front()?;
             }
             let id = self.ids.start;
-            let start = self.at;
+            let start = self.front.at;
             self.ids.start += 1;
-            self.at += self.file.slots.stride();
-            match self.file.slots.found(&self.chunk[start..self.at]) {
+            self.front.at += self.layout.stride;
+            match self.layout.found(&self.front.bytes[start..self.front.at]) {
                 Ok(Found::Live) => {
-                    let end = start + self.file.slots.record_len();
-                    let record = R::of_bytes(&self.chunk[start..end]).ok_or_else(|| misfit(id))?;
+                    let record = &self.front.bytes[start..start + self.layout.record_size];
+                    let record = R::of_bytes(record).ok_or_else(|| slots::misfit(id))?;
                     return Ok(Some((id, record)));
                 }
                 Ok(_) => {}
-                Err(status) => return Err(self.file.damaged(id, status)),
+                Err(status) => return Err(self.damaged(id, status)),
             }
         }
+        Ok(None)
     }
 
-    /// As [`Copies::next_record`], with an owned record.
-    pub(super) fn next_owned(&mut self) -> Option<Result<(u64, R::Owned)>> {
-        match self.next_record() {
-            Ok(None) => None,
-            Ok(Some((id, record))) => Some(Ok((id, record.to_owned()))),
-            Err(error) => Some(Err(error)),
+    /// The last of the records that are still to come, and its number; `None` after all of them.
+    /// Calls of [`Copies::next_record`] end before it.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 2, 3])?;
+    /// let mut copies = store.copies(..);
+    /// assert_eq!(copies.next_record_back()?, Some((2, &[3][..])));
+    /// assert_eq!(copies.next_record()?, Some((0, &[1][..])));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Copies::next_record`]. The next call continues with the record before the unreadable
+    /// one.
+    pub fn next_record_back(&mut self) -> Result<Option<(u64, &R)>> {
+        while !self.ids.is_empty() {
+            if self.back.at == self.back.end {
+                self.fill_back()?;
+            }
+            let id = self.ids.end - 1;
+            let end = self.back.end;
+            self.ids.end = id;
+            self.back.end -= self.layout.stride;
+            let start = self.back.end;
+            match self.layout.found(&self.back.bytes[start..end]) {
+                Ok(Found::Live) => {
+                    let record = &self.back.bytes[start..start + self.layout.record_size];
+                    let record = R::of_bytes(record).ok_or_else(|| slots::misfit(id))?;
+                    return Ok(Some((id, record)));
+                }
+                Ok(_) => {}
+                Err(status) => return Err(self.damaged(id, status)),
+            }
         }
+        Ok(None)
     }
 
     #[cold]
-    fn fill(&mut self) -> Result<()> {
-        let stride = self.file.slots.stride();
-        let left = usize::try_from(self.ids.end - self.ids.start).unwrap_or(usize::MAX);
-        let chunk_bytes = left.min(self.chunk_len) * stride;
-        // Strides are multiples of the alignment: if the first record is aligned, all are.
-        self.chunk.resize(chunk_bytes + R::ALIGNMENT - 1, 0);
-        let lead = self.chunk.as_ptr().align_offset(R::ALIGNMENT);
-        let chunk = &mut self.chunk[lead..lead + chunk_bytes];
-        let copied = self.file.copy_readable_slots(self.ids.start, chunk);
-        let copied = copied.inspect_err(|_| self.ids.start += 1)?;
-        self.at = lead;
-        self.end = lead + copied * stride;
-        Ok(())
+    fn damaged(&self, id: u64, status: u8) -> Error {
+        self.source.name(slots::damaged(id, status))
     }
+
+    /// How many records a chunk may have.
+    fn room(&self) -> usize {
+        let left = usize::try_from(self.ids.end - self.ids.start).unwrap_or(usize::MAX);
+        left.min(self.chunk_len)
+    }
+
+    #[cold]
+    fn fill_front(&mut self) -> Result<()> {
+        let (source, stride, first) = (self.source, self.layout.stride, self.ids.start);
+        let room = self.room() * stride;
+        let filled = self.front.fill(room, R::ALIGNMENT, |chunk| {
+            Ok(source.copy_readable_strides(first, chunk)? * stride)
+        });
+        filled.inspect_err(|_| self.ids.start += 1)
+    }
+
+    #[cold]
+    fn fill_back(&mut self) -> Result<()> {
+        let (source, stride, end) = (self.source, self.layout.stride, self.ids.end);
+        let mut records = self.room();
+        loop {
+            let first = end - records as u64;
+            let filled = self.back.fill(records * stride, R::ALIGNMENT, |chunk| {
+                Ok(source.copy_strides(first, chunk)? * stride)
+            });
+            match filled {
+                // The unreadable record may lie before the last one.
+                Err(_) if records > 1 => records /= 2,
+                other => return other.inspect_err(|_| self.ids.end -= 1),
+            }
+        }
+    }
+}
+
+impl<R: Row + ?Sized> Iterator for Copies<'_, R> {
+    type Item = Result<(u64, R::Owned)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        owned(self.next_record())
+    }
+
+    /// In a store with deletes the least number is 0, because each record may be deleted.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let most = usize::try_from(self.ids.end - self.ids.start).ok();
+        let least = if self.layout.deletes { 0 } else { most.unwrap_or(usize::MAX) };
+        (least, most)
+    }
+}
+
+impl<R: Row + ?Sized> DoubleEndedIterator for Copies<'_, R> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        owned(self.next_record_back())
+    }
+}
+
+impl<R: Row + ?Sized> FusedIterator for Copies<'_, R> {}
+
+fn owned<R: Row + ?Sized>(found: Result<Option<(u64, &R)>>) -> Option<Result<(u64, R::Owned)>> {
+    found.map(|found| found.map(|(id, record)| (id, record.to_owned()))).transpose()
 }
 
 impl<R: Row + ?Sized> std::fmt::Debug for Copies<'_, R> {

@@ -10,7 +10,7 @@ use super::exclusive_file::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Found, Value};
 use crate::txn::Row;
-use crate::txn::slots::{damaged, deleted};
+use crate::txn::slots::{misfit, not_there, past_the_last};
 
 /// An exclusive edit of a [`Store`](crate::Store): while it lives, no other handle can open the
 /// store. For a store from [`Store::open_private`](crate::Store::open_private), it changes only
@@ -30,9 +30,9 @@ use crate::txn::slots::{damaged, deleted};
 /// let mut store = Store::<Account>::temporary().unwrap();
 /// for id in 0..1000 { store.append(&Account { id, cents: 100 }).unwrap(); }
 /// let mut edit = store.edit().unwrap();
-/// for id in 0..1000 { edit.get_mut(id).unwrap().cents += 5; }
+/// for id in 0..1000 { edit.get_mut(id).unwrap().unwrap().cents += 5; }
 /// edit.finish().unwrap();
-/// assert!(store.iter().all(|account| account.cents == 105));
+/// assert!(store.iter().all(|(_, account)| account.cents == 105));
 /// # }
 /// ```
 #[must_use = "an edit keeps every other handle out while it lives"]
@@ -62,42 +62,86 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
         Ok(Self { file, finished: false })
     }
 
-    /// The number of records, deleted ones included.
+    /// The number of records, deleted ones included. Record numbers are below it.
     pub fn count(&self) -> u64 {
         self.file.array.count()
     }
 
-    /// Record `id`, with the changes of this edit.
+    /// The number of records that are not deleted.
+    pub fn live_count(&self) -> u64 {
+        self.file.live_count()
+    }
+
+    /// Whether the store has no records, or only deleted ones.
+    pub fn is_empty(&self) -> bool {
+        self.live_count() == 0
+    }
+
+    /// Record `id`, with the changes of this edit; `None` past the last record and for a deleted
+    /// one. [`Edit::try_get`] says which.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
-    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged; [`ErrorKind::Io`] if the
+    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged; [`ErrorKind::Io`] if the
     /// operating system reports an error, also while the window of an edit writes earlier changes
     /// before it moves; [`ErrorKind::Poisoned`] after such a failure.
     #[inline]
-    pub fn get(&mut self, id: u64) -> Result<&R> {
+    pub fn get(&mut self, id: u64) -> Result<Option<&R>> {
+        match self.is_below_count("read for editing", id)? {
+            true => unless_deleted(self.try_get(id)),
+            false => Ok(None),
+        }
+    }
+
+    /// Record `id`, with the changes of this edit, or why it is not there.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append(&[7])?;
+    /// let mut edit = store.edit()?;
+    /// assert_eq!(edit.try_get(0)?, [7]);
+    /// assert_eq!(edit.try_get(1).unwrap_err().kind(), ErrorKind::OutOfRange);
+    /// assert_eq!(edit.get(1)?, None);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; as [`Edit::get`].
+    #[inline]
+    pub fn try_get(&mut self, id: u64) -> Result<&R> {
         R::of_bytes(self.bytes(id)?).ok_or_else(|| misfit(id))
     }
 
-    /// Record `id`, to change in place.
+    /// Record `id`, to change in place; `None` past the last record and for a deleted one.
     ///
     /// # Errors
-    /// As [`Edit::get`]; [`ErrorKind::Corrupt`] if a block of the record does not match its
+    /// As [`Edit::get`]; [`ErrorKind::Corrupt`] also if a block of the record does not match its
     /// checksum.
     #[inline]
-    pub fn get_mut(&mut self, id: u64) -> Result<&mut R> {
+    pub fn get_mut(&mut self, id: u64) -> Result<Option<&mut R>> {
+        match self.is_below_count("edit", id)? {
+            true => unless_deleted(self.try_get_mut(id)),
+            false => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn try_get_mut(&mut self, id: u64) -> Result<&mut R> {
         R::of_bytes_mut(self.bytes_mut(id)?).ok_or_else(|| misfit(id))
     }
 
     /// Replaces record `id`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record; as
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record; as
     /// [`Edit::get_mut`].
     pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
         let fits = record.bytes(self.file.slots.record_len());
         fits.map_err(|error| self.file.superblock.name(error.record(id)))?;
-        self.get_mut(id)?.assign(record);
+        self.try_get_mut(id)?.assign(record);
         Ok(())
     }
 
@@ -106,7 +150,7 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if the schema has no such field; [`ErrorKind::InvalidValue`]
-    /// if the field cannot hold the value; as [`Edit::get_mut`].
+    /// if the field cannot hold the value; as [`Edit::set`].
     pub fn set_field(&mut self, id: u64, name: &str, value: &Value<'_>) -> Result<()> {
         let field = self.field(name)?.clone();
         // `Field::write` may fail halfway: it writes to a copy.
@@ -157,12 +201,13 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     fn bytes(&mut self, id: u64) -> Result<&[u8]> {
         const READ: &str = "read for editing";
         self.check(READ, id)?;
+        let count = self.count();
         let ExclusiveFile { superblock, array, slots, .. } = &mut *self.file;
         // An error here is one of writing earlier changes back.
         let slot = superblock.keep(array.read_edited(id))?;
         match slots.found(slot) {
             Ok(Found::Live) => Ok(&slot[..slots.record_len()]),
-            other => Err(superblock.name(not_there(READ, id, other))),
+            other => Err(superblock.name(not_there(READ, id, count, other))),
         }
     }
 
@@ -172,28 +217,33 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
         if self.file.mode.sums().is_some() {
             self.file.before_edit(id)?;
         }
+        let count = self.count();
         let ExclusiveFile { superblock, array, slots, .. } = &mut *self.file;
         let slot = superblock.keep(array.edit(id))?;
         match slots.found(slot) {
             // Without the status byte behind the record, which a caller must not change.
             Ok(Found::Live) => Ok(&mut slot[..slots.record_len()]),
-            other => Err(superblock.name(not_there("edit", id, other))),
+            other => Err(superblock.name(not_there("edit", id, count, other))),
         }
     }
 
     #[inline]
     fn check(&self, operation: &'static str, id: u64) -> Result<()> {
+        match self.is_below_count(operation, id)? {
+            true => Ok(()),
+            false => Err(self.past_the_last(operation, id)),
+        }
+    }
+
+    #[inline]
+    fn is_below_count(&self, operation: &'static str, id: u64) -> Result<bool> {
         self.file.superblock.check_healthy(operation)?;
-        if id < self.file.array.count() { Ok(()) } else { Err(self.past_the_last(operation, id)) }
+        Ok(id < self.count())
     }
 
     #[cold]
     fn past_the_last(&self, operation: &'static str, id: u64) -> Error {
-        self.file.superblock.name(
-            Error::new(ErrorKind::OutOfRange, operation)
-                .record(id)
-                .detail(format!("the store holds {} records", self.file.array.count())),
-        )
+        self.file.superblock.name(past_the_last(operation, id, self.count()))
     }
 
     fn field(&self, name: &str) -> Result<&Field> {
@@ -216,18 +266,14 @@ impl<R: Row + ?Sized> Drop for Edit<'_, R> {
     }
 }
 
-#[cold]
-fn not_there(operation: &'static str, id: u64, found: Result<Found, u8>) -> Error {
+/// `None` for a record that was deleted.
+#[inline]
+fn unless_deleted<T>(found: Result<T>) -> Result<Option<T>> {
     match found {
-        Ok(_) => deleted(operation, id),
-        Err(status) => damaged(id, status),
+        Ok(record) => Ok(Some(record)),
+        Err(error) if error.kind() == ErrorKind::Deleted => Ok(None),
+        Err(error) => Err(error),
     }
-}
-
-/// The error for bytes that are not valid for the record's type: only a wrong layout of the array
-/// could cause it.
-pub(super) fn misfit(id: u64) -> Error {
-    Error::new(ErrorKind::Corrupt, "reach").record(id).detail("it does not fit its type")
 }
 
 impl<R: Row + ?Sized> std::fmt::Debug for Edit<'_, R> {

@@ -4,15 +4,14 @@ use std::borrow::Borrow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::copies::{CHUNK_BYTES, Copies};
+use super::copies::CopySource;
 use super::edit::Edit;
 use super::exclusive_file::ExclusiveFile;
 use super::info::StoreInfo;
-use super::records::{Records, RecordsWithIds};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
-use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
+use crate::format::{Record, Schema, bytes_of, bytes_of_mut};
 use crate::sums::Checksums;
 use crate::txn::{Common, CreateOptions, OpenOptions, Row};
 
@@ -45,7 +44,7 @@ use crate::txn::{Common, CreateOptions, OpenOptions, Row};
 ///
 /// let store = Store::<Reading>::open_read_only(&path).unwrap();
 /// assert_eq!(store.count(), 101);
-/// assert_eq!(store.iter().filter(|reading| reading.celsius > 20.0).count(), 1);
+/// assert_eq!(store.iter().filter(|(_, reading)| reading.celsius > 20.0).count(), 1);
 /// # }
 /// ```
 pub struct Store<R: Row + ?Sized> {
@@ -224,80 +223,6 @@ impl<R: Row + ?Sized> Store<R> {
         self.file.path()
     }
 
-    /// Record `id`, in place: one comparison, one multiplication, one addition, and in a store with
-    /// deletes a look at the status byte. `None` past the last record, for a deleted record, and
-    /// for one with a damaged status byte; [`Store::try_get`] distinguishes damage.
-    #[inline]
-    pub fn get(&self, id: u64) -> Option<&R> {
-        self.file.record(id)
-    }
-
-    /// Record `id`, in place; `None` past the last record and for a deleted one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged: neither live nor deleted.
-    pub fn try_get(&self, id: u64) -> Result<Option<&R>> {
-        Ok(match self.file.found(id)? {
-            Found::Live => self.get(id),
-            Found::Deleted | Found::PastTheLast => None,
-        })
-    }
-
-    /// A copy of record `id`; `None` as for [`Store::get`].
-    #[inline]
-    pub fn read(&self, id: u64) -> Option<R::Owned> {
-        self.get(id).map(R::to_owned)
-    }
-
-    /// A copy of record `id`, made as by `read_into`; `None` past the last record and for a deleted
-    /// one.
-    ///
-    /// # Errors
-    /// As `read_into`, without [`ErrorKind::Deleted`].
-    pub fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
-        self.file.try_read(id)
-    }
-
-    /// Copies of the records of a range with their numbers, in order, made chunk by chunk. Skips
-    /// deleted records. Once [`install_fault_guard`](crate::install_fault_guard) was called, this
-    /// is the safe way to read a file that another program may truncate, or one on a disk that may
-    /// fail.
-    pub fn copies(&self, ids: Range<u64>) -> Copies<'_, R> {
-        Copies::new(&self.file, ids, CHUNK_BYTES)
-    }
-
-    /// All records except deleted ones, in place and in order.
-    pub fn iter(&self) -> Records<'_, R> {
-        self.range(0..self.count())
-    }
-
-    /// The existing records of a range, in place and in order. Skips deleted records, and those
-    /// with a damaged status byte, which [`Store::range_with_ids`] reports.
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, Field, Schema};
-    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// let mut store = DynStore::temporary(&schema)?;
-    /// store.append_packed(&[1, 2, 3])?;
-    /// assert_eq!(store.range(1..100).collect::<Vec<_>>(), [&[2], &[3]]);
-    /// # Ok::<(), flatrec::Error>(())
-    /// ```
-    pub fn range(&self, ids: Range<u64>) -> Records<'_, R> {
-        Records::new(&self.file, ids)
-    }
-
-    /// All records except deleted ones, with their numbers, in place and in order.
-    pub fn iter_with_ids(&self) -> RecordsWithIds<'_, R> {
-        self.range_with_ids(0..self.count())
-    }
-
-    /// The existing records of a range with their numbers, in place and in order. Skips deleted
-    /// records. Gives an [`ErrorKind::Corrupt`] for a record with a damaged status byte, and
-    /// continues after it.
-    pub fn range_with_ids(&self, ids: Range<u64>) -> RecordsWithIds<'_, R> {
-        RecordsWithIds::new(&self.file, ids)
-    }
-
     /// Appends one record, and returns its number.
     ///
     /// # Errors
@@ -454,9 +379,9 @@ impl<R: Record> Store<R> {
     /// let mut store = Store::<Point>::temporary().unwrap();
     /// store.append_slice(&[Point { x: 1, y: 2 }; 100]).unwrap();
     /// let mut points = [Point::default(); 64];
-    /// assert_eq!(store.read_into(50, &mut points).unwrap(), 50);
+    /// assert_eq!(store.copy_into(50, &mut points).unwrap(), 50);
     /// assert_eq!(points[49], Point { x: 1, y: 2 });
-    /// assert_eq!(store.try_read(99).unwrap(), Some(Point { x: 1, y: 2 }));
+    /// assert_eq!(store.copy(99).unwrap(), Some(Point { x: 1, y: 2 }));
     /// # }
     /// ```
     ///
@@ -466,8 +391,8 @@ impl<R: Record> Store<R> {
     /// guard is installed; [`ErrorKind::Deleted`] if one of the records is deleted;
     /// [`ErrorKind::Corrupt`] if a status byte is damaged. The content of `into` is unspecified
     /// after an error.
-    pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
-        self.file.read_packed(first, bytes_of_mut(into))
+    pub fn copy_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+        self.file.copy_packed(first, bytes_of_mut(into))
     }
 
     /// The records of a range as one slice, in place. `None` if the range ends past the records in
@@ -528,16 +453,16 @@ impl DynStore {
     /// let mut store = DynStore::temporary(&schema)?;
     /// store.append_packed(&[1, 0, 2, 0, 3, 0])?;
     /// let mut bytes = [0; 100];
-    /// assert_eq!(store.read_into(1, &mut bytes)?, 2);
+    /// assert_eq!(store.copy_into(1, &mut bytes)?, 2);
     /// assert_eq!(bytes[..4], [2, 0, 3, 0]);
     /// # Ok::<(), flatrec::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `into` is shorter than one record; as `read_into` of a
+    /// [`ErrorKind::InvalidArgument`] if `into` is shorter than one record; as `copy_into` of a
     /// store of a Rust type.
-    pub fn read_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
-        self.file.read_bytes_into(first, into)
+    pub fn copy_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        self.file.copy_into(first, into)
     }
 }
 

@@ -9,7 +9,9 @@ mod exclusive_file;
 mod handle;
 mod info;
 mod opening;
+mod reading;
 mod records;
+mod search;
 mod settings;
 mod windowed;
 
@@ -17,9 +19,12 @@ pub use copies::Copies;
 pub use edit::{DynEdit, Edit};
 pub use handle::{DynStore, Store};
 pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
-pub use records::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
+pub(crate) use records::Lends;
+pub use records::{Records, TryRecords};
+pub(crate) use search::{binary_search_by, partition_point};
 pub use windowed::{DynWindowedStore, WindowedStore};
 
+pub(crate) use copies::{CHUNK_BYTES, CopySource};
 pub(crate) use exclusive_file::ExclusiveFile;
 #[cfg(test)]
 pub(crate) use exclusive_file::Unpublished;

@@ -6,85 +6,97 @@ use std::ops::Range;
 use super::exclusive_file::ExclusiveFile;
 use crate::error::Result;
 use crate::format::Found;
-use crate::txn::Row;
+use crate::txn::{Row, slots};
 
-/// The records of a range, in place and in order. [`Store::iter`](crate::Store::iter) and
-/// [`Store::range`](crate::Store::range) make it.
+/// The records of a store, or of a range of it, in place and in order, each with its number.
+/// [`Store::iter`](crate::Store::iter) and [`Store::range`](crate::Store::range) make it.
 ///
-/// Its [`size_hint`](Iterator::size_hint) is exact in a store without deletes.
+/// It skips deleted records, and those with a damaged status byte, which [`TryRecords`] reports. In
+/// a store without deletes, [`size_hint`](Iterator::size_hint) is exact, and
+/// [`nth`](Iterator::nth) does not walk through the skipped records. In a store with deletes the
+/// least number of `size_hint` is 0.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
 /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
 /// let mut store = DynStore::temporary(&schema)?;
 /// store.append_packed(&[1, 2, 3, 4, 5])?;
-/// let mut records = store.range(1..9);
+/// let mut records = store.range(1..);
 /// assert_eq!(records.size_hint(), (4, Some(4)));
-/// assert_eq!(records.next_back(), Some(&[5][..]));
-/// assert_eq!(records.nth(1), Some(&[3][..]));
-/// assert_eq!(records.collect::<Vec<_>>(), [&[4][..]]);
+/// assert_eq!(records.next_back(), Some((4, &[5][..])));
+/// assert_eq!(records.nth(1), Some((2, &[3][..])));
+/// assert_eq!(records.collect::<Vec<_>>(), [(3, &[4][..])]);
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 pub struct Records<'a, R: Row + ?Sized> {
     file: &'a ExclusiveFile<R>,
-    /// The first records, which lie in the file one after another.
+    /// The first records, which lie in the file one after another, and the number of the first.
     in_file: R::Run<'a>,
+    in_file_start: u64,
     /// The records after them, read one by one.
     rest: Range<u64>,
 }
 
-/// [`Records`] of a [`DynStore`](crate::DynStore).
-pub type DynRecords<'a> = Records<'a, [u8]>;
-
 impl<'a, R: Row + ?Sized> Records<'a, R> {
-    /// The existing records of `range`.
-    pub(crate) fn new(file: &'a ExclusiveFile<R>, range: Range<u64>) -> Self {
-        let range = clamp(range, file.array.count());
-        let split = file.array.whole().count().clamp(range.start, range.end);
-        match file.run(range.start..split) {
-            Some(in_file) => Self { file, in_file, rest: split..range.end },
-            None => Self { file, in_file: R::no_rows(), rest: range },
+    /// The records `ids`, which exist.
+    pub(crate) fn new(file: &'a ExclusiveFile<R>, ids: Range<u64>) -> Self {
+        let split = file.array.whole().count().clamp(ids.start, ids.end);
+        match file.run(ids.start..split) {
+            Some(in_file) => Self { file, in_file, in_file_start: ids.start, rest: split..ids.end },
+            None => Self { file, in_file: R::no_rows(), in_file_start: 0, rest: ids },
         }
     }
 }
 
+/// Record `id` with its number.
+#[inline]
+fn numbered<R: Row + ?Sized>(file: &ExclusiveFile<R>, id: u64) -> Option<(u64, &R)> {
+    Some((id, file.record(id)?))
+}
+
 impl<'a, R: Row + ?Sized> Iterator for Records<'a, R> {
-    type Item = &'a R;
+    type Item = (u64, &'a R);
 
     #[inline]
-    fn next(&mut self) -> Option<&'a R> {
+    fn next(&mut self) -> Option<(u64, &'a R)> {
         match self.in_file.next() {
-            Some(record) => Some(record),
+            Some(record) => {
+                let id = self.in_file_start;
+                self.in_file_start += 1;
+                Some((id, record))
+            }
             None => {
                 let file = self.file;
-                self.rest.find_map(|index| file.record(index))
+                self.rest.find_map(|id| numbered(file, id))
             }
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let (least, most) = size_hint(self.file, &self.rest);
+        let (least, most) = size_hint(&self.rest, self.file.slots.layout().deletes);
         let in_file = self.in_file.len();
         (in_file.saturating_add(least), most.map(|most| in_file.saturating_add(most)))
     }
 
-    fn nth(&mut self, skipped: usize) -> Option<&'a R> {
+    fn nth(&mut self, skipped: usize) -> Option<(u64, &'a R)> {
         let in_file = self.in_file.len();
         if skipped < in_file {
-            return self.in_file.nth(skipped);
+            let id = self.in_file_start + skipped as u64;
+            self.in_file_start = id + 1;
+            return Some((id, self.in_file.nth(skipped)?));
         }
         self.in_file = R::no_rows();
         let (file, skipped) = (self.file, skipped - in_file);
         if file.slots.status_byte().is_none() {
-            return file.record(self.rest.nth(skipped)?);
+            return numbered(file, self.rest.nth(skipped)?);
         }
-        self.rest.by_ref().filter_map(|index| file.record(index)).nth(skipped)
+        self.rest.by_ref().filter_map(|id| numbered(file, id)).nth(skipped)
     }
 
-    fn fold<B, F: FnMut(B, &'a R) -> B>(self, start: B, mut add: F) -> B {
+    fn fold<B, F: FnMut(B, (u64, &'a R)) -> B>(self, start: B, mut add: F) -> B {
         let file = self.file;
-        let so_far = self.in_file.fold(start, &mut add);
-        self.rest.filter_map(|index| file.record(index)).fold(so_far, add)
+        let so_far = (self.in_file_start..).zip(self.in_file).fold(start, &mut add);
+        self.rest.filter_map(|id| numbered(file, id)).fold(so_far, add)
     }
 }
 
@@ -92,9 +104,12 @@ impl<R: Row + ?Sized> DoubleEndedIterator for Records<'_, R> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
         let file = self.file;
-        match self.rest.by_ref().rev().find_map(|index| file.record(index)) {
-            Some(record) => Some(record),
-            None => self.in_file.next_back(),
+        match self.rest.by_ref().rev().find_map(|id| numbered(file, id)) {
+            Some(found) => Some(found),
+            None => {
+                let record = self.in_file.next_back()?;
+                Some((self.in_file_start + self.in_file.len() as u64, record))
+            }
         }
     }
 }
@@ -103,7 +118,7 @@ impl<R: Row + ?Sized> FusedIterator for Records<'_, R> {}
 
 impl<R: Row + ?Sized> Clone for Records<'_, R> {
     fn clone(&self) -> Self {
-        Self { file: self.file, in_file: self.in_file.clone(), rest: self.rest.clone() }
+        Self { in_file: self.in_file.clone(), rest: self.rest.clone(), ..*self }
     }
 }
 
@@ -116,107 +131,113 @@ impl<R: Row + ?Sized> std::fmt::Debug for Records<'_, R> {
     }
 }
 
-/// The records of a range with their numbers, in place and in order.
-/// [`Store::iter_with_ids`](crate::Store::iter_with_ids) and
-/// [`Store::range_with_ids`](crate::Store::range_with_ids) make it.
-///
-/// ```
-/// # #[cfg(feature = "derive")] {
-/// use flatrec::{Record, Store};
-/// #[derive(Clone, Copy, Record)]
-/// #[repr(C)]
-/// struct Point { x: u32, y: u32 }
-/// let mut store = Store::<Point>::create_options().deletes(true).temporary().unwrap();
-/// store.append_slice(&[Point { x: 1, y: 2 }; 5]).unwrap();
-/// for found in store.range_with_ids(3..9) {
-///     let (id, point) = found.unwrap();
-///     assert!(id < 5 && point.x == 1);
-/// }
-/// let (last, _) = store.iter_with_ids().next_back().unwrap().unwrap();
-/// assert_eq!(last, 4);
-/// # }
-/// ```
-pub struct RecordsWithIds<'a, R: Row + ?Sized> {
-    file: &'a ExclusiveFile<R>,
-    range: Range<u64>,
+/// A handle that lends records in place.
+pub(crate) trait Lends<R: ?Sized>: Send + Sync {
+    /// Record `id`, in place; `None` past the last record and for a deleted one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if its status byte is damaged.
+    fn lend(&self, id: u64) -> Result<Option<&R>>;
+
+    /// Whether records can be deleted.
+    fn has_deletes(&self) -> bool;
 }
 
-/// [`RecordsWithIds`] of a [`DynStore`](crate::DynStore).
+impl<R: Row + ?Sized> Lends<R> for ExclusiveFile<R> {
+    #[inline]
+    fn lend(&self, id: u64) -> Result<Option<&R>> {
+        match self.record(id) {
+            None if self.found(id)? == Found::Live => Err(self.superblock.name(slots::misfit(id))),
+            record => Ok(record),
+        }
+    }
+
+    fn has_deletes(&self) -> bool {
+        self.slots.layout().deletes
+    }
+}
+
+/// The records of a store or a snapshot, or of a range of one, in place and in order, each with its
+/// number, or an error for a record that is damaged. `try_iter` and `try_range` of
+/// [`Store`](crate::Store) and [`Snapshot`](crate::Snapshot) make it.
+///
+/// It skips deleted records, and continues after an error. Only stores with deletes have such
+/// errors, because only their records have a status byte. Use it where a missing record would be
+/// wrong; `iter` and `range` skip damaged records.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
 /// let schema = Schema::packed([Field::new("n", DataType::UInt16)])?;
 /// let mut store = DynStore::temporary(&schema)?;
 /// store.append_packed(&[1, 0, 2, 0])?;
-/// let found: Result<Vec<_>, _> = store.iter_with_ids().collect();
+/// let found: Result<Vec<_>, _> = store.try_iter().collect();
 /// assert_eq!(found?, [(0, &[1, 0][..]), (1, &[2, 0])]);
+/// assert_eq!(store.try_range(..1).next_back().transpose()?, Some((0, &[1, 0][..])));
 /// # Ok::<(), flatrec::Error>(())
 /// ```
-pub type DynRecordsWithIds<'a> = RecordsWithIds<'a, [u8]>;
+pub struct TryRecords<'a, R: Row + ?Sized> {
+    source: &'a dyn Lends<R>,
+    ids: Range<u64>,
+}
 
-impl<'a, R: Row + ?Sized> RecordsWithIds<'a, R> {
-    /// The existing records of `range`.
-    pub(crate) fn new(file: &'a ExclusiveFile<R>, range: Range<u64>) -> Self {
-        Self { file, range: clamp(range, file.array.count()) }
+impl<'a, R: Row + ?Sized> TryRecords<'a, R> {
+    /// The records `ids`, which exist.
+    pub(crate) fn new(source: &'a dyn Lends<R>, ids: Range<u64>) -> Self {
+        Self { source, ids }
+    }
+
+    /// Record `id` with its number, unless it is deleted.
+    fn at(&self, id: u64) -> Option<Result<(u64, &'a R)>> {
+        let found = self.source.lend(id).transpose()?;
+        Some(found.map(|record| (id, record)))
     }
 }
 
-impl<'a, R: Row + ?Sized> Iterator for RecordsWithIds<'a, R> {
+impl<'a, R: Row + ?Sized> Iterator for TryRecords<'a, R> {
     type Item = Result<(u64, &'a R)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let file = self.file;
-        self.range.find_map(|id| with_id(file, id))
+        loop {
+            let id = self.ids.next()?;
+            if let Some(found) = self.at(id) {
+                return Some(found);
+            }
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(self.file, &self.range)
+        size_hint(&self.ids, self.source.has_deletes())
     }
 }
 
-impl<R: Row + ?Sized> DoubleEndedIterator for RecordsWithIds<'_, R> {
+impl<R: Row + ?Sized> DoubleEndedIterator for TryRecords<'_, R> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let file = self.file;
-        self.range.by_ref().rev().find_map(|id| with_id(file, id))
+        loop {
+            let id = self.ids.next_back()?;
+            if let Some(found) = self.at(id) {
+                return Some(found);
+            }
+        }
     }
 }
 
-impl<R: Row + ?Sized> FusedIterator for RecordsWithIds<'_, R> {}
+impl<R: Row + ?Sized> FusedIterator for TryRecords<'_, R> {}
 
-impl<R: Row + ?Sized> Clone for RecordsWithIds<'_, R> {
+impl<R: Row + ?Sized> Clone for TryRecords<'_, R> {
     fn clone(&self) -> Self {
-        Self { file: self.file, range: self.range.clone() }
+        Self { ids: self.ids.clone(), ..*self }
     }
 }
 
-impl<R: Row + ?Sized> std::fmt::Debug for RecordsWithIds<'_, R> {
+impl<R: Row + ?Sized> std::fmt::Debug for TryRecords<'_, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordsWithIds").field("range", &self.range).finish_non_exhaustive()
+        f.debug_struct("TryRecords").field("ids", &self.ids).finish_non_exhaustive()
     }
-}
-
-/// Record `id` with its number, unless it is deleted.
-fn with_id<R: Row + ?Sized>(file: &ExclusiveFile<R>, id: u64) -> Option<Result<(u64, &R)>> {
-    match file.found(id) {
-        Ok(Found::Live) => file.record(id).map(|record| Ok((id, record))),
-        Ok(Found::Deleted | Found::PastTheLast) => None,
-        Err(error) => Some(Err(error)),
-    }
-}
-
-/// The part of `range` that is below `count`.
-pub(super) fn clamp(range: Range<u64>, count: u64) -> Range<u64> {
-    let start = range.start.min(count);
-    start..range.end.clamp(start, count)
 }
 
 /// The size hint of a range. All records are mapped, so their number fits into a `usize`. In a
 /// store with deletes the least number is 0, because each record may be deleted.
-fn size_hint<R: Row + ?Sized>(
-    file: &ExclusiveFile<R>,
-    range: &Range<u64>,
-) -> (usize, Option<usize>) {
+fn size_hint(range: &Range<u64>, has_deletes: bool) -> (usize, Option<usize>) {
     let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let least = if file.slots.status_byte().is_some() { 0 } else { left };
-    (least, Some(left))
+    (if has_deletes { 0 } else { left }, Some(left))
 }

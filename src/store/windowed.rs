@@ -1,10 +1,10 @@
 //! Stores that map their records through sliding windows within a budget.
 
 use std::borrow::Borrow;
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 use std::path::{Path, PathBuf};
 
-use super::copies::Copies;
+use super::copies::{Copies, CopySource};
 use super::edit::Edit;
 use super::exclusive_file::ExclusiveFile;
 #[cfg(doc)]
@@ -16,6 +16,7 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
 use crate::io::Access;
+use crate::number::ids_within;
 use crate::txn::{Common, CreateOptions, OpenOptions, Row};
 
 /// How many bytes of records [`WindowedStore::copies`] copies at a time.
@@ -217,7 +218,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     /// let mut store = DynWindowedStore::open(&path)?;
     /// store.append_packed(&[7, 8])?;
     /// store.close()?;
-    /// assert_eq!(DynWindowedStore::open_read_only(&path)?.read(1)?.as_deref(), Some(&[8][..]));
+    /// assert_eq!(DynWindowedStore::open_read_only(&path)?.copy(1)?.as_deref(), Some(&[8][..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -282,7 +283,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     }
 
     /// Record `id`, in place; the guard pins its window. `None` past the last record and for a
-    /// deleted one.
+    /// deleted one. [`WindowedStore::try_get`] says which.
     ///
     /// # Errors
     /// [`ErrorKind::BudgetExhausted`] if the windows that other guards pin leave no room;
@@ -305,53 +306,66 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         }
     }
 
+    /// Record `id`, in place, or why it is not there; the guard pins its window.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynWindowedStore, ErrorKind, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynWindowedStore::create(&path, &schema)?;
+    /// store.append(&[7])?;
+    /// assert_eq!(store.try_get(0)?[0], 7);
+    /// assert_eq!(store.try_get(1).unwrap_err().kind(), ErrorKind::OutOfRange);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; as [`WindowedStore::get`].
+    pub fn try_get(&self, id: u64) -> Result<RecordGuard<'_, R>> {
+        self.get(id)?.ok_or_else(|| self.file.not_there(id))
+    }
+
     /// A copy of record `id`, made one window at a time; `None` past the last record and for a
     /// deleted one.
     ///
     /// # Errors
-    /// As [`WindowedStore::get`] and [`Store::try_read`].
-    pub fn read(&self, id: u64) -> Result<Option<R::Owned>> {
-        self.file.try_read(id)
+    /// As [`WindowedStore::get`] and [`Store::copy`].
+    pub fn copy(&self, id: u64) -> Result<Option<R::Owned>> {
+        self.file.copy_one::<R>(id)
     }
 
-    /// As [`WindowedStore::read`], under the name that it has in [`Store`].
+    /// Copies of all records in order, each with its number: as [`WindowedStore::range`].
+    pub fn iter(&self) -> Copies<'_, R> {
+        self.copies(..)
+    }
+
+    /// Copies of the existing records of a range in order, each with its number. These are the
+    /// copies of [`WindowedStore::copies`], under the name that code for all handles uses: they pin
+    /// no window between two records.
     ///
-    /// # Errors
-    /// As [`WindowedStore::read`].
-    pub fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
-        self.file.try_read(id)
-    }
-
-    /// Copies of all records except deleted ones, in order: as [`WindowedStore::range`].
-    pub fn iter(&self) -> impl Iterator<Item = Result<R::Owned>> + '_ {
-        self.range(0..self.count())
-    }
-
-    /// Copies of the existing records of a range, in order. Skips deleted records. Copies as
-    /// [`WindowedStore::copies`] does, and pins no window between two records.
-    pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R::Owned>> + '_ {
-        self.range_with_ids(ids).map(|found| found.map(|(_, record)| record))
-    }
-
-    /// Copies of all records except deleted ones, with their numbers, in order: as
-    /// [`WindowedStore::range_with_ids`].
-    pub fn iter_with_ids(&self) -> impl Iterator<Item = Result<(u64, R::Owned)>> + '_ {
-        self.range_with_ids(0..self.count())
-    }
-
-    /// Copies of the records of a range with their numbers: as [`WindowedStore::range`].
-    pub fn range_with_ids(
-        &self,
-        ids: Range<u64>,
-    ) -> impl Iterator<Item = Result<(u64, R::Owned)>> + '_ {
-        let mut copies = self.copies(ids);
-        std::iter::from_fn(move || copies.next_owned())
+    /// ```
+    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynWindowedStore::create(&path, &schema)?;
+    /// store.append_packed(&[5, 6, 7])?;
+    /// for found in store.range(1..).rev() {
+    ///     let (id, record) = found?;
+    ///     assert_eq!(u64::from(record[0]), id + 5);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn range(&self, ids: impl RangeBounds<u64>) -> Copies<'_, R> {
+        self.copies(ids)
     }
 
     /// Copies of the existing records of a range with their numbers, in order, made about 64 KiB at
     /// a time. Skips deleted records.
-    pub fn copies(&self, ids: Range<u64>) -> Copies<'_, R> {
-        Copies::new(&self.file, ids, CHUNK_BYTES)
+    pub fn copies(&self, ids: impl RangeBounds<u64>) -> Copies<'_, R> {
+        Copies::new(&self.file, ids_within(ids, self.count()), CHUNK_BYTES)
     }
 
     /// Counters of the windows: what they have done, and the bytes that they map now.
@@ -458,6 +472,16 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     }
 }
 
+/// The copies of [`WindowedStore::iter`].
+impl<'a, R: Row + ?Sized> IntoIterator for &'a WindowedStore<R> {
+    type Item = Result<(u64, R::Owned)>;
+    type IntoIter = Copies<'a, R>;
+
+    fn into_iter(self) -> Copies<'a, R> {
+        self.iter()
+    }
+}
+
 impl<R: Record> WindowedStore<R> {
     /// Makes a new, empty store at `path`, with the defaults of
     /// [`CreateOptions::max_mapped_bytes`] and [`CreateOptions::window_bytes`].
@@ -487,9 +511,9 @@ impl<R: Record> WindowedStore<R> {
     /// returns how many. Pins one window at a time.
     ///
     /// # Errors
-    /// As [`WindowedStore::get`] and [`Store::read_into`].
-    pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
-        self.file.read_packed(first, bytes_of_mut(into))
+    /// As [`WindowedStore::get`] and [`Store::copy_into`].
+    pub fn copy_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+        self.file.copy_packed(first, bytes_of_mut(into))
     }
 
     /// All records of the window that holds record `id`, in place; the guard pins the window.
@@ -542,9 +566,9 @@ impl DynWindowedStore {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if `into` is shorter than one record; as
-    /// [`WindowedStore::read`].
-    pub fn read_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
-        self.file.read_bytes_into(first, into)
+    /// [`WindowedStore::copy`].
+    pub fn copy_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        self.file.copy_into(first, into)
     }
 }
 

@@ -19,6 +19,11 @@ impl Slots {
         Ok(Self { layout: header.layout()?, staging: Vec::new() })
     }
 
+    /// The layout of the records.
+    pub(crate) fn layout(&self) -> &RecordLayout {
+        &self.layout
+    }
+
     /// The status byte's place, in a store with deletes.
     #[inline]
     pub(crate) fn status_byte(&self) -> Option<StatusByte> {
@@ -71,7 +76,37 @@ pub(crate) fn damaged(id: u64, status: u8) -> Error {
         .advice("verify lists all such records")
 }
 
-/// The error of editing a record that was deleted.
+/// The error of an operation that needs record `id`, in a store of `count` records, where the
+/// number leads to `found`.
+#[cold]
+pub(crate) fn not_there(
+    operation: &'static str,
+    id: u64,
+    count: u64,
+    found: Result<Found, u8>,
+) -> Error {
+    match found {
+        Ok(Found::PastTheLast) => past_the_last(operation, id, count),
+        Ok(Found::Deleted) => deleted(operation, id),
+        Ok(Found::Live) => misfit(id),
+        Err(status) => damaged(id, status),
+    }
+}
+
+/// The error of an operation that needs record `id`, in a store of `count` records.
+pub(crate) fn past_the_last(operation: &'static str, id: u64, count: u64) -> Error {
+    Error::new(ErrorKind::OutOfRange, operation)
+        .record(id)
+        .detail(format!("the store holds {count} records"))
+}
+
+/// The error of an operation that needs a record that was deleted.
 pub(crate) fn deleted(operation: &'static str, id: u64) -> Error {
     Error::new(ErrorKind::Deleted, operation).record(id)
+}
+
+/// The error for bytes that are not valid for the record's type: only a wrong layout of the array
+/// could cause it.
+pub(crate) fn misfit(id: u64) -> Error {
+    Error::new(ErrorKind::Corrupt, "reach").record(id).detail("it does not fit its type")
 }

@@ -95,7 +95,7 @@ fn a_later_handler_may_pass_faults_on_to_the_guard() {
 fn the_child() {
     let Ok(case) = std::env::var(CASE) else { return };
     match &*case {
-        "no guard" => drop(Cut::new().store.try_read(COUNT - 1)),
+        "no guard" => drop(Cut::new().store.copy(COUNT - 1)),
         "reference" => {
             install_fault_guard().unwrap();
             Cut::new().touch();
@@ -177,7 +177,7 @@ impl Cut {
 
     #[track_caller]
     fn assert_guarded(&self) {
-        let error = self.store.try_read(COUNT - 1).unwrap_err();
+        let error = self.store.copy(COUNT - 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
     }
 }

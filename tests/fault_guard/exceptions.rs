@@ -135,7 +135,7 @@ fn copies_of_pages_that_the_disk_lost_are_errors() {
     let taken = Taken::new(unsafe { std::slice::from_raw_parts(from, len_bytes) });
     taken.be_lost();
     for id in [first + 100, 55_000, last - 100] {
-        let error = store.try_read(id).unwrap_err();
+        let error = store.copy(id).unwrap_err();
         assert_eq!((error.kind(), error.operation()), (ErrorKind::Io, "read"), "{error}");
         assert_eq!((error.file_path(), error.record_number()), (Some(&*path), Some(id)), "{error}");
         let start = DATA_OFFSET + id * RECORD_LEN as u64;
@@ -144,14 +144,14 @@ fn copies_of_pages_that_the_disk_lost_are_errors() {
         assert!(error.to_string().contains("could not provide this page"), "{error}");
     }
     let mut many = vec![0; 20_000 * RECORD_LEN];
-    let error = store.read_into(45_000, &mut many).unwrap_err();
+    let error = store.copy_into(45_000, &mut many).unwrap_err();
     let met = error.record_number().unwrap();
     assert!((first..first + 40).contains(&met), "{error}");
     for id in [0, first - 1, last, COUNT - 1] {
-        assert_eq!(store.try_read(id).unwrap().unwrap(), record(id));
+        assert_eq!(store.copy(id).unwrap().unwrap(), record(id));
     }
     drop(taken);
-    assert_eq!(store.try_read(55_000).unwrap().unwrap(), record(55_000));
+    assert_eq!(store.copy(55_000).unwrap().unwrap(), record(55_000));
 }
 
 /// Runs `case` in a child, and returns its exit code and its output.
@@ -234,7 +234,7 @@ fn the_child() {
     let touch = || {
         std::hint::black_box(store.get(COUNT - 5000).unwrap()[0]);
     };
-    let copy = || store.try_read(COUNT - 5000).map(drop);
+    let copy = || store.copy(COUNT - 5000).map(drop);
     match &*case {
         "no access" => touch(),
         "no access in the copy" => copy().unwrap(),

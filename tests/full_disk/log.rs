@@ -47,7 +47,7 @@ fn a_log_that_fills_the_disk_starts_over_when_the_array_holds_it() {
     for path in [&elsewhere.path().join("store"), &path] {
         let reader = DynStore::open_read_only(path).unwrap();
         let expected = (0..200).map(|id| if id < 100 { 4 } else { u8::from(id < 150) });
-        assert!(reader.iter().map(|bytes| bytes[0]).eq(expected));
+        assert!(reader.iter().map(|(_, bytes)| bytes[0]).eq(expected));
     }
     // The log does not start over while a snapshot reads it.
     let snapshot = database.begin_read().unwrap();

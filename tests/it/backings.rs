@@ -33,7 +33,10 @@ fn a_database_is_made_in_a_backing_and_found_by_its_path() {
         }
         database.close().unwrap();
         let store = Store::<N>::open_read_only(&path).unwrap();
-        assert_eq!(store.iter().map(|record| record.n).collect::<Vec<_>>(), Vec::from_iter(0..10));
+        assert_eq!(
+            store.iter().map(|(_, record)| record.n).collect::<Vec<_>>(),
+            Vec::from_iter(0..10)
+        );
         assert_eq!(store.metadata().unwrap(), b"a word");
         let report = verify(&path, VerifyOptions::new()).unwrap();
         let found = if checksums { Checksums::Present { blocks: 1 } } else { Checksums::Absent };

@@ -327,11 +327,11 @@ fn records_past_the_last_offset_are_refused() {
             .open(&path)
             .unwrap();
         // The system maps no page whose end is past the last offset.
-        assert_eq!(store.read(count - 10_000).unwrap(), Some(N { n: 0 }));
+        assert_eq!(store.copy(count - 10_000).unwrap(), Some(N { n: 0 }));
         let room = (1 << 60) - 8193 - count;
-        let last = store.read(count - 1).map_err(|error| error.kind());
+        let last = store.copy(count - 1).map_err(|error| error.kind());
         assert_eq!(last, if room < 2 { Err(ErrorKind::OutOfRange) } else { Ok(Some(N { n: 0 })) });
-        assert_eq!((store.read(count).unwrap(), store.count()), (None, count));
+        assert_eq!((store.copy(count).unwrap(), store.count()), (None, count));
         if room < 2 {
             let rows = [N { n: 7 }; 2];
             let error = store.append_slice(&rows).unwrap_err();

@@ -105,20 +105,27 @@ fn no_call_reads_a_deleted_record() {
         let lives = !matches!(id, 0 | 3 | 4 | 9 | 11);
         let expected = lives.then(|| record(u32::try_from(id).unwrap()));
         assert_eq!(store.get(id), expected.as_ref().map(|it| &it[..]), "record {id}");
-        assert_eq!(store.try_get(id).unwrap(), expected.as_ref().map(|it| &it[..]));
+        match (store.try_get(id), expected) {
+            (Ok(found), expected) => assert_eq!(found, expected.unwrap(), "record {id}"),
+            (Err(error), None) => {
+                let kind = if id == 11 { ErrorKind::OutOfRange } else { ErrorKind::Deleted };
+                assert_eq!((error.kind(), error.record_number()), (kind, Some(id)));
+            }
+            (Err(error), Some(_)) => panic!("record {id}: {error}"),
+        }
     }
     let n = |record: &[u8]| u32::from_le_bytes(record[..4].try_into().unwrap());
     let all = [1, 2, 5, 6, 7, 8, 10];
-    assert!(store.iter().map(n).eq(all));
-    assert!(store.iter().rev().map(n).eq(all.into_iter().rev()));
-    assert!(store.range(3..9).map(n).eq([5, 6, 7, 8]));
-    assert_eq!(store.iter().nth(3).map(n), Some(6));
-    assert_eq!(store.iter().fold(0, |sum, record| sum + n(record)), 39);
+    assert!(store.iter().map(|(_, record)| n(record)).eq(all));
+    assert!(store.iter().rev().map(|(_, record)| n(record)).eq(all.into_iter().rev()));
+    assert!(store.range(3..9).map(|(_, record)| n(record)).eq([5, 6, 7, 8]));
+    assert_eq!(store.iter().nth(3).map(|(id, record)| (id, n(record))), Some((6, 6)));
+    assert_eq!(store.iter().fold(0, |sum, (_, record)| sum + n(record)), 39);
     assert_eq!(store.range(3..5).next(), None);
     assert_eq!(store.iter().size_hint(), (0, Some(11)));
-    let ids: Vec<u64> = store.range_with_ids(2..100).map(|found| found.unwrap().0).collect();
+    let ids: Vec<u64> = store.try_range(2..100).map(|found| found.unwrap().0).collect();
     assert_eq!(ids, [2, 5, 6, 7, 8, 10]);
-    assert!(store.iter_with_ids().all(|found| found.is_ok_and(|(id, r)| id == u64::from(n(r)))));
+    assert!(store.try_iter().all(|found| found.is_ok_and(|(id, r)| id == u64::from(n(r)))));
 }
 
 type Twelve = PodRecord<[u8; 12]>;
@@ -142,13 +149,15 @@ fn typed_and_windowed_stores_skip_deleted_records() {
 
     let live = || (0..30_000).filter(|id| id % 7 != 0);
     let store = Store::<Twelve>::open_read_only(&path).unwrap();
-    assert!(store.get(7).is_none() && store.read(7).is_none() && store.slice(1..2).is_none());
+    assert!(
+        store.get(7).is_none() && store.copy(7).unwrap().is_none() && store.slice(1..2).is_none()
+    );
     assert_eq!(store.get(8), Some(&PodRecord(record(8))));
-    assert!(store.iter().copied().eq(live().map(|id| PodRecord(record(id)))));
+    assert!(store.iter().map(|(_, record)| *record).eq(live().map(|id| PodRecord(record(id)))));
     assert!(store.iter().rev().eq(store.iter().collect::<Vec<_>>().into_iter().rev()));
-    assert_eq!(store.iter().nth(6), Some(&PodRecord(record(8))));
+    assert_eq!(store.iter().nth(6), Some((8, &PodRecord(record(8)))));
     assert_eq!(store.range(7..8).next(), None);
-    let ids = store.iter_with_ids().map(|found| found.unwrap().0);
+    let ids = store.try_iter().map(|found| found.unwrap().0);
     assert!(ids.eq(live().map(u64::from)));
     drop(store);
 
@@ -165,7 +174,7 @@ fn typed_and_windowed_stores_skip_deleted_records() {
     }
     drop(window);
     let remaps = store.view_counters().remaps;
-    let found: Vec<Twelve> = store.range(0..u64::MAX).map(|found| found.unwrap()).collect();
+    let found: Vec<Twelve> = store.iter().map(|found| found.unwrap().1).collect();
     assert!(found.into_iter().eq(live().chain([30_000]).map(|id| PodRecord(record(id)))));
     assert!(store.view_counters().remaps - remaps < 20, "the store mapped a window repeatedly");
 }
@@ -183,7 +192,7 @@ fn a_record_with_an_unknown_status_byte_is_corrupt() {
         let error = store.try_get(1).unwrap_err();
         assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(1)));
         assert!(error.to_string().contains(&format!("its status byte is {status}")), "{error}");
-        let found: Vec<bool> = store.iter_with_ids().map(|found| found.is_ok()).collect();
+        let found: Vec<bool> = store.try_iter().map(|found| found.is_ok()).collect();
         assert_eq!(found, [true, false, true]);
         drop(store);
         let windowed = open_windowed(&path);
@@ -207,16 +216,17 @@ fn an_edit_changes_live_records_and_no_status_byte() {
     let dead_slot = std::fs::read(&path).unwrap()[65_536 + 16..65_536 + 32].to_vec();
     let mut store = DynStore::open(&path).unwrap();
     let mut edit = store.edit().unwrap();
-    assert_eq!(edit.get(1).unwrap_err().kind(), ErrorKind::Deleted);
-    assert_eq!(edit.get_mut(1).unwrap_err().record_number(), Some(1));
+    let error = edit.try_get(1).unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::Deleted, Some(1)));
+    assert!(edit.get(1).unwrap().is_none() && edit.get_mut(1).unwrap().is_none());
     assert_eq!(edit.set(1, &record(7)).unwrap_err().kind(), ErrorKind::Deleted);
     let error = edit.set_field(1, "n", &Value::UInt(7)).unwrap_err();
     let text = format!("{}, record 1: deleted", path.display());
     assert!(error.to_string().ends_with(&text), "{error}");
-    assert_eq!(edit.get_mut(2).unwrap().len(), 12);
-    edit.get_mut(2).unwrap().fill(2);
+    assert_eq!(edit.get_mut(2).unwrap().unwrap().len(), 12);
+    edit.get_mut(2).unwrap().unwrap().fill(2);
     edit.set(3, &record(33)).unwrap();
-    assert_eq!(edit.get(2).unwrap(), [2; 12]);
+    assert_eq!(edit.try_get(2).unwrap(), [2; 12]);
     edit.finish().unwrap();
     store.close().unwrap();
     let bytes = std::fs::read(&path).unwrap();

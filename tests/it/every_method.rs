@@ -15,9 +15,8 @@ use std::sync::Arc;
 
 use flatrec::map::{Access, FileBacking};
 use flatrec::{
-    Copies, DataType, DynDatabase, DynEdit, DynReadOnlyDatabase, DynRecords, DynRecordsWithIds,
-    DynStore, DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row,
-    Schema, Store, Value, WindowedStore,
+    Copies, DataType, DynDatabase, DynEdit, DynReadOnlyDatabase, DynStore, DynWindowedStore, Edit,
+    ErrorKind, Field, Record, Records, Row, Schema, Store, TryRecords, Value, WindowedStore,
 };
 
 /// The budget and the window size: eight windows of 64 KiB.
@@ -97,9 +96,9 @@ macro_rules! goes_through_every_method {
             // First from the append buffer, then from the file.
             read(&$store);
             for n in 0..6 {
-                assert_eq!($store.try_read(u64::from(n)).unwrap(), Some(made(n)));
+                assert_eq!($store.copy(u64::from(n)).unwrap(), Some(made(n)));
             }
-            assert_eq!($store.try_read(6).unwrap(), None);
+            assert_eq!($store.copy(6).unwrap(), None);
             let copies = $store.copies(2..99);
             assert_eq!(copies.size_hint(), (4, Some(4)));
             assert_eq!(copied(copies), (2..6).map(|n| (u64::from(n), made(n))).collect::<Vec<_>>());
@@ -108,8 +107,8 @@ macro_rules! goes_through_every_method {
         let info = $store.info().unwrap();
         assert_eq!((info.count, info.committed_count, info.record_size), (6, 6, 8));
         change($store.edit().unwrap());
-        assert_eq!($store.try_read(0).unwrap(), Some(made(40)));
-        assert_eq!($store.try_read(4).unwrap(), Some(made(40)));
+        assert_eq!($store.copy(0).unwrap(), Some(made(40)));
+        assert_eq!($store.copy(4).unwrap(), Some(made(40)));
         $store.truncate(5).unwrap();
         assert!(format!("{:?}", $store).contains("count: 5"), "{:?}", $store);
         $store.close().unwrap();
@@ -132,13 +131,16 @@ where
     R::Owned: PartialEq + Debug,
 {
     assert_eq!(edit.count(), 6);
-    assert_eq!(edit.get(4).unwrap(), R::make(4).borrow());
+    assert_eq!(edit.get(4).unwrap(), Some(R::make(4).borrow()));
+    assert_eq!(edit.try_get(4).unwrap(), R::make(4).borrow());
     edit.set(4, R::make(40).borrow()).unwrap();
-    edit.get_mut(0).unwrap().become_row(R::make(40).borrow());
+    edit.get_mut(0).unwrap().unwrap().become_row(R::make(40).borrow());
     edit.set_field(5, "square", &Value::UInt(7)).unwrap();
     let error = edit.set_field(5, "cube", &Value::UInt(7)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
-    assert_eq!(edit.get(6).unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert_eq!(edit.try_get(6).unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert!(edit.get(6).unwrap().is_none() && edit.get_mut(6).unwrap().is_none());
+    assert_eq!((edit.live_count(), edit.is_empty()), (6, false));
     edit.flush_range(0..1).unwrap();
     edit.flush().unwrap();
     assert!(format!("{edit:?}").contains("count: 6"), "{edit:?}");
@@ -153,23 +155,22 @@ where
     let all: Vec<R::Owned> = (0..6).map(R::make).collect();
     let rows: Vec<&R> = all.iter().map(Borrow::borrow).collect();
     assert_eq!((store.get(2), store.get(6)), (Some(rows[2]), None));
-    assert_eq!(store.try_get(2).unwrap(), Some(rows[2]));
-    assert_eq!(store.try_get(6).unwrap(), None);
-    assert_eq!(store.read(5).as_ref(), Some(&all[5]));
-    assert!(store.iter().eq(rows.iter().copied()));
-    assert!(store.iter().rev().eq(rows.iter().rev().copied()));
+    assert_eq!(store.try_get(2).unwrap(), rows[2]);
+    assert_eq!(store.try_get(6).unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert!(store.iter().eq((0..).zip(rows.iter().copied())));
+    assert!(store.iter().rev().eq((0..6).rev().zip(rows.iter().rev().copied())));
     for first in 0..6 {
-        let range: Records<'_, R> = store.range(first as u64..u64::MAX);
+        let range: Records<'_, R> = store.range(first as u64..);
         assert_eq!(range.size_hint(), (6 - first, Some(6 - first)));
-        assert!(range.clone().eq(rows[first..].iter().copied()), "{range:?}");
+        assert!(range.clone().eq((first as u64..).zip(rows[first..].iter().copied())), "{range:?}");
         let mut skipping = store.iter();
-        assert_eq!(skipping.nth(first), Some(rows[first]));
+        assert_eq!(skipping.nth(first), Some((first as u64, rows[first])));
         assert_eq!(skipping.count(), 5 - first);
     }
-    let with_ids: RecordsWithIds<'_, R> = store.iter_with_ids();
-    assert_eq!(with_ids.size_hint(), (6, Some(6)));
-    assert!(with_ids.clone().map(Result::unwrap).eq((0..).zip(rows)), "{with_ids:?}");
-    let backwards = store.range_with_ids(1..3).rev().map(|found| found.unwrap().0);
+    let tried: TryRecords<'_, R> = store.try_iter();
+    assert_eq!(tried.size_hint(), (6, Some(6)));
+    assert!(tried.clone().map(Result::unwrap).eq((0..).zip(rows)), "{tried:?}");
+    let backwards = store.try_range(1..3).rev().map(|found| found.unwrap().0);
     assert_eq!(backwards.collect::<Vec<_>>(), [2, 1]);
 }
 
@@ -181,11 +182,11 @@ where
     let all: Vec<R::Owned> = (0..6).map(R::make).collect();
     assert_eq!(store.get(2).unwrap().as_deref(), Some(all[2].borrow()));
     assert!(store.get(6).unwrap().is_none());
-    assert_eq!(store.read(5).unwrap().as_ref(), Some(&all[5]));
-    assert!(store.iter().map(Result::unwrap).eq((0..6).map(R::make)));
-    assert!(store.range(4..99).map(Result::unwrap).eq((4..6).map(R::make)));
-    assert!(store.iter_with_ids().map(Result::unwrap).eq((0..).zip(all)));
-    assert_eq!(store.range_with_ids(3..4).next().unwrap().unwrap(), (3, R::make(3)));
+    assert_eq!(store.copy(5).unwrap().as_ref(), Some(&all[5]));
+    assert!(store.iter().map(|found| found.unwrap().1).eq((0..6).map(R::make)));
+    assert!(store.range(4..).map(|found| found.unwrap().1).eq((4..6).map(R::make)));
+    assert!(store.into_iter().map(Result::unwrap).eq((0..).zip(all)));
+    assert_eq!(store.range(3..4).next_back().unwrap().unwrap(), (3, R::make(3)));
     assert!(store.view_counters().mapped_bytes <= WINDOWS.0);
     store.release_views();
 }
@@ -254,7 +255,7 @@ fn stores_read_and_append_slices_of_their_own_rows() {
         typed.flush().unwrap();
         assert_eq!(typed.slice(0..2), Some(&[pair(0), pair(1)][..]));
         let mut pairs = [pair(9); 3];
-        assert_eq!(typed.read_into(1, &mut pairs).unwrap(), 1);
+        assert_eq!(typed.copy_into(1, &mut pairs).unwrap(), 1);
         assert_eq!(pairs[0], pair(1));
         typed.close().unwrap();
 
@@ -264,25 +265,25 @@ fn stores_read_and_append_slices_of_their_own_rows() {
             .open(path)
             .unwrap();
         assert_eq!(windowed.append_slice(&[pair(2)]).unwrap(), 2..3);
-        assert_eq!(windowed.read_into(1, &mut pairs).unwrap(), 2);
+        assert_eq!(windowed.copy_into(1, &mut pairs).unwrap(), 2);
         assert_eq!(pairs[..2], [pair(1), pair(2)]);
         assert_eq!(windowed.window(1).unwrap().unwrap().get(1), Some(&pair(1)));
         windowed.close().unwrap();
 
         let mut room = [0; 23];
         let store = DynStore::open_read_only(path).unwrap();
-        assert_eq!(store.read_into(1, &mut room).unwrap(), 2);
+        assert_eq!(store.copy_into(1, &mut room).unwrap(), 2);
         assert_eq!(room[..16], [bytes(1), bytes(2)].concat());
-        let error = store.read_into(1, &mut room[..7]).unwrap_err();
+        let error = store.copy_into(1, &mut room[..7]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         let store = DynWindowedStore::options()
             .max_mapped_bytes(WINDOWS.0)
             .window_bytes(WINDOWS.1)
             .open_read_only(path)
             .unwrap();
-        assert_eq!(store.read_into(2, &mut room).unwrap(), 1);
+        assert_eq!(store.copy_into(2, &mut room).unwrap(), 1);
         assert_eq!(room[..8], bytes(2));
-        let error = store.read_into(2, &mut room[..7]).unwrap_err();
+        let error = store.copy_into(2, &mut room[..7]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     });
 }
@@ -294,10 +295,8 @@ fn the_names_of_stores_of_bytes_are_aliases() {
     store.append(&bytes(3)).unwrap();
     let edit: DynEdit<'_> = store.edit().unwrap();
     edit.finish().unwrap();
-    let records: DynRecords<'_> = store.iter();
-    assert_eq!(records.collect::<Vec<_>>(), [bytes(3)]);
-    let with_ids: DynRecordsWithIds<'_> = store.iter_with_ids();
-    assert_eq!(with_ids.map(Result::unwrap).collect::<Vec<_>>(), [(0, &bytes(3)[..])]);
+    let records: Records<'_, [u8]> = store.iter();
+    assert_eq!(records.collect::<Vec<_>>(), [(0, &bytes(3)[..])]);
 }
 
 /// A store of bytes once opened a file of any schema, although the caller had given one. Typed

@@ -451,7 +451,7 @@ fn the_flights_survive_a_load_and_an_export() {
     let store = DynStore::open_read_only(&store_path).unwrap();
     let mut out = CsvWriter::new(Vec::new(), store.schema().fields(), b',');
     out.header().unwrap();
-    for record in store.iter() {
+    for (_, record) in &store {
         out.write(record).unwrap();
     }
     let written = String::from_utf8(out.finish().unwrap()).unwrap();

@@ -278,7 +278,7 @@ fn open(bytes: &[u8]) -> Result<(Schema, u64)> {
     let path = dir.path().join("any.rec");
     std::fs::write(&path, bytes).unwrap();
     let store = DynStore::open_read_only(&path)?;
-    assert_eq!(store.iter().map(<[u8]>::len).sum::<usize>() as u64, {
+    assert_eq!(store.iter().map(|(_, record)| record.len()).sum::<usize>() as u64, {
         store.count() * u64::from(store.schema().record_size())
     });
     Ok((store.schema().clone(), store.count()))

@@ -78,7 +78,7 @@ fn info_tells_what_is_mapped_and_in_memory() {
     let directory = tempfile::tempdir().unwrap();
     let path = make(directory.path(), 100);
     let whole = DynStore::open_read_only(&path).unwrap();
-    assert!(whole.iter().all(|page| page == [7; 4096]));
+    assert!(whole.iter().all(|(_, page)| page == [7; 4096]));
     let info = whole.info().unwrap();
     assert_eq!(info.file_len_bytes, info.data_offset + 100 * 4096);
     assert!(info.mapped_bytes >= info.file_len_bytes && info.windows.is_none(), "{info:?}");
@@ -93,7 +93,7 @@ fn info_tells_what_is_mapped_and_in_memory() {
     let options = DynWindowedStore::options().max_mapped_bytes(256 << 10).window_bytes(64 << 10);
     let windowed = options.open_read_only(&path).unwrap();
     assert_eq!(windowed.info().unwrap().mapped_bytes, 0);
-    assert!(windowed.iter().all(|page| page.unwrap() == [7; 4096]));
+    assert!(windowed.iter().all(|page| page.unwrap().1 == [7; 4096]));
     let info = windowed.info().unwrap();
     let windows = info.windows.unwrap();
     assert_eq!((windows, info.mapped_bytes), (windowed.view_counters(), windows.mapped_bytes));

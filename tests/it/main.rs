@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod backings;
 mod checksums;
 mod copies;
@@ -25,6 +26,7 @@ mod exchange_resume;
 mod exchange_round_trip;
 mod exchange_schema;
 mod faults;
+mod field_types;
 mod format_document;
 mod format_properties;
 mod golden;

@@ -54,7 +54,7 @@ fn every_install_of_a_store_changes_the_modification_time() {
         store.append_slice(&[Sample { id: 1, value: 2 }; 9000]).unwrap();
         Place::shows(&path, "flush", || store.flush().unwrap());
         let mut edit = Place::shows(&path, "begin an edit", || store.edit().unwrap());
-        edit.get_mut(7).unwrap().value = 3;
+        edit.get_mut(7).unwrap().unwrap().value = 3;
         Place::shows(&path, "finish an edit", || edit.finish().unwrap());
         Place::shows(&path, "truncate", || store.truncate(100).unwrap());
         store.append(&Sample { id: 2, value: 2 }).unwrap();

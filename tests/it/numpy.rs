@@ -92,7 +92,7 @@ fn compare(dir: &Path, path: &Path) -> Option<u64> {
     let store = DynStore::open_read_only(path).unwrap();
     let (ndjson, npy) = (dir.join("records.ndjson"), dir.join("records.npy"));
     let mut lines = NdjsonWriter::new(File::create(&ndjson).unwrap(), store.schema().fields());
-    for record in store.iter() {
+    for (_, record) in &store {
         lines.write(record).unwrap();
     }
     lines.finish().unwrap();

@@ -283,8 +283,7 @@ fn a_store_is_closed_once_when_both_its_handles_end_at_the_same_time() {
                     end(owned, commits);
                 });
                 start.wait();
-                let closed = closes.then(|| database.close());
-                if let Some(Err(error)) = closed {
+                if let Some(Err(error)) = closes.then(|| database.close()) {
                     assert_eq!(error.kind(), ErrorKind::TransactionInProgress, "{error}");
                 }
             });

@@ -532,19 +532,18 @@ fn copies_of_records_equal_those_that_a_snapshot_lends() {
         append(&database, 20..22);
         let reader = rig.reader();
         let snapshot = reader.begin_read().unwrap();
-        let mut live = 0;
+        let mut copy = [row(0)];
         for id in 0..25 {
-            let mut copy = [0; 128];
-            let found = snapshot.read_bytes(id, &mut copy).unwrap();
-            assert_eq!(found, snapshot.get(id).is_some(), "{id}");
-            if let Some(row) = snapshot.get(id) {
-                live += 1;
-                assert_eq!(copy[..8], row.n.to_ne_bytes());
-                assert_eq!(copy[120..], row.filler[14].to_ne_bytes());
+            assert_eq!(snapshot.copy(id).unwrap().as_ref(), snapshot.get(id), "{id}");
+            match snapshot.copy_into(id, &mut copy) {
+                Ok(1) => assert_eq!(Some(&copy[0]), snapshot.get(id), "{id}"),
+                Ok(copied) => assert!(copied == 0 && id >= snapshot.count(), "{id}"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Deleted, "{id}"),
             }
         }
-        assert_eq!(live, if deletes { 18 } else { 22 });
-        let error = snapshot.read_bytes(0, &mut [0; 127]).unwrap_err();
-        assert_eq!((error.kind(), error.record_number()), (ErrorKind::InvalidArgument, Some(0)));
+        let live: Vec<(u64, Row)> = snapshot.iter().map(|(id, row)| (id, *row)).collect();
+        assert_eq!(live.len(), if deletes { 18 } else { 22 });
+        assert!(snapshot.copies(..).map(Result::unwrap).eq(live.iter().copied()));
+        assert!(snapshot.copies(..).rev().map(Result::unwrap).eq(live.into_iter().rev()));
     }
 }

@@ -89,25 +89,26 @@ fn appended_records_are_readable_at_once_and_after_reopening() {
         let many: Vec<Sample> = (10_000..60_000).map(sample).collect();
         assert_eq!(store.append_slice(&many).unwrap(), 10_000..60_000);
         assert_eq!(store.append_all((60_000..60_100).map(sample)).unwrap(), 60_000..60_100);
-        assert!(store.iter().copied().eq((0..60_100).map(sample)));
-        assert!(store.range(59_990..99_999).rev().copied().eq((59_990..60_100).rev().map(sample)));
+        assert!(store.iter().map(|(_, record)| *record).eq((0..60_100).map(sample)));
+        let back = store.range(59_990..).rev().map(|(_, record)| *record);
+        assert!(back.eq((59_990..60_100).rev().map(sample)));
         assert_eq!(store.iter().size_hint(), (60_100, Some(60_100)));
-        assert_eq!(store.iter().nth(60_099), Some(&sample(60_099)));
+        assert_eq!(store.iter().nth(60_099), Some((60_099, &sample(60_099))));
         // Iterates from the file into the append buffer by other methods.
         let mut walk = store.range(59_998..60_100);
-        assert_eq!(walk.nth(3), Some(&sample(60_001)));
-        assert_eq!(walk.next_back(), Some(&sample(60_099)));
+        assert_eq!(walk.nth(3), Some((60_001, &sample(60_001))));
+        assert_eq!(walk.next_back(), Some((60_099, &sample(60_099))));
         let mut folded = Vec::new();
-        store.iter().for_each(|found| folded.push(*found));
+        store.iter().for_each(|(_, found)| folded.push(*found));
         assert!(folded.into_iter().eq((0..60_100).map(sample)));
         store.close().unwrap();
 
         let store = Store::<Sample>::open(&path).unwrap();
         assert_eq!(store.count(), 60_100);
-        assert!(store.iter().copied().eq((0..60_100).map(sample)));
+        assert!(store.iter().map(|(_, record)| *record).eq((0..60_100).map(sample)));
         assert_eq!(store.slice(5..8).unwrap(), [sample(5), sample(6), sample(7)]);
         assert!(store.slice(60_099..60_101).is_none());
-        assert_eq!(store.read(3), Some(sample(3)));
+        assert_eq!(store.copy(3).unwrap(), Some(sample(3)));
     }
 }
 
@@ -127,9 +128,9 @@ fn a_read_only_store_keeps_the_count_of_its_opening() {
         writer.flush().unwrap();
         assert_eq!(reader.count(), 1000);
         assert_eq!(*first, sample(0));
-        assert!(reader.iter().copied().eq((0..1000).map(sample)));
+        assert!(reader.iter().map(|(_, record)| *record).eq((0..1000).map(sample)));
         writer.close().unwrap(); // trims the file behind the reader's records
-        assert!(reader.iter().copied().eq((0..1000).map(sample)));
+        assert!(reader.iter().map(|(_, record)| *record).eq((0..1000).map(sample)));
         assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().count(), 200_000);
     }
 }
@@ -154,7 +155,7 @@ fn handles_that_exclude_each_other_are_refused() {
     let mut edit = writer.edit().unwrap();
     let error = Store::<Sample>::open_read_only(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
-    edit.get_mut(0).unwrap().value = 5.0;
+    edit.get_mut(0).unwrap().unwrap().value = 5.0;
     edit.finish().unwrap();
     assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().get(0).unwrap().value, 5.0);
 }
@@ -183,13 +184,14 @@ fn edits_change_records_in_place_and_are_durable_when_finished() {
         let mut edit = store.edit().unwrap();
         assert_eq!(edit.count(), 50_000);
         for id in (0..50_000).step_by(3) {
-            edit.get_mut(id).unwrap().kind = 1000;
+            edit.get_mut(id).unwrap().unwrap().kind = 1000;
         }
-        assert_eq!(edit.get(3).unwrap().kind, 1000);
-        assert_eq!(edit.get(4).unwrap().kind, 4);
+        assert_eq!(edit.try_get(3).unwrap().kind, 1000);
+        assert_eq!(edit.try_get(4).unwrap().kind, 4);
         edit.set(7, &sample(70)).unwrap();
         edit.flush_range(0..10).unwrap();
-        let error = edit.get_mut(50_000).unwrap_err();
+        assert!(edit.get_mut(50_000).unwrap().is_none());
+        let error = edit.set(50_000, &sample(0)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutOfRange);
         assert_eq!(error.record_number(), Some(50_000));
         let error = edit.flush_range(0..50_001).unwrap_err();
@@ -201,12 +203,12 @@ fn edits_change_records_in_place_and_are_durable_when_finished() {
             _ if id % 3 == 0 => *record == Sample { kind: 1000, ..sample(id) },
             _ => *record == sample(id),
         };
-        assert!((0..).zip(store.iter()).all(|(id, record)| right(id, record)), "edited");
+        assert!(store.iter().all(|(id, record)| right(id, record)), "edited");
         store.append(&sample(1)).unwrap();
         assert_eq!(store.get(50_000), Some(&sample(1)));
         store.close().unwrap();
         let store = Store::<Sample>::open_read_only(&path).unwrap();
-        assert!((0..50_000).zip(store.iter()).all(|(id, record)| right(id, record)));
+        assert!(store.range(..50_000).all(|(id, record)| right(id, record)));
         assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
     }
 }
@@ -222,7 +224,7 @@ fn private_stores_change_only_their_own_view() {
     let before = std::fs::read(&path).unwrap();
     let mut private = Store::<Sample>::open_private(&path).unwrap();
     let mut edit = private.edit().unwrap();
-    edit.get_mut(10).unwrap().id = 77;
+    edit.get_mut(10).unwrap().unwrap().id = 77;
     edit.finish().unwrap();
     assert_eq!(private.get(10).unwrap().id, 77);
     assert_eq!(store.get(10).unwrap().id, 10);
@@ -477,12 +479,12 @@ fn windowed_stores_stay_within_their_budget() {
         }
         let mut edit = store.edit().unwrap();
         for id in (0..230_000).step_by(1000) {
-            edit.get_mut(id).unwrap().kind = 9;
+            edit.get_mut(id).unwrap().unwrap().kind = 9;
         }
         edit.finish().unwrap();
-        assert_eq!(store.read(229_000).unwrap().unwrap().kind, 9);
-        assert_eq!(store.read(5).unwrap().unwrap(), sample(5));
-        assert!(store.range(1..999).map(Result::unwrap).eq((1..999).map(sample)));
+        assert_eq!(store.copy(229_000).unwrap().unwrap().kind, 9);
+        assert_eq!(store.copy(5).unwrap().unwrap(), sample(5));
+        assert!(store.range(1..999).map(|found| found.unwrap().1).eq((1..999).map(sample)));
         store.close().unwrap();
         let store = Store::<Sample>::open_read_only(&path).unwrap();
         assert_eq!(store.count(), 230_000);
@@ -559,7 +561,7 @@ fn dynamic_stores_check_lengths_and_fields() {
     assert_eq!(edit.set(0, &[1; 7]).unwrap_err().kind(), ErrorKind::InvalidArgument);
     edit.finish().unwrap();
     assert_eq!(store.get(1).unwrap(), b"\0\0Ada\0");
-    assert_eq!(store.iter().map(<[u8]>::len).collect::<Vec<_>>(), [6, 6]);
+    assert_eq!(store.iter().map(|(_, record)| record.len()).collect::<Vec<_>>(), [6, 6]);
 }
 
 /// Finds a drop that loses appended records, or leaves the store without a clean close.

@@ -171,7 +171,7 @@ fn commits_of_a_killed_process_are_recovered() {
     let mut private = Store::<Numbers>::open_private(&place.path).unwrap();
     check(&|n| private.get(n).copied());
     let mut edit = private.edit().unwrap();
-    edit.get_mut(0).unwrap().0[0] = 1;
+    edit.get_mut(0).unwrap().unwrap().0[0] = 1;
     edit.finish().unwrap();
     drop(private);
     let windowed = WindowedStore::<Numbers>::options()
@@ -182,10 +182,9 @@ fn commits_of_a_killed_process_are_recovered() {
     check(&|n| windowed.get(n).unwrap().map(|record| *record));
     assert!(
         windowed
-            .range(0..300)
+            .range(..300)
             .map(Result::unwrap)
-            .zip(0..)
-            .all(|(record, n)| { record == number(if n < 100 { n + 1000 } else { n }) })
+            .all(|(n, record)| { record == number(if n < 100 { n + 1000 } else { n }) })
     );
     drop(windowed);
     assert!(!log_files(&place.path).is_empty());

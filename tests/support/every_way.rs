@@ -94,7 +94,7 @@ fn look(path: &Path) -> Result<Contents> {
         let id = contents.live.first().map(|(id, _)| *id);
         let mut edit = store.edit()?;
         if let Some(id) = id {
-            edit.get_mut(id)?.fill(0x5A);
+            edit.get_mut(id)?.expect("a live record").fill(0x5A);
         }
         edit.finish()?;
         Ok(contents)
@@ -120,40 +120,36 @@ fn contents_of(store: &DynStore) -> Contents {
     let (mut live, mut bad) = (Vec::new(), 0);
     for id in 0..count {
         let found = store.try_get(id);
-        assert_eq!(store.get(id), found.as_ref().copied().unwrap_or_default());
+        assert_eq!(store.get(id), found.as_ref().ok().copied());
         match found {
-            Ok(Some(record)) => {
+            Ok(record) => {
                 // A value may be invalid for its field; reading it must not panic.
                 fields.iter().for_each(|field| drop(field.read(record)));
                 live.push((id, record.to_vec()));
             }
-            Ok(None) => {}
+            Err(error) if error.kind() == ErrorKind::Deleted => {}
             Err(_) => bad += 1,
         }
     }
     assert_eq!(store.get(count), None);
-    assert!(store.iter().eq(live.iter().map(|(_, record)| &record[..])));
-    let sound = store.iter_with_ids().filter_map(Result::ok);
+    assert!(store.iter().eq(live.iter().map(|(id, record)| (*id, &record[..]))));
+    let sound = store.try_iter().filter_map(Result::ok);
     assert!(sound.eq(live.iter().map(|(id, record)| (*id, &record[..]))));
-    assert_eq!(store.try_read(count / 2).ok(), store.try_get(count / 2).ok().map(owned));
+    assert_eq!(store.copy(count / 2).ok().flatten(), store.get(count / 2).map(<[u8]>::to_vec));
     Contents { count, live, bad }
-}
-
-fn owned(record: Option<&[u8]>) -> Option<Vec<u8>> {
-    record.map(<[u8]>::to_vec)
 }
 
 fn windowed_contents_of(store: &WindowedStore<Row>) -> Contents {
     let (mut live, mut bad) = (Vec::new(), 0);
     for id in 0..store.count() {
-        match store.read(id) {
+        match store.copy(id) {
             Ok(Some(row)) => live.push((id, bytes_of(&row))),
             Ok(None) => {}
             Err(_) => bad += 1,
         }
     }
-    let ranged = store.range(0..store.count()).filter_map(Result::ok).map(|row| bytes_of(&row));
-    assert!(ranged.eq(live.iter().map(|(_, record)| record.clone())));
+    let ranged = store.iter().filter_map(Result::ok).map(|(id, row)| (id, bytes_of(&row)));
+    assert!(ranged.eq(live.iter().cloned()));
     Contents { count: store.count(), live, bad }
 }
 

@@ -118,7 +118,8 @@ fn words_of_rust(source: &str) -> Vec<Word<'_>> {
                 previous = ("", 0);
             }
             Kind::Code => {
-                if after_fn {
+                // `Option` has a function of this name, and so have types like it.
+                if after_fn && text != "is_none" {
                     words.push((line, ""));
                     words.extend(text.split('_').map(|word| (line, word)));
                 }

@@ -180,7 +180,7 @@ fn a_copy_that_a_checkpoint_overtakes_is_whole() {
         });
         let copy = DynStore::open_read_only(&out).unwrap();
         assert_eq!(copy.count(), LONG);
-        for (id, record) in (0..).zip(copy.iter()) {
+        for (id, record) in &copy {
             let byte = if LONG_CHANGED.contains(&id) { 2 } else { 1 };
             assert!(record == [byte; 1000], "record {id}");
         }

@@ -10,10 +10,11 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Field, Path};
 
 use super::Column;
-use crate::attributes::{Meaning, Repr};
+use crate::attributes::{ItemAttributes, Meaning, Repr};
 use crate::types::text;
 
 pub(super) struct Output<'a> {
+    pub(super) item: &'a ItemAttributes,
     pub(super) flatrec: &'a Path,
     pub(super) ident: &'a Ident,
     pub(super) repr: Repr,
@@ -27,26 +28,56 @@ impl Output<'_> {
         let checks = (0..self.columns.len()).map(|number| self.check(number));
         let layout = self.layout();
         let names = (0..self.columns.len()).map(info_name);
-        let fields = (0..self.columns.len()).filter_map(|number| self.field(number));
+        let parts = (0..self.columns.len()).filter_map(|number| self.part(number));
+        let getters = self.item.getters.then(|| self.getters());
         quote! {
+            #getters
             const _: () = {
                 #(#infos)*
                 #(#checks)*
                 #layout
 
-                // SAFETY: every field of the compiled struct is a `FieldType`, so any bytes are
-                // valid, none is padding, and there is no interior mutability; the assertions above
-                // show that there are no other fields and that these fill the struct; `of_record`
-                // states the struct's own size and alignment.
+                // SAFETY: every field of the compiled struct is a `FieldType`, a `Record` or an
+                // array of one, so any bytes are valid, none is padding, and there is no interior
+                // mutability; the assertions above show that there are no other fields and that
+                // these fill the struct; `of_record` states the struct's own size and alignment.
                 #[automatically_derived]
                 unsafe impl #flatrec::Record for #ident {
                     const NATIVE_ENDIAN: bool = false #(|| #names.native_endian())*;
 
                     fn schema() -> ::core::result::Result<#flatrec::Schema, #flatrec::Error> {
-                        <#flatrec::Schema>::of_record::<Self>([#(#fields),*].into())
+                        <#flatrec::Schema>::of_record::<Self>([#(#parts),*].into())
                     }
                 }
             };
+        }
+    }
+
+    /// A method for each field, which copies its value.
+    fn getters(&self) -> TokenStream {
+        let ident = self.ident;
+        let fields = self.columns.iter().filter(|column| !column.attributes.skip);
+        let methods = fields.map(|Column { field, .. }| {
+            let Field { ident, ty, vis, attrs, .. } = *field;
+            let name = ident.to_token_stream().to_string();
+            let document = format!("The value of the field `{}`.", name.trim_start_matches("r#"));
+            let documents = attrs.iter().filter(|attribute| attribute.path().is_ident("doc"));
+            let documents: Vec<_> = documents.collect();
+            let document = documents.is_empty().then(|| quote! { #[doc = #document] });
+            quote! {
+                #(#documents)*
+                #document
+                #[allow(dead_code)]
+                #[inline]
+                #vis const fn #ident(&self) -> #ty {
+                    self.#ident
+                }
+            }
+        });
+        quote! {
+            impl #ident {
+                #(#methods)*
+            }
         }
     }
 
@@ -56,6 +87,10 @@ impl Output<'_> {
         let Column { field, fault, .. } = &self.columns[number];
         let own = projection(self.ident, field);
         let (start, _) = extent(&field.ty);
+        if self.columns[number].attributes.is_nested() {
+            let info = quote_spanned! {start=> <#flatrec::Schema>::nested_of(#own) };
+            return quote! { const #name: #flatrec::derived::NestedInfo = #info; };
+        }
         let message = fault.as_ref().map(|fault| {
             // This error implies that of `field_of`, so that the compiler leaves the other out.
             let (message, label) = (in_format(&fault.message), in_format(&fault.advice));
@@ -97,18 +132,24 @@ impl Output<'_> {
         }
     }
 
-    /// The schema's field; `None` for a skipped one.
-    fn field(&self, number: usize) -> Option<TokenStream> {
-        let (ident, info) = (self.ident, info_name(number));
+    /// The schema's field or nested record; `None` for a skipped one.
+    fn part(&self, number: usize) -> Option<TokenStream> {
+        let (flatrec, ident, info) = (self.flatrec, self.ident, info_name(number));
         let Column { field, attributes, .. } = &self.columns[number];
         let (name, member) = (&attributes.name, &field.ident);
+        let offset = quote! { ::core::mem::offset_of!(#ident, #member) };
+        if attributes.skip {
+            return None;
+        }
+        if attributes.is_nested() {
+            return Some(quote! { #info.part(#name, #offset) });
+        }
         let info = match self.retyped(number) {
             Some((retyped, _)) => quote! { #retyped.unwrap_or(#info) },
             None => info.to_token_stream(),
         };
         let utc = attributes.utc.then(|| quote! { .utc() });
-        let offset = quote! { ::core::mem::offset_of!(#ident, #member) };
-        (!attributes.skip).then(|| quote! { #info.field(#name, #offset) #utc })
+        Some(quote! { #flatrec::derived::Part::from(#info.field(#name, #offset) #utc) })
     }
 
     /// What an attribute makes of the field, which is `None` if it does not fit, and what it needs.
@@ -119,6 +160,17 @@ impl Output<'_> {
                 quote! { #info.date() },
                 "`date` needs a signed integer of 32 bits: write `i32` or `flatrec::le::I32`",
             ),
+            Meaning::Display(name, variant) => (
+                quote! { #info.display(#flatrec::DisplayHint::#variant) },
+                match *name {
+                    "uuid" => "`display = \"uuid\"` needs 16 bytes: write `[u8; 16]`",
+                    "ipv6" => "`display = \"ipv6\"` needs 16 bytes: write `[u8; 16]`",
+                    "ipv4" => "`display = \"ipv4\"` needs 4 bytes: write `[u8; 4]`",
+                    "char" => "`display = \"char\"` needs 32 bits: write `flatrec::Char`",
+                    _ => "`display = \"hex\"` needs bytes or an unsigned integer: write `[u8; N]`",
+                },
+            ),
+            Meaning::Nested => return None,
             Meaning::Utf8 => (quote! { #info.utf8() }, "`utf8` needs bytes: write `[u8; N]`"),
             Meaning::Timestamp(unit) => (
                 quote! { #info.timestamp(#flatrec::TimeUnit::#unit) },

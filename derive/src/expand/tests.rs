@@ -19,7 +19,7 @@ fn assert_refused(input: DeriveInput, expected: &str) {
 fn accepts_every_attribute() {
     let input = parse_quote! {
         #[repr(C, align(8))]
-        #[record(crate = "crate::vendored::flatrec")]
+        #[record(crate = "crate::vendored::flatrec", getters)]
         struct Everything {
             #[record(timestamp = "us", utc, rename = "at")]
             time: i64,
@@ -44,6 +44,7 @@ fn accepts_every_attribute() {
 fn needs_a_stated_layout() {
     assert_refused(parse_quote! { struct A { a: u8 } }, "add `#[repr(C)]`");
     assert_refused(parse_quote! { #[repr(packed)] struct A { a: u8 } }, "add `#[repr(C)]`");
+    assert_refused(parse_quote! { #[repr(transparent)] struct A { a: u8 } }, "write `#[repr(C)]`");
     assert_refused(parse_quote! { #[repr(align(8))] struct A { a: u8 } }, "add `#[repr(C)]`");
 }
 

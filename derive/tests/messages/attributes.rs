@@ -57,20 +57,14 @@ const MISUSED: crate::Programs = &[
         &[(
             "timestmp",
             "unknown attribute `timestmp` (did you mean `timestamp = \"us\"`?): a field \
-                 takes `timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, \
-                 `rename = \"name\"` and `skip`",
+                 takes {takes}",
         )],
     ),
     (
         "another word",
         "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(ignore)] a: \
          i64 }\nfn user(_: flatrec::Store<A>) {}\n",
-        &[(
-            "ignore",
-            "unknown attribute `ignore` (did you mean `skip`?): a field takes `timestamp = \
-                 \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, `rename = \"name\"` and \
-                 `skip`",
-        )],
+        &[("ignore", "unknown attribute `ignore` (did you mean `skip`?): a field takes {takes}")],
     ),
     (
         "another word for rename",
@@ -79,19 +73,14 @@ const MISUSED: crate::Programs = &[
         &[(
             "name",
             "unknown attribute `name` (did you mean `rename = \"name\"`?): a field takes \
-                 `timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, `rename = \
-                 \"name\"` and `skip`",
+                 {takes}",
         )],
     ),
     (
         "an unlike word",
         "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(color)] a: \
          i64 }\nfn user(_: flatrec::Store<A>) {}\n",
-        &[(
-            "color",
-            "unknown attribute `color`: a field takes `timestamp = \"us\"`, `duration = \
-                 \"us\"`, `date`, `utf8`, `utc`, `rename = \"name\"` and `skip`",
-        )],
+        &[("color", "unknown attribute `color`: a field takes {takes}")],
     ),
     (
         "nullable",
@@ -100,8 +89,7 @@ const MISUSED: crate::Programs = &[
         &[(
             "nullable",
             "unknown attribute `nullable` (a field that can be null has the type \
-                 `flatrec::Nullable<T>`): a field takes `timestamp = \"us\"`, `duration = \
-                 \"us\"`, `date`, `utf8`, `utc`, `rename = \"name\"` and `skip`",
+                 `flatrec::Nullable<T>`): a field takes {takes}",
         )],
     ),
     (
@@ -111,8 +99,7 @@ const MISUSED: crate::Programs = &[
         &[(
             "crate",
             "unknown attribute `crate` (`crate` belongs on the struct): a field takes \
-                 `timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, `rename = \
-                 \"name\"` and `skip`",
+                 {takes}",
         )],
     ),
     (
@@ -232,7 +219,8 @@ const MISUSED: crate::Programs = &[
          \"us\", timestamp = \"us\")] a: i64 }\nfn user(_: flatrec::Store<A>) {}\n",
         &[(
             "timestamp = \"us\"",
-            "a field has one of `timestamp`, `duration`, `date` and `utf8`: remove the others",
+            "a field has one of `timestamp`, `duration`, `date`, `utf8`, `display` and `nested`: remove the \
+             others",
         )],
     ),
     (
@@ -252,8 +240,7 @@ const MISUSED: crate::Programs = &[
         &[(
             "timedelta",
             "unknown attribute `timedelta` (did you mean `duration = \"us\"`?): a field \
-                 takes `timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, \
-                 `rename = \"name\"` and `skip`",
+                 takes {takes}",
         )],
     ),
     (
@@ -261,6 +248,45 @@ const MISUSED: crate::Programs = &[
         "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(date = \
          \"2024\")] a: i32 }\nfn user(_: flatrec::Store<A>) {}\n",
         &[("date", "`date` takes no value: write `date` alone")],
+    ),
+    (
+        "an unknown form",
+        "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(display = \
+         \"roman\")] a: u8 }\nfn user(_: flatrec::Store<A>) {}\n",
+        &[(
+            "\"roman\"",
+            "the form of a value is \"uuid\", \"hex\", \"char\", \"ipv4\" or \"ipv6\", and not \
+             \"roman\"",
+        )],
+    ),
+    (
+        "a form without a name",
+        "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(display)] a: u8 \
+         }\nfn user(_: flatrec::Store<A>) {}\n",
+        &[(
+            "display",
+            "`display` needs its form, \"uuid\", \"hex\", \"char\", \"ipv4\" or \"ipv6\": write \
+             `display = \"uuid\"`",
+        )],
+    ),
+    (
+        "uuid of 8 bytes",
+        "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(display = \
+         \"uuid\")] a: [u8; 8] }\nfn user(_: flatrec::Store<A>) {}\n",
+        &[(
+            "[u8; 8]",
+            "`display = \"uuid\"` needs 16 bytes: write `[u8; 16]` in place of `[u8; 8]`",
+        )],
+    ),
+    (
+        "hex of a signed integer",
+        "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(display = \
+         \"hex\")] a: i8 }\nfn user(_: flatrec::Store<A>) {}\n",
+        &[(
+            "i8",
+            "`display = \"hex\"` needs bytes or an unsigned integer: write `[u8; N]` in place of \
+             `i8`",
+        )],
     ),
     (
         "an empty name",
@@ -304,7 +330,8 @@ const MISUSED: crate::Programs = &[
          \"us\", date)] a: i64 }\nfn user(_: flatrec::Store<A>) {}\n",
         &[(
             "date",
-            "a field has one of `timestamp`, `duration`, `date` and `utf8`: remove the others",
+            "a field has one of `timestamp`, `duration`, `date`, `utf8`, `display` and `nested`: remove the \
+             others",
         )],
     ),
     (
@@ -317,33 +344,19 @@ const MISUSED: crate::Programs = &[
         "a string",
         "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record(\"utf8\")] \
          a: i64 }\nfn user(_: flatrec::Store<A>) {}\n",
-        &[(
-            "\"utf8\"",
-            "a field takes `timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, \
-                 `utc`, `rename = \"name\"` and `skip`",
-        )],
+        &[("\"utf8\"", "a field takes {takes}")],
     ),
     (
         "without parentheses",
         "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record] a: i64 \
          }\nfn user(_: flatrec::Store<A>) {}\n",
-        &[(
-            "record",
-            "`record` needs parentheses, `#[record(…)]`: a field takes `timestamp = \
-                 \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, `rename = \"name\"` and \
-                 `skip`",
-        )],
+        &[("record", "`record` needs parentheses, `#[record(…)]`: a field takes {takes}")],
     ),
     (
         "with an equals sign",
         "#[derive(Clone, Copy, flatrec::Record)]\n#[repr(C)]\nstruct A { #[record = \"utf8\"] \
          a: i64 }\nfn user(_: flatrec::Store<A>) {}\n",
-        &[(
-            "record",
-            "`record` needs parentheses, `#[record(…)]`: a field takes `timestamp = \
-                 \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, `rename = \"name\"` and \
-                 `skip`",
-        )],
+        &[("record", "`record` needs parentheses, `#[record(…)]`: a field takes {takes}")],
     ),
     (
         "in two attributes",

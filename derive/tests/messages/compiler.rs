@@ -17,6 +17,8 @@ pub(crate) struct Fault {
     pub(crate) at: String,
     /// Its text.
     pub(crate) text: String,
+    /// What it says beside the marked part.
+    pub(crate) label: String,
     /// How many lines the compiler shows.
     pub(crate) lines: usize,
 }
@@ -100,7 +102,8 @@ fn rustc() -> OsString {
 fn fault(program: &str, line: &str) -> Option<(u64, Fault)> {
     let Ok(message) = serde_json::from_str::<Value>(line) else {
         // A message of the loader, or the compiler's own failure.
-        let fault = Fault { at: String::new(), text: line.to_owned(), lines: 1 };
+        let (at, label) = Default::default();
+        let fault = Fault { at, text: line.to_owned(), label, lines: 1 };
         return Some((0, fault));
     };
     let level = message["level"].as_str()?;
@@ -125,7 +128,8 @@ fn fault(program: &str, line: &str) -> Option<(u64, Fault)> {
     let at = program.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
     let lines = message["rendered"].as_str().unwrap_or_default().lines().count();
     let text = panic_text(text, label).to_owned();
-    Some((start, Fault { at: at.unwrap_or_default().to_owned(), text, lines }))
+    let (at, label) = (at.unwrap_or_default().to_owned(), label.to_owned());
+    Some((start, Fault { at, text, label, lines }))
 }
 
 /// The text of a panic in a constant, which the versions of the compiler show in two ways.

@@ -10,6 +10,8 @@ mod skip;
 
 mod attributes;
 mod compiler;
+mod enums;
+mod nested;
 mod structs;
 mod types;
 
@@ -19,6 +21,10 @@ use compiler::{Compiler, Fault};
 
 /// What a record's struct derives beside it.
 const COPY: &str = "Clone, Copy, ";
+
+/// The attributes that a field takes, which `{takes}` stands for in an expected text.
+const TAKES: &str = "`timestamp = \"us\"`, `duration = \"us\"`, `date`, `utf8`, `utc`, \
+                     `display = \"uuid\"`, `nested`, `rename = \"name\"` and `skip`";
 
 /// A program and the errors that the compiler must report, in the order of their places.
 struct Row {
@@ -30,7 +36,8 @@ struct Row {
 
 impl Row {
     fn new(name: &str, program: impl Into<String>, expected: &[(&str, &str)]) -> Self {
-        let expected = expected.iter().map(|(at, text)| (at.to_string(), text.to_string()));
+        let expected = expected.iter();
+        let expected = expected.map(|(at, text)| (at.to_string(), text.replace("{takes}", TAKES)));
         Self { name: name.to_owned(), program: program.into(), expected: expected.collect() }
     }
 
@@ -100,6 +107,12 @@ fn records_without_a_fault_compile_without_a_word() {
                   //! A program.\n/// A record.\n#[derive(Clone, Copy, flatrec::Record)]\n\
                   #[repr(C)]\npub struct A { /// Its time.\n#[record(timestamp = \"us\", utc)]\n\
                   pub at: i64, /// Its name.\n#[record(utf8)]\npub name: [u8; 8] }\n";
+    let getters = "#![forbid(unsafe_code)]\n\
+                   #![deny(warnings, missing_docs, unused, nonstandard_style)]\n\
+                   //! A program.\n/// A record.\n#[derive(Clone, Copy, flatrec::Record)]\n\
+                   #[record(getters)]\n#[repr(C, packed)]\npub struct A { /// Its id.\n\
+                   pub r#type: u32, at: flatrec::Nullable<u16>, #[record(skip)] _rest: u8 }\n\
+                   /// Reads.\npub fn read(of: &A) -> u32 { of.r#type() }\n";
     let by_macro = "
         macro_rules! record {
             ($name:ident, $of:ty, $at:ident) => {
@@ -113,7 +126,7 @@ fn records_without_a_fault_compile_without_a_word() {
     let inside = "
         fn f() -> flatrec::Result<flatrec::Schema> {
             #[derive(Clone, Copy, flatrec::Record)]
-            #[repr(transparent)]
+            #[repr(C)]
             struct A { r#type: [u8; 4] }
             <A as flatrec::Record>::schema()
         }";
@@ -122,6 +135,7 @@ fn records_without_a_fault_compile_without_a_word() {
         Row::new("an array of it", Row::of_field(newtype, COPY, "[my::Duration; 2]"), &[]),
         Row::new("an integer of 128 bits", Row::of_field("", COPY, "u128"), &[]),
         Row::new("strict lints", strict, &[]),
+        Row::new("getters", getters, &[]),
         Row::new("by a macro", by_macro, &[]),
         Row::new("in a function", inside, &[]),
     ]);

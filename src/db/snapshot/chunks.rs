@@ -1,10 +1,11 @@
 //! A snapshot's records in chunks, for code that needs slices and for threads that share a walk.
 
 use std::iter::FusedIterator;
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 
 use super::{Snapshot, SnapshotRecords};
 use crate::format::{Record, from_bytes};
+use crate::number::ids_within;
 use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
@@ -28,7 +29,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// transaction.commit(Durability::Immediate).unwrap();
     ///
     /// let snapshot = database.begin_read().unwrap();
-    /// let chunks = Mutex::new(snapshot.chunks(0..snapshot.count(), 8192));
+    /// let chunks = Mutex::new(snapshot.chunks(.., 8192));
     /// let total: u64 = std::thread::scope(|scope| {
     ///     let sum = || {
     ///         let next = || chunks.lock().unwrap().next();
@@ -43,9 +44,9 @@ impl<R: Row + ?Sized> Snapshot<R> {
     ///
     /// # Panics
     /// If `records` is 0.
-    pub fn chunks(&self, ids: Range<u64>, records: u64) -> Chunks<'_, R> {
+    pub fn chunks(&self, ids: impl RangeBounds<u64>, records: u64) -> Chunks<'_, R> {
         assert!(records > 0, "a chunk must have at least one record");
-        let ids = self.clamp(ids);
+        let ids = ids_within(ids, self.count());
         self.state.overlay.prepare(&ids);
         Chunks { snapshot: self, ids, records }
     }
@@ -172,7 +173,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Chunks<'_, R> {
 ///
 /// let snapshot = database.begin_read().unwrap();
 /// let (mut sum, mut slices) = (0, 0);
-/// for chunk in snapshot.chunks(0..3000, 1000) {
+/// for chunk in snapshot.chunks(.., 1000) {
 ///     sum += match chunk.as_slice() {
 ///         Some(counters) => {
 ///             slices += 1;
@@ -227,6 +228,16 @@ impl<'a, R: Row + ?Sized> Chunk<'a, R> {
             return None;
         }
         snapshot.array.strides(self.ids.clone())
+    }
+}
+
+/// The records of [`Chunk::iter`].
+impl<'a, R: Row + ?Sized> IntoIterator for &Chunk<'a, R> {
+    type Item = (u64, &'a R);
+    type IntoIter = SnapshotRecords<'a, R>;
+
+    fn into_iter(self) -> SnapshotRecords<'a, R> {
+        self.iter()
     }
 }
 

@@ -1,21 +1,25 @@
 //! Copies records out of snapshots, so that an unreadable page is an error instead of a signal.
 
+use std::ops::RangeBounds;
+
 use super::Snapshot;
-use crate::error::{Error, ErrorKind, Result};
-use crate::format::Found;
-use crate::txn::{Row, slots};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
+use crate::format::{Record, RecordLayout, bytes_of_mut};
+use crate::number::{ids_within, in_memory};
+use crate::store::{CHUNK_BYTES, Copies, CopySource};
+use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
-    /// Copies the bytes of record `id` into `into`, which must have the length of a record. Returns
-    /// `false` past the last record and for a deleted one. Once
+    /// A copy of record `id`; `None` past the last record and for a deleted one. Once
     /// [`install_fault_guard`](crate::install_fault_guard) was called, an unreadable page is an
     /// error here, while [`Snapshot::get`] raises a signal.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `into` has another length; [`ErrorKind::Corrupt`] if the
-    /// record's status byte is damaged: neither live nor deleted; [`ErrorKind::Truncated`] if
-    /// another program has truncated the file; [`ErrorKind::Io`] if the operating system reports an
-    /// error.
+    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged: neither live nor deleted;
+    /// [`ErrorKind::Truncated`] if another program has truncated the file; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     ///
     /// ```
     /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
@@ -26,45 +30,133 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// let mut transaction = database.begin_write()?;
     /// transaction.append(&7u16.to_le_bytes())?;
     /// transaction.commit(Durability::Eventual)?;
-    /// let mut record = [0; 2];
-    /// assert!(database.begin_read()?.read_bytes(0, &mut record)?);
-    /// assert_eq!(record, [7, 0]);
-    /// assert!(!database.begin_read()?.read_bytes(1, &mut record)?);
+    /// assert_eq!(database.begin_read()?.copy(0)?, Some(vec![7, 0]));
+    /// assert_eq!(database.begin_read()?.copy(1)?, None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn read_bytes(&self, id: u64, into: &mut [u8]) -> Result<bool> {
-        self.copy(id, into).map_err(|error| self.source.name(error))
+    pub fn copy(&self, id: u64) -> Result<Option<R::Owned>> {
+        self.copy_one::<R>(id)
     }
 
-    fn copy(&self, id: u64, into: &mut [u8]) -> Result<bool> {
-        if into.len() != self.layout.record_size {
-            return Err(Error::new(ErrorKind::InvalidArgument, "read").record(id).detail(format!(
-                "a record has {} bytes, and the buffer {}",
-                self.layout.record_size,
-                into.len()
-            )));
+    /// Copies of the existing records of a range with their numbers, in order, made chunk by chunk.
+    /// Skips deleted records. It reads as [`Snapshot::copy`] does.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[5, 6, 7])?;
+    /// transaction.commit(Durability::Eventual)?;
+    /// let snapshot = database.begin_read()?;
+    /// let mut copies = snapshot.copies(1..);
+    /// assert_eq!(copies.next_record()?, Some((1, &[6][..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn copies(&self, ids: impl RangeBounds<u64>) -> Copies<'_, R> {
+        Copies::new(self, ids_within(ids, self.count()), CHUNK_BYTES)
+    }
+}
+
+impl<R: Record> Snapshot<R> {
+    /// Copies the records from `first` on into `into`, until the records or the places end, and
+    /// returns how many: as [`Store::copy_into`](crate::Store::copy_into).
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Database, Durability, Record};
+    /// #[derive(Clone, Copy, Default, Record)]
+    /// #[repr(C)]
+    /// struct Counter { n: u64 }
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let database = Database::<Counter>::create(directory.path().join("counters.rec")).unwrap();
+    /// let mut transaction = database.begin_write().unwrap();
+    /// transaction.append_slice(&[Counter { n: 3 }; 100]).unwrap();
+    /// transaction.commit(Durability::Eventual).unwrap();
+    /// let mut counters = [Counter::default(); 64];
+    /// let snapshot = database.begin_read().unwrap();
+    /// assert_eq!(snapshot.copy_into(50, &mut counters).unwrap(), 50);
+    /// assert_eq!(counters[49].n, 3);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Deleted`] if one of the records is deleted; as [`Snapshot::copy`].
+    pub fn copy_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+        self.copy_packed(first, bytes_of_mut(into))
+    }
+}
+
+impl Snapshot<[u8]> {
+    /// Copies the bytes of the records from `first` on into `into`, packed, until the records or
+    /// the room end, and returns how many records.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt16)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[1, 0, 2, 0, 3, 0])?;
+    /// transaction.commit(Durability::Eventual)?;
+    /// let mut bytes = [0; 100];
+    /// assert_eq!(database.begin_read()?.copy_into(1, &mut bytes)?, 2);
+    /// assert_eq!(bytes[..4], [2, 0, 3, 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if `into` is shorter than one record;
+    /// [`ErrorKind::Deleted`] if one of the records is deleted; as [`Snapshot::copy`].
+    pub fn copy_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        CopySource::copy_into(self, first, into)
+    }
+}
+
+impl<R: Row + ?Sized> CopySource for Snapshot<R> {
+    fn layout(&self) -> &RecordLayout {
+        &self.layout
+    }
+
+    fn records(&self) -> u64 {
+        self.count()
+    }
+
+    /// Copies a record with an image from there, and the records between two images together.
+    fn copy_strides(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        let (stride, overlay) = (self.layout.stride, &self.state.overlay);
+        let end = first.saturating_add((into.len() / stride) as u64).min(self.count());
+        if first >= end {
+            return Ok(0);
         }
-        if id >= self.count() {
-            return Ok(false);
-        }
-        let image = self.state.overlay.find(id);
-        if !self.layout.deletes {
-            match image.and_then(|image| image.get(..self.layout.record_size)) {
-                Some(bytes) => into.copy_from_slice(bytes),
-                None => self.array.copy(id, self.layout.record_size, into)?,
+        let mut images = (!overlay.is_empty()).then(|| overlay.within(first..end));
+        let (mut next, mut rest) = (first, into);
+        while next < end {
+            let with_image = images.as_mut().and_then(|images| images.first()).unwrap_or(end);
+            let (run, others) = rest.split_at_mut(in_memory(with_image - next) * stride);
+            let copied = self.array.copy_strides(next..with_image, run);
+            copied.map_err(|error| self.source.name(self.at_record(error, next)))?;
+            (next, rest) = (with_image, others);
+            if let Some(image) = images.as_mut().and_then(|images| images.take_first()) {
+                let (place, others) = rest.split_at_mut(stride);
+                place.copy_from_slice(image);
+                (next, rest) = (next + 1, others);
             }
-            return Ok(true);
         }
-        let mut slot = vec![0; self.layout.stride];
-        match image {
-            Some(image) if image.len() == slot.len() => slot.copy_from_slice(image),
-            _ => self.array.copy(id, slot.len(), &mut slot)?,
-        }
-        match self.layout.found(&slot) {
-            Ok(Found::Live) => into.copy_from_slice(&slot[..self.layout.record_size]),
-            Ok(_) => return Ok(false),
-            Err(status) => return Err(slots::damaged(id, status)),
-        }
-        Ok(true)
+        Ok(in_memory(end - first))
+    }
+
+    fn name(&self, error: Error) -> Error {
+        self.source.name(error)
+    }
+}
+
+impl<R: Row + ?Sized> Snapshot<R> {
+    /// Adds to an error of reading records from `first` on which record it was.
+    fn at_record(&self, error: Error, first: u64) -> Error {
+        let offset = error.file_offset().unwrap_or(0);
+        let (record, _) = self.layout.geometry.records_below(offset);
+        error.record(record.max(first))
     }
 }

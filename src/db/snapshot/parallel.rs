@@ -1,6 +1,6 @@
 //! Chunks for rayon's threads.
 
-use std::ops::Range;
+use std::ops::RangeBounds;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
@@ -25,7 +25,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// transaction.commit(Durability::Immediate).unwrap();
     ///
     /// let snapshot = database.begin_read().unwrap();
-    /// let chunks = snapshot.par_chunks(0..snapshot.count(), 8192);
+    /// let chunks = snapshot.par_chunks(.., 8192);
     /// let total: u64 = chunks.map(|chunk| chunk.iter().map(|(_, it)| it.n).sum::<u64>()).sum();
     /// assert_eq!(total, 300_000);
     /// # }
@@ -35,7 +35,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// If `records` is 0.
     pub fn par_chunks(
         &self,
-        ids: Range<u64>,
+        ids: impl RangeBounds<u64>,
         records: u64,
     ) -> impl IndexedParallelIterator<Item = Chunk<'_, R>> {
         let chunks = self.chunks(ids, records);

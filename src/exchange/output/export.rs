@@ -122,38 +122,49 @@ impl<'a> Exporter<'a> {
         self
     }
 
-    /// Writes `records`, each of the schema's size, to `path`.
+    /// Writes `records`, each of the schema's size, to `path`. Stores and snapshots give them with
+    /// their numbers, which errors name.
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if the file exists and must not be replaced; an error of
     /// writing, such as [`ErrorKind::NoSpace`] on a full disk; [`ErrorKind::Corrupt`] for a value
-    /// that cannot be read. The last names the record, counted from the first of `records`, and no
-    /// path, because the caller knows where the records come from. The file at `path` is then
-    /// unchanged.
+    /// that cannot be read. The last names the record, and no path, because the caller knows where
+    /// the records come from. The file at `path` is then unchanged.
     ///
     /// An `.npy` file takes the records byte for byte; [`verify`](crate::verify) checks values.
     pub fn export<'r>(
         self,
-        records: impl Iterator<Item = &'r [u8]>,
+        records: impl IntoIterator<Item = (u64, &'r [u8])>,
         path: impl AsRef<Path>,
     ) -> Result<ExportReport> {
-        self.export_with_ids((0..).zip(records).map(Ok), path)
+        self.try_export(records.into_iter().map(Ok), path)
     }
 
-    /// As [`Exporter::export`], for records with their numbers, which errors name.
-    /// [`DynStore::iter_with_ids`](crate::DynStore::iter_with_ids) gives them, without deleted
-    /// records.
+    /// As [`Exporter::export`], for records of which some may be damaged:
+    /// [`DynStore::try_iter`](crate::DynStore::try_iter) gives them.
+    ///
+    /// ```
+    /// use flatrec::exchange::{ExportFormat, Exporter};
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[7, 8])?;
+    /// let out = directory.path().join("numbers.csv");
+    /// Exporter::new(&schema, ExportFormat::Csv).try_export(store.try_iter(), &out)?;
+    /// assert_eq!(std::fs::read_to_string(&out)?, "n\n7\n8\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Exporter::export`], and every error that `records` gives instead of a record.
-    pub fn export_with_ids<'r>(
+    pub fn try_export<'r>(
         self,
-        records: impl Iterator<Item = Result<(u64, &'r [u8])>>,
+        records: impl IntoIterator<Item = Result<(u64, &'r [u8])>>,
         path: impl AsRef<Path>,
     ) -> Result<ExportReport> {
-        let (least, most) = records.size_hint();
-        let hint = (least as u64, most.map(|most| most as u64));
-        let mut export = Export::begin(self, path.as_ref(), hint)?;
+        let records = records.into_iter();
+        let mut export = Export::begin(self, path.as_ref(), records.size_hint())?;
         for record in records {
             let (id, record) = record?;
             export.push(id, record)?;
@@ -161,7 +172,7 @@ impl<'a> Exporter<'a> {
         export.finish()
     }
 
-    /// As [`Exporter::export_with_ids`], for copies: with
+    /// As [`Exporter::try_export`], for copies: with
     /// [`install_fault_guard`](crate::install_fault_guard) a page of the store that the system
     /// cannot provide is an error.
     ///
@@ -195,7 +206,7 @@ struct Export<'a, 'p> {
 
 impl<'a, 'p> Export<'a, 'p> {
     /// Begins the file; `hint` is the least and the greatest number of records.
-    fn begin(options: Exporter<'a>, path: &'p Path, hint: (u64, Option<u64>)) -> Result<Self> {
+    fn begin(options: Exporter<'a>, path: &'p Path, hint: (usize, Option<usize>)) -> Result<Self> {
         if !options.replace && path.exists() {
             return Err(Error::new(ErrorKind::AlreadyExists, "export to")
                 .path(path)
@@ -204,7 +215,7 @@ impl<'a, 'p> Export<'a, 'p> {
         let out =
             Counted { out: UnpublishedFile::create(path, options.replace)?, written_bytes: 0 };
         let is_exact = hint.1 == Some(hint.0);
-        let most = hint.1.unwrap_or(u64::MAX);
+        let most = hint.1.map_or(u64::MAX, |most| most as u64);
         let total_bytes = is_exact.then(|| most * u64::from(options.schema.record_size()));
         let sink = Sink::new(out, options.schema, options.format, options.delimiter, most)
             .map_err(|error| error.path(path))?;

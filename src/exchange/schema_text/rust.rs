@@ -90,8 +90,12 @@ fn attribute(field: &Field, name: &str) -> String {
     }
     match field.data_type() {
         DataType::Timestamp(unit) => parts.push(format!("timestamp = {:?}", unit.name())),
+        DataType::Duration(unit) => parts.push(format!("duration = {:?}", unit.name())),
         DataType::Date32 => parts.push("date".into()),
         _ => {}
+    }
+    if let Some(display) = field.display() {
+        parts.push(format!("display = {:?}", display.name()));
     }
     if field.is_utc() {
         parts.push("utc".into());
@@ -108,12 +112,7 @@ fn type_of(field: &Field) -> Result<String> {
         DataType::UInt8 => "u8".into(),
         DataType::Int16 => number("I16"),
         DataType::Int32 | DataType::Date32 => number("I32"),
-        DataType::Int64 | DataType::Timestamp(_) => number("I64"),
-        DataType::Duration(_) => {
-            return Err(Error::new(ErrorKind::Unsupported, "describe in Rust")
-                .detail(format!("field {field}: the derive has no attribute for durations"))
-                .advice("open the store as a DynStore"));
-        }
+        DataType::Int64 | DataType::Timestamp(_) | DataType::Duration(_) => number("I64"),
         DataType::Int128 => number("I128"),
         DataType::UInt128 => number("U128"),
         DataType::UInt16 => number("U16"),
@@ -131,7 +130,11 @@ fn type_of(field: &Field) -> Result<String> {
                 .detail(format!("field {field}: Rust describes an array of bytes as binary"))
                 .advice("open the store as a DynStore"));
         }
-        (Some(len), _) => format!("[{element}; {len}]"),
+        (Some(len), _) if field.shape().is_empty() => format!("[{element}; {len}]"),
+        (Some(_), _) => {
+            let inner_first = field.shape().iter().rev();
+            inner_first.fold(element, |of, len| format!("[{of}; {len}]"))
+        }
     };
     Ok(if field.is_nullable() { format!("flatrec::Nullable<{value}>") } else { value })
 }

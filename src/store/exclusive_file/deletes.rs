@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Counts, Found};
-use crate::txn::{Row, slots::damaged};
+use crate::txn::{Row, slots};
 
 /// How many bytes of appended records are staged at a time, to add their status bytes.
 const STAGING_BYTES_MAX: usize = 256 << 10;
@@ -54,9 +54,21 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
     }
 
+    /// Why record `id` is not there to be read.
+    #[cold]
+    pub(crate) fn not_there(&self, id: u64) -> Error {
+        match self.found(id) {
+            Ok(found) => {
+                let error = slots::not_there("read", id, self.array.count(), Ok(found));
+                self.superblock.name(error)
+            }
+            Err(error) => error,
+        }
+    }
+
     #[cold]
     pub(crate) fn damaged(&self, id: u64, status: u8) -> Error {
-        self.superblock.name(damaged(id, status))
+        self.superblock.name(slots::damaged(id, status))
     }
 
     /// Appends records whose bytes follow one another, each with a status byte.

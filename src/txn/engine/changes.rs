@@ -100,6 +100,9 @@ impl Changes {
     }
 
     /// Record `id`, to change it, unless it was deleted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if its status byte is damaged; an error of reading the record.
     pub(crate) fn get_mut(&mut self, writer: &Writer, id: u64) -> Result<Option<&mut [u8]>> {
         let layout = self.layout;
         let stride = if id >= self.tail_start {
@@ -107,10 +110,11 @@ impl Changes {
         } else if let Some(number) = self.images.number_of(id) {
             Some(self.images.image_mut(number))
         } else {
-            let image = image_of(&layout, &mut self.images, writer, id)?;
+            let image = image_of(&mut self.images, writer, id)?;
             if layout.live(image).is_none() {
+                let found = layout.found(image);
                 self.images.forget_last();
-                return Ok(None);
+                return found.map(|_| None).map_err(|status| damaged(id, status));
             }
             // Borrowed again, because `image` would be borrowed across the `forget_last` above.
             self.images.last_mut()
@@ -129,14 +133,15 @@ impl Changes {
         if let Some(number) = self.images.number_of(id) {
             return Ok(self.images.image_mut(number));
         }
-        image_of(&self.layout, &mut self.images, writer, id)
+        image_of(&mut self.images, writer, id)
     }
 
     /// Replaces record `id`.
     ///
     /// # Errors
-    /// [`ErrorKind::Deleted`] if the record was deleted; [`ErrorKind::OutOfRange`] if the store
-    /// has no record `id`; an error of reading the record.
+    /// [`ErrorKind::Deleted`] if the record was deleted; [`ErrorKind::OutOfRange`] if the store has
+    /// no record `id`; [`ErrorKind::Corrupt`] if its status byte is damaged; an error of reading
+    /// the record.
     pub(crate) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
         let count = self.counts.records;
         // A record that is replaced whole need not be read first, unless it may be a deleted one.
@@ -355,19 +360,15 @@ impl Writer {
 /// Makes an image of record `id` as the newest state has it. The record must be below the tail and
 /// have no image yet. Copies it through the fault guard, if one is installed, so that a fault is an
 /// error.
-fn image_of<'a>(
-    layout: &RecordLayout,
-    images: &'a mut Images,
-    writer: &Writer,
-    id: u64,
-) -> Result<&'a mut [u8]> {
+fn image_of<'a>(images: &'a mut Images, writer: &Writer, id: u64) -> Result<&'a mut [u8]> {
     let image = images.add(id)?;
+    // No overflow: the record is below the tail.
     let copied = match writer.newest.overlay.find(id) {
         Some(before) => {
             image.copy_from_slice(before);
             Ok(())
         }
-        None => writer.in_file.copy(id, layout.stride, image),
+        None => writer.in_file.copy_strides(id..id + 1, image),
     };
     if let Err(error) = copied {
         images.forget_last();

@@ -43,7 +43,7 @@ type Contents = Vec<Option<Vec<u8>>>;
 /// Returns `None` if the reader refuses the files.
 fn contents(path: &Path) -> Option<Contents> {
     let store = DynStore::open_read_only(path).ok()?;
-    (0..store.count()).map(|id| Some(store.try_get(id).ok()?.map(<[u8]>::to_vec))).collect()
+    (0..store.count()).map(|id| store.copy(id).ok()).collect()
 }
 
 /// Makes a store of `records` records with checksums, and deletes some.

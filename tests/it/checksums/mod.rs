@@ -115,7 +115,7 @@ fn every_flipped_byte_is_found_or_reserved() {
     store.close().unwrap();
     let records = |path: &Path| {
         let store = DynStore::open_read_only(path).unwrap();
-        store.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()
+        store.iter().map(|(_, record)| record.to_vec()).collect::<Vec<_>>()
     };
     let before = records(&path);
     let whole = std::fs::read(&path).unwrap();

@@ -76,14 +76,14 @@ impl Bank {
     fn read(&self) {
         while !self.is_over() {
             if let Some(store) = self.note("open", Store::<Account>::open_read_only(&self.path)) {
-                self.look(store.iter().copied(), "a store");
+                self.look(store.iter().map(|(_, row)| *row), "a store");
             }
             let opened = WindowedStore::<Account>::options()
                 .max_mapped_bytes(1 << 20)
                 .window_bytes(64 << 10)
                 .open_read_only(&self.path);
             if let Some(store) = self.note("open windowed", opened) {
-                self.look(store.range(0..u64::MAX).map(Result::unwrap), "a windowed store");
+                self.look(store.iter().map(|found| found.unwrap().1), "a windowed store");
             }
         }
     }
@@ -98,7 +98,7 @@ impl Bank {
             let copied = backup(&self.path, &out, CopyOptions::new().replace(true));
             if self.note("backup", copied).is_some() {
                 let store = Store::<Account>::open_read_only(&out).unwrap();
-                self.look(store.iter().copied(), "a backup");
+                self.look(store.iter().map(|(_, row)| *row), "a backup");
             }
         }
     }

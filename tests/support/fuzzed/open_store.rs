@@ -23,14 +23,16 @@ pub(crate) fn run(data: &[u8]) {
 fn read_all(store: &DynStore) -> usize {
     let fields = store.schema().fields();
     let records = store.iter().take(1000);
-    records.map(|record| fields.iter().filter(|field| field.read(record).is_ok()).count()).sum()
+    records
+        .map(|(_, record)| fields.iter().filter(|field| field.read(record).is_ok()).count())
+        .sum()
 }
 
 fn open_every_way(path: &Path) -> Result<()> {
     let store = DynStore::open_read_only(path)?;
     read_all(&store);
     assert!(store.iter().size_hint().1.is_some_and(|most| most as u64 == store.count()));
-    for found in store.iter_with_ids().take(1000).flatten() {
+    for found in store.try_iter().take(1000).flatten() {
         assert_eq!(store.get(found.0), Some(found.1));
     }
     store.close()?;
