@@ -49,7 +49,7 @@ pub struct NestedInfo {
     size: usize,
 }
 
-/// See [`Schema::field_of`].
+// The output of the derive calls it, as it calls `Schema::field_of`.
 impl Schema {
     /// What is known of a record's nested record.
     #[doc(hidden)]
