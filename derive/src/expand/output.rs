@@ -199,7 +199,8 @@ impl Output<'_> {
         gaps.push(quote! { ::core::mem::size_of::<#ident>().wrapping_sub(#end) });
         let count = gaps.len();
         let checks = (0..count).map(|number| self.check_gap(number));
-        let too_large = panic(ident, &quote! { problem });
+        // A macro may write the struct and be given its name: the names of both would differ.
+        let too_large = panic(ident, &quote_spanned! {ident.span()=> problem });
         quote_spanned! {ident.span()=>
             const _: fn(#ident) = |#ident { #(#members: _),* }: #ident| {};
             const __FLATREC_GAPS: [usize; #count] = [#(#gaps),*];

@@ -100,8 +100,8 @@ fn records_without_a_fault_compile_without_a_word() {
             impl flatrec::FieldType for Duration {
                 const DATA_TYPE: flatrec::DataType = flatrec::DataType::UInt32;
             }
-        }
-        use my::Duration;";
+        }";
+    let known_name = &format!("{newtype}\nuse my::Duration;");
     let strict = "#![forbid(unsafe_code)]\n\
                   #![deny(warnings, missing_docs, unused, nonstandard_style)]\n\
                   //! A program.\n/// A record.\n#[derive(Clone, Copy, flatrec::Record)]\n\
@@ -131,7 +131,7 @@ fn records_without_a_fault_compile_without_a_word() {
             <A as flatrec::Record>::schema()
         }";
     check(&[
-        Row::new("a newtype of a known name", Row::of_field(newtype, COPY, "Duration"), &[]),
+        Row::new("a newtype of a known name", Row::of_field(known_name, COPY, "Duration"), &[]),
         Row::new("an array of it", Row::of_field(newtype, COPY, "[my::Duration; 2]"), &[]),
         Row::new("an integer of 128 bits", Row::of_field("", COPY, "u128"), &[]),
         Row::new("strict lints", strict, &[]),

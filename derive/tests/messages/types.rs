@@ -429,7 +429,7 @@ const SEVERAL: crate::Programs = &[
     (
         "String in a record that is used everywhere",
         "#[derive(flatrec::Record)]\n#[repr(C)]\nstruct A { a: String }\nfn user(mut store: \
-         flatrec::Store<A>, a: &A) -> flatrec::Result<u64> {\n    for record in store.iter() { \
+         flatrec::Store<A>, a: &A) -> flatrec::Result<u64> {\n    for (_, record) in store.iter() { \
          println!(\"{}\", record.a); }\n    let database = \
          flatrec::Database::<A>::create(\"a\")?;\n    let first: Option<&A> = store.get(0);\n   \
          if first.is_some() { database.begin_write()?.append(a)?; }\n    store.append(a)\n}\n",
