@@ -36,7 +36,7 @@ build() {
     there=$(realpath -m "${CARGO_TARGET_DIR:-target/cross}")/$target/debug
     runner=$(realpath -m "${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}")/run-$target
     # With the features of scripts/suite.sh, which has built this before.
-    cargo build --quiet --locked --features flatrec/rayon,flatrec/jiff,flatrec/chrono,flatrec/serde --bins --example producer_consumer
+    cargo build --quiet --locked --all-features --bins --example producer_consumer
     scripts/cross.sh "$target" build --quiet --locked --bins --example producer_consumer
     [[ $target != *windows* ]] || ending=.exe
     [[ $target != s390x-* ]] || : "${FLATREC_ROWS:=2000}"

@@ -55,8 +55,8 @@ fi
 selection=(--workspace) skipped=()
 simulated=(sim::mutations:: sim::troubled:: sim::cuts:: shm::model::)
 case $target in
-    # With the features that the command does not use.
-    host) selection=(--workspace --features flatrec/rayon,flatrec/jiff,flatrec/chrono,flatrec/serde) ;;
+    # With the features that the command does not use, too.
+    host) selection=(--workspace --all-features) ;;
     *-windows-*) skipped=("${simulated[@]}" patched_files::numbers_at_their_limits) ;;
     i686-*)
         selection=(-p flatrec -p flatrec-cli --lib --test it --test cli)
