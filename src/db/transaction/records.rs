@@ -2,8 +2,9 @@
 
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
-use std::ops::{Bound, Range, RangeBounds};
+use std::ops::{Range, RangeBounds};
 
+use crate::number::ids_within;
 use crate::txn::{Changes, Row, Writer};
 
 /// The records of a transaction, or of a range of it, in order, each with its number and with the
@@ -28,7 +29,7 @@ impl<'t, R: Row + ?Sized> TransactionRecords<'t, R> {
         writer: &'t Writer,
         ids: impl RangeBounds<u64>,
     ) -> Self {
-        let left = clamp(ids, changes.count());
+        let left = ids_within(ids, changes.count());
         Self { changes, writer, left, marker: PhantomData }
     }
 
@@ -36,22 +37,6 @@ impl<'t, R: Row + ?Sized> TransactionRecords<'t, R> {
     fn record(&self, id: u64) -> Option<(u64, &'t R)> {
         Some((id, R::of_bytes(self.changes.get(self.writer, id)?)?))
     }
-}
-
-/// The numbers below `count` within `bounds`.
-fn clamp(bounds: impl RangeBounds<u64>, count: u64) -> Range<u64> {
-    let start = match bounds.start_bound() {
-        Bound::Included(&start) => start,
-        Bound::Excluded(&before) => before.saturating_add(1),
-        Bound::Unbounded => 0,
-    };
-    let end = match bounds.end_bound() {
-        Bound::Included(&last) => last.saturating_add(1),
-        Bound::Excluded(&end) => end,
-        Bound::Unbounded => count,
-    };
-    let start = start.min(count);
-    start..end.clamp(start, count)
 }
 
 impl<'t, R: Row + ?Sized> Iterator for TransactionRecords<'t, R> {
