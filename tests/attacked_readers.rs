@@ -47,9 +47,12 @@ fn in_a_moment<V: Send + 'static>(work: impl FnOnce() -> V + Send + 'static) -> 
 
 /// Drops the handle as if its process were killed: the store is not closed.
 fn kill(database: Database<Row>) {
-    // The leaked transaction keeps the handle from closing the store.
-    std::mem::forget(database.begin_write().unwrap());
-    drop(database);
+    // A handle that is dropped by a panic does not close its store.
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _database = database;
+        std::panic::resume_unwind(Box::new("killed"));
+    }));
+    assert!(killed.is_err());
 }
 
 /// Makes a store of ten records and copies it, appends ten more, and renames the copy over the
