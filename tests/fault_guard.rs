@@ -354,6 +354,16 @@ fn copies_see_the_log_and_leave_deleted_records_out() {
     }
     assert_eq!(store.copy(3000).unwrap(), None);
     assert_eq!(windowed.copy(3000).unwrap(), None);
+    // A record that only the log has is copied alone, and with its neighbours.
+    let snapshot = database.begin_read().unwrap();
+    for first in [3999, 4000, 4001] {
+        for count in 1..4 {
+            let mut bytes = vec![0; count * RECORD_LEN];
+            assert_eq!(snapshot.copy_into(first, &mut bytes).unwrap(), count);
+            let expected: Vec<u8> = (first..first + count as u64).flat_map(expected).collect();
+            assert!(bytes == expected, "{count} records from {first}");
+        }
+    }
     let mut bytes = vec![0; 4000 * RECORD_LEN];
     let error = store.copy_into(0, &mut bytes).unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Deleted, Some(3000)), "{error}");
