@@ -1,11 +1,17 @@
 //! flatrec: a database for records that all have the same size, in one flat, memory-mapped file.
 //!
 //! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one
-//! follows a pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]):
-//! threads read them in snapshots and change them in transactions. [`ReadOnlyDatabase`] follows a
-//! writer from any process; code that is generic over both takes a [`ReadableDatabase`]. [`Store`]
-//! loads or changes the same file alone, without a log. [`DynDatabase`] and [`DynStore`] take the
-//! schema of the records from the file, and [`WindowedStore`] maps no more than a budget of bytes.
+//! follows a pointer. Start with a type that derives [`Record`], and one of these handles:
+//!
+//! - [`Database`]: threads read records in a [`Snapshot`], and change them in a
+//!   [`WriteTransaction`];
+//! - [`ReadOnlyDatabase`]: follows a writer from any process. Code for both takes a
+//!   [`ReadableDatabase`];
+//! - [`Store`]: loads or changes the same file alone, without a log;
+//! - [`WindowedStore`]: a store that maps no more than a budget of bytes;
+//! - [`DynDatabase`], [`DynReadOnlyDatabase`], [`DynStore`], [`DynWindowedStore`]: the same, with
+//!   the schema from the file in place of a Rust type.
+//!
 //! [`map`] has mapping objects and views for files and shared memory of any layout.
 //!
 //! ```
@@ -28,14 +34,14 @@
 //!
 //! # Features
 //!
-//! | feature | what it brings |
+//! | feature | adds |
 //! | --- | --- |
-//! | `derive` (default) | `#[derive(Record)]` |
-//! | `text` | field values from and to text, dates and timestamps included |
-//! | `query` | conditions over fields, evaluated on the mapped bytes |
+//! | `derive` (default) | `#[derive(Record)]` and `#[derive(RecordEnum)]` |
+//! | `text` | field values from and to text, times and dates included |
+//! | `query` | conditions over fields, as in `scan --where` of the command |
 //! | `exchange` | CSV in; CSV, NDJSON and npy out; schemas as text |
-//! | `jiff`, `chrono` | conversions of timestamps, durations and dates to the types of that crate |
-//! | `serde` | the types of fields (`Enum`, `Nullable` and so on) as values of serde |
+//! | `jiff`, `chrono` | timestamps, durations and dates from and to the types of that crate |
+//! | `serde` | `Bool`, `Char`, `Enum`, `Nullable` and `Utf8` as values of serde |
 //! | `rayon` | `Snapshot::par_chunks`: the chunks of a snapshot as a parallel iterator |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
@@ -43,13 +49,13 @@
 //!
 //! # Documents
 //!
-//! - [`guide`](documents::guide): which handle to open, with a program for each;
+//! - [`guide`](documents::guide): which handle to open, how to read, and the types of fields;
 //! - [`cli`](documents::cli): how to use the command;
 //! - [`durability`](documents::durability): what a commit survives, and why; backups;
 //! - [`concurrency`](documents::concurrency): what readers and the writer are promised;
 //! - [`safety`](documents::safety): every hazard of mapped files; permissions; faults;
 //! - [`platforms`](documents::platforms): what differs on Windows, on 32 bits and big-endian;
-//! - [`stability`](documents::stability): what stays as it is, and which compilers build flatrec;
+//! - [`stability`](documents::stability): what later versions keep; which compilers build flatrec;
 //! - [`format`](documents::format): every byte, enough for a reader in another language;
 //! - [`documents`]: these and all others.
 
