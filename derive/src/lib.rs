@@ -1,7 +1,7 @@
 //! `#[derive(Record)]` for flatrec: from a struct to the fields of a schema, checked at compile
-//! time.
+//! time. `#[derive(RecordEnum)]` gives an `enum` the numbers and names that a field can have.
 //!
-//! The derive proves the conditions in the `# Safety` section of `flatrec::Record`:
+//! `derive(Record)` proves the conditions in the `# Safety` section of `flatrec::Record`:
 //! - every field's type is a `FieldType`, and so valid for any bytes, without padding and without
 //!   interior mutability, by zerocopy's traits; or it is a `Record` or an array of one, which
 //!   promises the same;
@@ -23,8 +23,10 @@ use proc_macro::TokenStream;
 ///
 /// The struct must be `Copy`, must not be generic, and needs named fields and a stated layout:
 /// `#[repr(C)]` for natural alignment, without padding; or `#[repr(C, packed)]` for no gaps,
-/// whatever the fields. Each field's type must be a `flatrec::FieldType`, or a record with the
-/// attribute `nested`.
+/// whatever the fields. Each field's type must be a
+/// [`flatrec::FieldType`](https://docs.rs/flatrec/latest/flatrec/trait.FieldType.html), whose
+/// documentation lists them (`Nullable`, `Utf8`, `Enum` and so on), or a record with the attribute
+/// `nested`.
 ///
 /// | attribute of a field | of type | meaning |
 /// | --- | --- | --- |
@@ -36,6 +38,7 @@ use proc_macro::TokenStream;
 /// | `#[record(display = "uuid")]` | `[u8; 16]` | shown so; `ipv6` too |
 /// | `#[record(display = "ipv4")]` | `[u8; 4]` | shown so |
 /// | `#[record(display = "hex")]` | `[u8; N]`, unsigned integers | shown so |
+/// | `#[record(display = "char")]` | `u32` or `le::U32` | shown so, as `flatrec::Char` is |
 /// | `#[record(nested)]` | another record, or an array of one | its fields |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
 /// | `#[record(skip)]` | any | bytes without a field: explicit padding |
@@ -134,8 +137,8 @@ use proc_macro::TokenStream;
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 ///
-/// - The attribute decides, and not the type: a type can be a record and a type of a field at once,
-///   and a derive cannot ask the compiler which traits a type has.
+/// - The attribute is necessary: a type can be a record and a type of a field at once, and a derive
+///   cannot ask the compiler which traits a type has.
 /// - A nested record cannot be null, because only a field has a presence byte. Its own fields can
 ///   be nullable.
 /// - An array of nested records has one dimension and at most 65,536 records. Each record adds its
@@ -147,7 +150,7 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
     expand::expand(&input).unwrap_or_else(|faults| expand::refusal(&input, &faults)).into()
 }
 
-/// Makes an `enum` without data one that records can hold, as `flatrec::Enum<…>`.
+/// Lets records hold an `enum` without data, as `flatrec::Enum<…>`.
 ///
 /// The enum must be `Copy`, must not be generic, and needs a stated integer: `#[repr(u8)]`, for
 /// example, or another of `u8` to `u64` and `i8` to `i64`. The schema keeps the names of its

@@ -32,8 +32,8 @@ use crate::txn::{
 /// After a [`Database::close`] that no reader holds back, the data file holds everything, and the
 /// log is deleted.
 ///
-/// [`Store`](crate::Store) opens the same file. It changes the file alone, without a log, by
-/// `&mut`: use it to load data, and to transform all records.
+/// [`Store`](crate::Store) opens the same file. It changes the file alone and without a log: use it
+/// to load data, and to transform all records.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -182,8 +182,8 @@ impl<R: Row + ?Sized> Database<R> {
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error. After a failed write or sync the
     /// handle is [poisoned](ErrorKind::Poisoned); committed changes are not lost.
-    /// [`ErrorKind::TransactionInProgress`] if this thread has a transaction of the database.
-    /// Another thread's transaction, and an owned one, is waited for.
+    /// [`ErrorKind::TransactionInProgress`] if this thread has a transaction of the database. The
+    /// call waits for the end of an owned transaction, and of one of another thread.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.engine.checkpoint()
     }
@@ -223,8 +223,7 @@ impl<R: Row + ?Sized> Database<R> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the operating system reports an error; the supported systems report
-    /// none.
+    /// [`ErrorKind::Io`] if the operating system reports an error, which no supported system does.
     pub fn wait(&self, after: CommitId, at_most: Duration) -> Result<bool> {
         self.engine.wait(after.get(), at_most)
     }

@@ -43,7 +43,8 @@ pub trait ReadableDatabase: Sealed + Send + Sync {
     /// A snapshot of the newest commit.
     ///
     /// # Errors
-    /// Those of [`ReadOnlyDatabase::begin_read`]; a [`Database`] has none.
+    /// For a [`ReadOnlyDatabase`], those of [`ReadOnlyDatabase::begin_read`]. For a [`Database`],
+    /// the call does not fail.
     fn begin_read(&self) -> Result<Snapshot<Self::Row>>;
 
     /// The number of the newest commit that this handle knows: the one that

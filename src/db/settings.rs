@@ -65,7 +65,7 @@ impl<R: Row + ?Sized> OpenOptions<Database<R>> {
     /// let options = flatrec::DynDatabase::options().allow_network_file_system(true);
     /// ```
     ///
-    /// A handle that only reads needs no permission, and has no such setting:
+    /// A handle that only reads opens the store there without it, and has no such setting:
     ///
     /// ```compile_fail,E0599
     /// flatrec::DynReadOnlyDatabase::options().allow_network_file_system(true);

@@ -137,8 +137,8 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
         R::of_bytes(bytes).ok_or_else(|| self.engine().name(slots::misfit(id)))
     }
 
-    /// All records except deleted ones, in order, each with its number, with the changes of this
-    /// transaction.
+    /// All records in order, each with its number, with the changes of this transaction. Skips
+    /// deleted records, and those with a damaged status byte.
     ///
     /// ```
     /// use flatrec::{DataType, DynDatabase, Field, Schema};
@@ -157,7 +157,7 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     }
 
     /// The existing records of a range in order, each with its number, with the changes of this
-    /// transaction. Skips deleted records.
+    /// transaction. Skips records as [`WriteTransaction::iter`] does.
     ///
     /// ```
     /// use flatrec::{DataType, DynDatabase, Field, Schema};
@@ -326,7 +326,8 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
         Ok(changed)
     }
 
-    /// Commits all changes, and returns the number of the commit and what it survives.
+    /// Commits all changes, and returns the number of the commit and what it survives. A
+    /// transaction without changes makes no new commit: the receipt is that of the newest one.
     ///
     /// # Errors
     /// - [`ErrorKind::NoSpace`] if the disk is full;

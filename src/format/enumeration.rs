@@ -100,9 +100,9 @@ representations! {
 
 /// A variant of `E` as its number, little-endian and unaligned.
 ///
-/// A `bool` or an `enum` has patterns of bytes that are no value, and a file may have any. So a
-/// record holds the number, and [`Enum::get`] gives the variant, or the number as an error if no
-/// variant has it: a newer program may have written one that this program does not know.
+/// A file can have any bytes, and an `enum` has invalid ones. So a record holds the number, and
+/// [`Enum::get`] gives the variant, or the number as an error if no variant has it: a newer program
+/// may have written one that this program does not know.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {

@@ -1,9 +1,9 @@
 //! Rust types as records, and as fields of records.
 //!
-//! [`Record`] is what a typed store requires of its type, [`FieldType`] what `#[derive(Record)]`
-//! requires of each field's type. Both build on zerocopy's traits: a field's type is valid for
-//! every bit pattern and has no padding and no interior mutability; the derive adds that the fields
-//! fill the record.
+//! [`Record`] is what a typed store requires of its type. `#[derive(Record)]` requires a
+//! [`FieldType`] of each field, or a [`Record`] of a nested one. Both build on zerocopy's traits: a
+//! field's type is valid for every bit pattern and has no padding and no interior mutability; the
+//! derive adds that the fields fill the record.
 
 use std::mem::{align_of, size_of};
 use std::slice;
@@ -87,9 +87,10 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// | `[[T; N]; M]` and so on, up to 8 dimensions | a fixed array with a shape |
 /// | [`Nullable<T>`](crate::Nullable) | the same, nullable |
 ///
-/// Dates and timestamps are an `i32` and an `i64` with an attribute of the derive. A struct that
-/// derives [`Record`] can be nested in another one with the attribute `nested`. A newtype can also
-/// be a field:
+/// A date is an `i32`, and a timestamp or a duration an `i64`, with an attribute of the derive.
+/// [`TimeUnit`](crate::TimeUnit) converts timestamps and durations. A struct that derives
+/// [`Record`] can be nested in another one with the attribute `nested`. A newtype can also be a
+/// field:
 ///
 /// ```
 /// use flatrec::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};

@@ -17,8 +17,8 @@ use crate::shm::Wait;
 
 /// Options for opening a store as a handle of type `H`: [`Database`](crate::Database),
 /// [`ReadOnlyDatabase`](crate::ReadOnlyDatabase), [`Store`](crate::Store) or
-/// [`WindowedStore`](crate::WindowedStore).
-/// The function `options` of each handle makes them, and they open it with [`OpenOptions::open`].
+/// [`WindowedStore`](crate::WindowedStore). The function `options` of each handle makes them, and
+/// they open it with [`OpenOptions::open`].
 ///
 /// ```
 /// use std::time::Duration;

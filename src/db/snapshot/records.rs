@@ -14,9 +14,10 @@ use crate::txn::Row;
 /// The records of a snapshot, or of a range of it, in place and in order, each with its number.
 /// [`Snapshot::iter`], [`Snapshot::range`] and [`Chunk::iter`](super::Chunk::iter) make it.
 ///
-/// It skips deleted records. In a store without deletes, [`size_hint`](Iterator::size_hint) is
-/// exact, and [`nth`](Iterator::nth) and `nth_back` do not walk through the skipped records. In a
-/// store with deletes the least number of `size_hint` is 0.
+/// It skips deleted records, and those with a damaged status byte, which
+/// [`TryRecords`](crate::TryRecords) reports. In a store without deletes,
+/// [`size_hint`](Iterator::size_hint) is exact, and [`nth`](Iterator::nth) and `nth_back` do not
+/// walk through the skipped records. In a store with deletes the least number of `size_hint` is 0.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {

@@ -32,12 +32,12 @@ impl WriterOwnership for BorrowedWriter<'_> {}
 impl WriterOwnership for OwnedWriter {}
 
 /// The transaction borrows the database and stays in the thread that began it, as those of
-/// [`Database::begin_write`](crate::Database::begin_write) do. So flatrec can tell a thread that
-/// would wait for itself.
+/// [`Database::begin_write`](crate::Database::begin_write) do. So flatrec can refuse a call of that
+/// thread that would wait for itself.
 #[derive(Clone, Copy)]
 pub struct BorrowedWriter<'a> {
     engine: &'a Engine,
-    /// Neither is a guard `Send`.
+    /// As a guard, this must not be `Send`.
     stays: PhantomData<MutexGuard<'static, ()>>,
 }
 
