@@ -99,7 +99,7 @@ pub enum ErrorKind {
     BudgetExhausted,
     /// The file lies on a network file system, where the views of two machines are not coherent.
     NetworkFileSystem,
-    /// An earlier sync failed: what the disk holds is unknown until the store is reopened.
+    /// An earlier write or sync failed: what the disk holds is unknown until the store is reopened.
     Poisoned,
     /// An exclusive edit of the store was interrupted: records may be half changed.
     InterruptedEdit,

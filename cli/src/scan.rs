@@ -17,8 +17,9 @@ use crate::records::Records;
 #[command(after_help = "\
 Conditions:
   fields         delay, or \"dep delay\" if the name has spaces or is a word of SQL
-  values         5, -2.5, 'text', TRUE, DATE '2013-01-31', TIMESTAMP '2013-01-31 05:00:00'
-                 (dates and timestamps also as plain text beside such a field), X'00ff'
+  values         5, -2.5, 'text', TRUE, DATE '2013-01-31', TIMESTAMP '2013-01-31 05:00:00',
+                 X'00ff'; beside such a field also '2013-01-31', a duration ('PT1.5S'), the name
+                 of a value ('Buy'), a UUID or an IP address
   comparisons    =  <>  <  <=  >  >=  BETWEEN a AND b  IN (a, b)  LIKE 'N1%'  IS [NOT] NULL
   logic          NOT, AND, OR, parentheses; a comparison with null is neither true nor false,
                  and only records for which the condition is true are listed

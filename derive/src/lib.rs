@@ -39,7 +39,7 @@ use proc_macro::TokenStream;
 /// | `#[record(display = "ipv4")]` | `[u8; 4]` | shown so |
 /// | `#[record(display = "hex")]` | `[u8; N]`, unsigned integers | shown so |
 /// | `#[record(display = "char")]` | `u32` or `le::U32` | shown so, as `flatrec::Char` is |
-/// | `#[record(nested)]` | another record, or an array of one | its fields |
+/// | `#[record(nested)]` | another record, or an array of records | its fields |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
 /// | `#[record(skip)]` | any | bytes without a field: explicit padding |
 ///

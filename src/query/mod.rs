@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `delay`, `"dep delay"` | a field; in double quotes if it has spaces or is a word of SQL |
 //! | `5`, `-2.5`, `1e3` | a number |
-//! | `'JFK'`, `'it''s'` | text, or a date or timestamp beside such a field |
+//! | `'JFK'`, `'it''s'` | text, or a value in the form of the field beside it |
 //! | `DATE '2013-01-31'`, `TIMESTAMP '2013-01-31 05:00:00'` | a date, a timestamp |
 //! | `X'00ff'` | bytes, beside a binary field |
 //! | `TRUE`, `FALSE` | a condition by itself, or the value of a bool field |
@@ -21,6 +21,10 @@
 //! | `a IS NULL`, `a IS NOT NULL` | whether a nullable field holds a value |
 //! | `c IS [NOT] TRUE`, `… FALSE`, `… UNKNOWN` | the value of a condition |
 //! | `NOT c`, `c AND d`, `c OR d`, `( c )` | in this order of strength |
+//!
+//! Beside a field of that kind, text is a date, a timestamp (`'2013-01-31'`) or a duration
+//! (`'PT1.5S'`), the name of a variant (`side = 'Buy'`), or a value in the field's form of display
+//! (a UUID).
 //!
 //! Names must match exactly; the words of SQL match in either case. The language has no arithmetic,
 //! no functions and no elements of arrays; an error names what was refused.
