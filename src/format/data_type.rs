@@ -5,16 +5,17 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The unit of a timestamp field.
+/// The unit of a timestamp or duration field. Timestamps count their units since
+/// 1970-01-01T00:00:00.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimeUnit {
-    /// Seconds since 1970-01-01T00:00:00.
+    /// Seconds.
     Second,
-    /// Milliseconds since 1970-01-01T00:00:00.
+    /// Milliseconds.
     Millisecond,
-    /// Microseconds since 1970-01-01T00:00:00.
+    /// Microseconds.
     Microsecond,
-    /// Nanoseconds since 1970-01-01T00:00:00.
+    /// Nanoseconds.
     Nanosecond,
 }
 
