@@ -167,13 +167,8 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     /// [`ErrorKind::Io`] if the operating system reports an error: then the store is
     /// [poisoned](ErrorKind::Poisoned).
     pub fn flush_range(&mut self, records: Range<u64>) -> Result<()> {
-        let count = self.count();
-        if records.start > records.end || records.end > count {
-            return Err(self.file.superblock.name(
-                Error::new(ErrorKind::OutOfRange, "flush")
-                    .record(records.end)
-                    .detail(format!("the store holds {count} records")),
-            ));
+        if records.start > records.end || records.end > self.count() {
+            return Err(self.past_the_last("flush", records.end));
         }
         self.file.sync_edits(records)
     }

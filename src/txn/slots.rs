@@ -94,6 +94,7 @@ pub(crate) fn not_there(
 }
 
 /// The error of an operation that needs record `id`, in a store of `count` records.
+#[cold]
 pub(crate) fn past_the_last(operation: &'static str, id: u64, count: u64) -> Error {
     Error::new(ErrorKind::OutOfRange, operation)
         .record(id)

@@ -1,7 +1,7 @@
 //! The uncommitted changes of a transaction, private to it. They are in memory, except for long
 //! appends, which go to their places in the file at once, above every count.
 
-use super::super::slots::{damaged, deleted};
+use super::super::slots::{damaged, deleted, not_there, past_the_last};
 use super::super::versions::{State, view_of};
 use super::{Writer, publish, records_in, unknown};
 use crate::error::{Error, ErrorKind, Result};
@@ -89,13 +89,11 @@ impl Changes {
     /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if it was deleted;
     /// [`ErrorKind::Corrupt`] if its status byte is damaged.
     pub(crate) fn try_get<'a>(&'a self, writer: &'a Writer, id: u64) -> Result<&'a [u8]> {
-        let Some(stride) = self.stride(writer, id) else {
-            return Err(missing("read", id, self.counts.records));
-        };
-        match self.layout.found(stride) {
-            Ok(Found::Live) => Ok(&stride[..self.layout.record_size]),
-            Ok(_) => Err(deleted("read", id)),
-            Err(status) => Err(damaged(id, status)),
+        let stride = self.stride(writer, id);
+        let found = stride.map_or(Ok(Found::PastTheLast), |stride| self.layout.found(stride));
+        match (stride, found) {
+            (Some(stride), Ok(Found::Live)) => Ok(&stride[..self.layout.record_size]),
+            (_, found) => Err(not_there("read", id, self.counts.records, found)),
         }
     }
 
@@ -128,7 +126,10 @@ impl Changes {
     /// [`ErrorKind::OutOfRange`] if the store has no record `id`; an error of reading the record.
     fn stride_mut(&mut self, writer: &Writer, id: u64) -> Result<&mut [u8]> {
         if let Some(at) = id.checked_sub(self.tail_start) {
-            return self.tail.get_mut(at).ok_or_else(|| missing("change", id, self.counts.records));
+            return self
+                .tail
+                .get_mut(at)
+                .ok_or_else(|| past_the_last("change", id, self.counts.records));
         }
         if let Some(number) = self.images.number_of(id) {
             return Ok(self.images.image_mut(number));
@@ -155,7 +156,7 @@ impl Changes {
                 Ok(())
             }
             None if id < count => Err(deleted("set", id)),
-            None => Err(missing("change", id, count)),
+            None => Err(past_the_last("change", id, count)),
         }
     }
 
@@ -374,12 +375,5 @@ fn image_of<'a>(images: &'a mut Images, writer: &Writer, id: u64) -> Result<&'a 
         images.forget_last();
         return Err(error.record(id));
     }
-    images.last_mut().ok_or_else(|| missing("change", id, writer.newest.counts.records))
-}
-
-#[cold]
-fn missing(operation: &'static str, id: u64, count: u64) -> Error {
-    Error::new(ErrorKind::OutOfRange, operation)
-        .record(id)
-        .detail(format!("the store holds {count} records"))
+    images.last_mut().ok_or_else(|| past_the_last("change", id, writer.newest.counts.records))
 }
