@@ -49,9 +49,25 @@ pub(crate) fn ids_within(bounds: impl RangeBounds<u64>, count: u64) -> Range<u64
     start..end.clamp(start, count)
 }
 
+/// The `size_hint` of an iterator with `left` records to visit, which may skip deleted ones. On 32
+/// bits there may be more than the hint can say.
+pub(crate) fn size_hint(left: u64, may_skip: bool) -> (usize, Option<usize>) {
+    let most = usize::try_from(left).ok();
+    (if may_skip { 0 } else { most.unwrap_or(usize::MAX) }, most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_hint_is_exact_where_nothing_is_skipped() {
+        assert_eq!(size_hint(7, false), (7, Some(7)));
+        assert_eq!(size_hint(7, true), (0, Some(7)));
+        assert_eq!(size_hint(u64::MAX, true).0, 0);
+        #[cfg(target_pointer_width = "32")]
+        assert_eq!(size_hint(1 << 32, false), (usize::MAX, None));
+    }
 
     #[test]
     fn ids_within_bounds_are_below_the_count() {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::exclusive_file::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Found, RecordLayout};
+use crate::number::size_hint;
 use crate::txn::{Row, slots};
 
 /// How many bytes of records are copied at a time: they fit into a second-level cache.
@@ -319,9 +320,7 @@ impl<R: Row + ?Sized> Iterator for Copies<'_, R> {
 
     /// In a store with deletes the least number is 0, because each record may be deleted.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let most = usize::try_from(self.ids.end - self.ids.start).ok();
-        let least = if self.layout.deletes { 0 } else { most.unwrap_or(usize::MAX) };
-        (least, most)
+        size_hint(self.ids.end - self.ids.start, self.layout.deletes)
     }
 }
 

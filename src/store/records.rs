@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::exclusive_file::ExclusiveFile;
 use crate::error::Result;
 use crate::format::Found;
+use crate::number::size_hint;
 use crate::txn::{Row, slots};
 
 /// The records of a store, or of a range of it, in place and in order, each with its number.
@@ -73,7 +74,8 @@ impl<'a, R: Row + ?Sized> Iterator for Records<'a, R> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let (least, most) = size_hint(&self.rest, self.file.slots.layout().deletes);
+        let (least, most) =
+            size_hint(self.rest.end - self.rest.start, self.file.slots.layout().deletes);
         let in_file = self.in_file.len();
         (in_file.saturating_add(least), most.map(|most| in_file.saturating_add(most)))
     }
@@ -185,39 +187,31 @@ impl<'a, R: Row + ?Sized> TryRecords<'a, R> {
     pub(crate) fn new(source: &'a dyn Lends<R>, ids: Range<u64>) -> Self {
         Self { source, ids }
     }
+}
 
-    /// Record `id` with its number, unless it is deleted.
-    fn at(&self, id: u64) -> Option<Result<(u64, &'a R)>> {
-        let found = self.source.lend(id).transpose()?;
-        Some(found.map(|record| (id, record)))
-    }
+/// Record `id` with its number; an error if it is damaged.
+fn lent<R: Row + ?Sized>(source: &dyn Lends<R>, id: u64) -> Option<Result<(u64, &R)>> {
+    let found = source.lend(id).transpose()?;
+    Some(found.map(|record| (id, record)))
 }
 
 impl<'a, R: Row + ?Sized> Iterator for TryRecords<'a, R> {
     type Item = Result<(u64, &'a R)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let id = self.ids.next()?;
-            if let Some(found) = self.at(id) {
-                return Some(found);
-            }
-        }
+        let source = self.source;
+        self.ids.find_map(|id| lent(source, id))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(&self.ids, self.source.has_deletes())
+        size_hint(self.ids.end - self.ids.start, self.source.has_deletes())
     }
 }
 
 impl<R: Row + ?Sized> DoubleEndedIterator for TryRecords<'_, R> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        loop {
-            let id = self.ids.next_back()?;
-            if let Some(found) = self.at(id) {
-                return Some(found);
-            }
-        }
+        let source = self.source;
+        self.ids.by_ref().rev().find_map(|id| lent(source, id))
     }
 }
 
@@ -233,11 +227,4 @@ impl<R: Row + ?Sized> std::fmt::Debug for TryRecords<'_, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TryRecords").field("ids", &self.ids).finish_non_exhaustive()
     }
-}
-
-/// The size hint of a range. All records are mapped, so their number fits into a `usize`. In a
-/// store with deletes the least number is 0, because each record may be deleted.
-fn size_hint(range: &Range<u64>, has_deletes: bool) -> (usize, Option<usize>) {
-    let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    (if has_deletes { 0 } else { left }, Some(left))
 }

@@ -5,7 +5,7 @@ use std::ops::{Range, RangeBounds};
 
 use super::{Snapshot, SnapshotRecords};
 use crate::format::{Record, from_bytes};
-use crate::number::ids_within;
+use crate::number::{ids_within, size_hint};
 use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
@@ -109,9 +109,7 @@ impl<'a, R: Row + ?Sized> Iterator for Chunks<'a, R> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // All records are mapped, so their number fits into a `usize`.
-        let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
-        (left, Some(left))
+        size_hint(self.left(), false)
     }
 
     fn nth(&mut self, skipped: usize) -> Option<Chunk<'a, R>> {

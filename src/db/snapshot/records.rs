@@ -4,10 +4,11 @@
 //! walk passes through it as through a slice. Between runs come images, each once. In a store with
 //! deletes, or with gaps between records, the walk reads records one by one.
 
-use std::iter::FusedIterator;
+use std::iter::{FusedIterator, from_fn};
 use std::ops::Range;
 
 use super::Snapshot;
+use crate::number::size_hint;
 use crate::overlay::ImagesWithin;
 use crate::txn::Row;
 
@@ -164,14 +165,12 @@ impl<'a, R: Row + ?Sized> Iterator for SnapshotRecords<'a, R> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // All records are mapped, so their number fits into a `usize`.
-        let most = usize::try_from(self.left()).unwrap_or(usize::MAX);
-        (if self.snapshot.layout.deletes { 0 } else { most }, Some(most))
+        size_hint(self.left(), self.snapshot.layout.deletes)
     }
 
     fn nth(&mut self, skipped: usize) -> Option<(u64, &'a R)> {
         if self.snapshot.layout.deletes {
-            return (0..skipped).try_for_each(|_| self.next().map(drop)).and_then(|()| self.next());
+            return from_fn(|| self.next()).nth(skipped);
         }
         let in_run = self.front.len();
         if skipped >= in_run {
@@ -214,10 +213,7 @@ impl<R: Row + ?Sized> DoubleEndedIterator for SnapshotRecords<'_, R> {
 
     fn nth_back(&mut self, skipped: usize) -> Option<Self::Item> {
         if self.snapshot.layout.deletes {
-            let mut skip = 0..skipped;
-            return skip
-                .try_for_each(|_| self.next_back().map(drop))
-                .and_then(|()| self.next_back());
+            return from_fn(|| self.next_back()).nth(skipped);
         }
         let in_run = self.back.len();
         if skipped >= in_run {

@@ -1,10 +1,10 @@
 //! Iterators over the records of a transaction.
 
-use std::iter::FusedIterator;
+use std::iter::{FusedIterator, from_fn};
 use std::marker::PhantomData;
 use std::ops::{Range, RangeBounds};
 
-use crate::number::ids_within;
+use crate::number::{ids_within, size_hint};
 use crate::txn::{Changes, Row, Writer};
 
 /// The records of a transaction, or of a range of it, in order, each with its number and with the
@@ -32,11 +32,16 @@ impl<'t, R: Row + ?Sized> TransactionRecords<'t, R> {
         let left = ids_within(ids, changes.count());
         Self { changes, writer, left, marker: PhantomData }
     }
+}
 
-    #[inline]
-    fn record(&self, id: u64) -> Option<(u64, &'t R)> {
-        Some((id, R::of_bytes(self.changes.get(self.writer, id)?)?))
-    }
+/// Record `id` with its number, if it exists.
+#[inline]
+fn numbered<'t, R: Row + ?Sized>(
+    changes: &'t Changes,
+    writer: &'t Writer,
+    id: u64,
+) -> Option<(u64, &'t R)> {
+    Some((id, R::of_bytes(changes.get(writer, id)?)?))
 }
 
 impl<'t, R: Row + ?Sized> Iterator for TransactionRecords<'t, R> {
@@ -44,49 +49,34 @@ impl<'t, R: Row + ?Sized> Iterator for TransactionRecords<'t, R> {
 
     #[inline]
     fn next(&mut self) -> Option<(u64, &'t R)> {
-        loop {
-            let id = self.left.next()?;
-            if let Some(found) = self.record(id) {
-                return Some(found);
-            }
-        }
+        let (changes, writer) = (self.changes, self.writer);
+        self.left.find_map(|id| numbered(changes, writer, id))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let most = usize::try_from(self.left.end - self.left.start).ok();
-        let least = if self.changes.has_deletes() { 0 } else { most.unwrap_or(usize::MAX) };
-        (least, most)
+        size_hint(self.left.end - self.left.start, self.changes.has_deletes())
     }
 
     fn nth(&mut self, skipped: usize) -> Option<(u64, &'t R)> {
         if self.changes.has_deletes() {
-            return (0..skipped).try_for_each(|_| self.next().map(drop)).and_then(|()| self.next());
+            return from_fn(|| self.next()).nth(skipped);
         }
-        let id = self.left.nth(skipped)?;
-        self.record(id)
+        numbered(self.changes, self.writer, self.left.nth(skipped)?)
     }
 }
 
 impl<R: Row + ?Sized> DoubleEndedIterator for TransactionRecords<'_, R> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
-        loop {
-            let id = self.left.next_back()?;
-            if let Some(found) = self.record(id) {
-                return Some(found);
-            }
-        }
+        let (changes, writer) = (self.changes, self.writer);
+        self.left.by_ref().rev().find_map(|id| numbered(changes, writer, id))
     }
 
     fn nth_back(&mut self, skipped: usize) -> Option<Self::Item> {
         if self.changes.has_deletes() {
-            let mut skip = 0..skipped;
-            return skip
-                .try_for_each(|_| self.next_back().map(drop))
-                .and_then(|()| self.next_back());
+            return from_fn(|| self.next_back()).nth(skipped);
         }
-        let id = self.left.nth_back(skipped)?;
-        self.record(id)
+        numbered(self.changes, self.writer, self.left.nth_back(skipped)?)
     }
 }
 
