@@ -220,11 +220,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
             self.ids.start += 1;
             self.front.at += self.layout.stride;
             match self.layout.found(&self.front.bytes[start..self.front.at]) {
-                Ok(Found::Live) => {
-                    let record = &self.front.bytes[start..start + self.layout.record_size];
-                    let record = R::of_bytes(record).ok_or_else(|| slots::misfit(id))?;
-                    return Ok(Some((id, record)));
-                }
+                Ok(Found::Live) => return self.lent(id, &self.front.bytes[start..]),
                 Ok(_) => {}
                 Err(status) => return Err(self.damaged(id, status)),
             }
@@ -260,16 +256,21 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
             self.back.end -= self.layout.stride;
             let start = self.back.end;
             match self.layout.found(&self.back.bytes[start..end]) {
-                Ok(Found::Live) => {
-                    let record = &self.back.bytes[start..start + self.layout.record_size];
-                    let record = R::of_bytes(record).ok_or_else(|| slots::misfit(id))?;
-                    return Ok(Some((id, record)));
-                }
+                Ok(Found::Live) => return self.lent(id, &self.back.bytes[start..]),
                 Ok(_) => {}
                 Err(status) => return Err(self.damaged(id, status)),
             }
         }
         Ok(None)
+    }
+
+    /// Record `id`, with which `bytes` begins.
+    #[inline]
+    fn lent<'c>(&self, id: u64, bytes: &'c [u8]) -> Result<Option<(u64, &'c R)>> {
+        match R::of_bytes(&bytes[..self.layout.record_size]) {
+            Some(record) => Ok(Some((id, record))),
+            None => Err(self.source.name(slots::misfit(id))),
+        }
     }
 
     #[cold]
