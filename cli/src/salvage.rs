@@ -125,17 +125,10 @@ impl Args {
     }
 
     fn options(&self) -> SalvageOptions {
-        let mut options = SalvageOptions::new();
-        if self.keep_ids {
-            options = options.keep_ids(true);
-        }
-        if self.keep_doubtful {
-            options = options.keep_doubtful(true);
-        }
-        if self.force {
-            options = options.replace(true);
-        }
-        options
+        SalvageOptions::new()
+            .keep_ids(self.keep_ids)
+            .keep_doubtful(self.keep_doubtful)
+            .replace(self.force)
     }
 
     /// Refuses a list that would overwrite a file it must not, before any work.
