@@ -1,5 +1,6 @@
 //! Random histories, on one thread or on several.
 
+use std::iter::from_fn;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,11 +97,7 @@ impl CrashTest {
             (number < histories && !late()).then(|| self.seed.wrapping_add(number))
         };
         if self.threads == 1 {
-            while let Some(seed) = take() {
-                if results.add(one(seed)).is_break() {
-                    break;
-                }
-            }
+            let _ = from_fn(take).map(one).try_for_each(|end| results.add(end));
         } else {
             thread::scope(|threads| {
                 // Without room for finished histories, each thread sees soon that the test ends.
@@ -108,11 +105,8 @@ impl CrashTest {
                 for _ in 0..self.threads {
                     let sender = sender.clone();
                     threads.spawn(move || {
-                        while let Some(seed) = take() {
-                            if sender.send(one(seed)).is_err() {
-                                break;
-                            }
-                        }
+                        // An error says that the test has ended.
+                        let _ = from_fn(take).map(one).try_for_each(|end| sender.send(end));
                     });
                 }
                 drop(sender);
