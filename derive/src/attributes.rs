@@ -1,9 +1,12 @@
 //! The content of `#[repr(…)]` and `#[record(…)]`.
 
 use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Error, Field, LitStr, Meta, Path, Result, Token, Variant};
+
+use crate::types::text;
 
 /// The longest name in a schema, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
@@ -94,7 +97,7 @@ impl FieldAttributes {
         };
         let mut found = Self {
             // `r#type` is the field `type`.
-            name: ident.to_string().trim_start_matches("r#").to_owned(),
+            name: ident.unraw().to_string(),
             name_span: ident.span(),
             meaning: None,
             utc: false,
@@ -172,7 +175,7 @@ pub(crate) struct VariantAttributes {
 impl VariantAttributes {
     /// Reads the attributes of a variant.
     pub(crate) fn parse(variant: &Variant) -> Result<Self> {
-        let name = variant.ident.to_string().trim_start_matches("r#").to_owned();
+        let name = variant.ident.unraw().to_string();
         let mut found = Self { name, span: variant.ident.span() };
         let takes = "a variant takes `rename = \"name\"`";
         for attribute in record_attributes(&variant.attrs) {
@@ -191,14 +194,12 @@ impl VariantAttributes {
     }
 
     fn check_name(&self) -> Result<()> {
-        let text = &self.name;
-        let long = text.len() > MAX_VARIANT_NAME_BYTES;
-        if text.is_empty() || long || text.chars().any(char::is_control) {
+        if !is_name(&self.name, MAX_VARIANT_NAME_BYTES) {
             let message = "a variant's name has 1 to 65535 bytes and no control characters: write \
                            another one";
             return Err(Error::new(self.span, message));
         }
-        if text.parse::<i128>().is_ok() {
+        if self.name.parse::<i128>().is_ok() {
             let message = "a variant's name cannot be a number, because text would be taken for \
                            that value: write another one";
             return Err(Error::new(self.span, message));
@@ -244,9 +245,13 @@ fn string(meta: &ParseNestedMeta<'_>, missing: &str) -> Result<LitStr> {
     meta.value().and_then(|value| value.parse()).map_err(|_| meta.error(missing))
 }
 
+/// Whether a schema takes `text` as a name of at most `max_bytes`.
+fn is_name(text: &str, max_bytes: usize) -> bool {
+    (1..=max_bytes).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 fn check_name(name: &LitStr) -> Result<()> {
-    let text = name.value();
-    if text.is_empty() || text.len() > MAX_NAME_BYTES || text.chars().any(char::is_control) {
+    if !is_name(&name.value(), MAX_NAME_BYTES) {
         let message = "a name has 1 to 1024 bytes and no control characters: write another one";
         return Err(Error::new(name.span(), message));
     }
@@ -301,10 +306,6 @@ fn list(of: &[(&str, &str)]) -> String {
         Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
         _ => written.concat(),
     }
-}
-
-fn text(path: &Path) -> String {
-    crate::types::text(path)
 }
 
 fn record_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {

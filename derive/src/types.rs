@@ -95,6 +95,7 @@ const MACHINE: &str = "its size depends on the machine";
 const INVALID: &str = "not every pattern of its bytes is valid";
 const SHARED: &str = "a record in a file cannot be changed through a shared reference";
 const EMPTY: &str = "a field needs bytes";
+const NOT_ZERO: &str = "0 is not valid, and a file can hold it";
 const NO_TYPE: &str = "a schema has no type for it";
 
 const TEXT: &str = ", or `[u8; N]` with `#[record(utf8)]`: N is the longest text, in bytes";
@@ -194,8 +195,7 @@ fn advice_for_rust(name: &str, arguments: &[&Type]) -> Option<Advice> {
         }
         ("PhantomData", [_]) => Advice::only(EMPTY, "remove the field"),
         _ => {
-            let number = name.strip_prefix("Atomic")?.to_lowercase();
-            let of: Type = syn::parse_str(&number).ok()?;
+            let of = number_after(name, "Atomic")?;
             Advice::instead(SHARED, instead_of(&of), ": the value itself")
         }
     }
@@ -209,8 +209,7 @@ fn advice_if_refused(name: &str, arguments: &[&Type]) -> Option<Advice> {
             None => advice(of)?.nullable(),
         },
         ("NonZero" | "Wrapping" | "Saturating", [of]) => {
-            let why =
-                if name == "NonZero" { "0 is not valid, and a file can hold it" } else { NO_TYPE };
+            let why = if name == "NonZero" { NOT_ZERO } else { NO_TYPE };
             Advice::instead(why, instead_of(of), "")
         }
         ("Duration" | "TimeDelta", []) => {
@@ -240,12 +239,16 @@ fn advice_if_refused(name: &str, arguments: &[&Type]) -> Option<Advice> {
             Advice::instead(NO_TYPE, "[u8; 16]", rest)
         }
         _ => {
-            let number = name.strip_prefix("NonZero")?.to_lowercase();
-            let of: Type = syn::parse_str(&number).ok()?;
-            Advice::instead("0 is not valid, and a file can hold it", instead_of(&of), "")
+            let of = number_after(name, "NonZero")?;
+            Advice::instead(NOT_ZERO, instead_of(&of), "")
         }
     }?;
     Some(Advice { certain: false, ..found })
+}
+
+/// The type `u8` for the name `AtomicU8`, after the prefix `Atomic`.
+fn number_after(name: &str, prefix: &str) -> Option<Type> {
+    syn::parse_str(&name.strip_prefix(prefix)?.to_lowercase()).ok()
 }
 
 /// The type to write for `of`: itself, if it has no fault, or none that a type mends.

@@ -7,6 +7,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::{Field, Path};
 
 use super::Column;
@@ -59,8 +60,8 @@ impl Output<'_> {
         let fields = self.columns.iter().filter(|column| !column.attributes.skip);
         let methods = fields.map(|Column { field, .. }| {
             let Field { ident, ty, vis, attrs, .. } = *field;
-            let name = ident.to_token_stream().to_string();
-            let document = format!("The value of the field `{}`.", name.trim_start_matches("r#"));
+            let name = ident.as_ref().map(IdentExt::unraw).to_token_stream();
+            let document = format!("The value of the field `{name}`.");
             let documents = attrs.iter().filter(|attribute| attribute.path().is_ident("doc"));
             let documents: Vec<_> = documents.collect();
             let document = documents.is_empty().then(|| quote! { #[doc = #document] });
