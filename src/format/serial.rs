@@ -97,6 +97,11 @@ impl<'de, E: RecordEnum> Deserialize<'de> for Enum<E> {
     }
 }
 
+/// The field with this number; `None` if its integer cannot have it.
+fn of_number<E: RecordEnum>(number: i128) -> Option<Enum<E>> {
+    E::Repr::try_from(number).ok().map(Enum::from_number)
+}
+
 struct NameOrNumber<E>(PhantomData<E>);
 
 impl<V: RecordEnum> Visitor<'_> for NameOrNumber<V> {
@@ -108,20 +113,17 @@ impl<V: RecordEnum> Visitor<'_> for NameOrNumber<V> {
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
         let found = V::VARIANTS.iter().find(|(known, _)| *known == name);
-        let number = found.and_then(|(_, number)| V::Repr::try_from(*number).ok());
-        let number = number.ok_or_else(|| E::invalid_value(Unexpected::Str(name), &self))?;
-        Ok(Enum::from_number(number))
+        let found = found.and_then(|(_, number)| of_number(*number));
+        found.ok_or_else(|| E::invalid_value(Unexpected::Str(name), &self))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        let found = V::Repr::try_from(number.into()).ok();
-        let number = found.ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))?;
-        Ok(Enum::from_number(number))
+        let found = of_number(number.into());
+        found.ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        let found = V::Repr::try_from(number.into()).ok();
-        let number = found.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))?;
-        Ok(Enum::from_number(number))
+        let found = of_number(number.into());
+        found.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
     }
 }

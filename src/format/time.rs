@@ -74,6 +74,13 @@ mod sealed {
     pub trait Sealed {}
 }
 
+/// The whole seconds at or before so many nanoseconds, and the nanoseconds from there.
+fn seconds_and_rest(nanoseconds: i128) -> (i128, u32) {
+    let rest = nanoseconds.rem_euclid(NANOSECONDS_PER_SECOND);
+    let rest = u32::try_from(rest).expect("a second has fewer than 2^32 nanoseconds");
+    (nanoseconds.div_euclid(NANOSECONDS_PER_SECOND), rest)
+}
+
 impl TimeUnit {
     /// The value of a timestamp field of this unit: how many units `time` is after 1970, or,
     /// negative, before. A part of a unit is rounded down, to the past.
@@ -177,14 +184,13 @@ impl PointInTime for SystemTime {
 
     fn of_nanoseconds(nanoseconds: i128) -> Option<Self> {
         // The rest comes last, so that coarser steps of the system round down.
-        let seconds = nanoseconds.div_euclid(NANOSECONDS_PER_SECOND);
-        let rest = nanoseconds.rem_euclid(NANOSECONDS_PER_SECOND);
+        let (seconds, rest) = seconds_and_rest(nanoseconds);
         let distance = Duration::from_secs(u64::try_from(seconds.unsigned_abs()).ok()?);
         let whole = match seconds {
             0.. => Self::UNIX_EPOCH.checked_add(distance),
             _ => Self::UNIX_EPOCH.checked_sub(distance),
         };
-        whole?.checked_add(Duration::from_nanos(u64::try_from(rest).ok()?))
+        whole?.checked_add(Duration::new(0, rest))
     }
 }
 
@@ -196,9 +202,8 @@ impl TimeSpan for Duration {
     }
 
     fn of_nanoseconds(nanoseconds: i128) -> Option<Self> {
-        let seconds = u64::try_from(nanoseconds.div_euclid(NANOSECONDS_PER_SECOND)).ok()?;
-        let rest = u32::try_from(nanoseconds.rem_euclid(NANOSECONDS_PER_SECOND)).ok()?;
-        Some(Self::new(seconds, rest))
+        let (seconds, rest) = seconds_and_rest(nanoseconds);
+        Some(Self::new(u64::try_from(seconds).ok()?, rest))
     }
 }
 

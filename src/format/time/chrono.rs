@@ -2,17 +2,12 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 
-use super::{CalendarDate, NANOSECONDS_PER_SECOND, PointInTime, TimeSpan, sealed};
+use super::{
+    CalendarDate, NANOSECONDS_PER_SECOND, PointInTime, TimeSpan, sealed, seconds_and_rest,
+};
 
 /// The number of 1970-01-01 in days from the first day of year 1, which is 1.
 const EPOCH: i32 = 719_163;
-
-/// Seconds, and nanoseconds that are not negative.
-fn parts(nanoseconds: i128) -> Option<(i64, u32)> {
-    let seconds = i64::try_from(nanoseconds.div_euclid(NANOSECONDS_PER_SECOND)).ok()?;
-    let rest = u32::try_from(nanoseconds.rem_euclid(NANOSECONDS_PER_SECOND)).ok()?;
-    Some((seconds, rest))
-}
 
 impl sealed::Sealed for DateTime<Utc> {}
 
@@ -23,8 +18,8 @@ impl PointInTime for DateTime<Utc> {
     }
 
     fn of_nanoseconds(nanoseconds: i128) -> Option<Self> {
-        let (seconds, rest) = parts(nanoseconds)?;
-        Self::from_timestamp(seconds, rest)
+        let (seconds, rest) = seconds_and_rest(nanoseconds);
+        Self::from_timestamp(i64::try_from(seconds).ok()?, rest)
     }
 }
 
@@ -36,8 +31,8 @@ impl TimeSpan for TimeDelta {
     }
 
     fn of_nanoseconds(nanoseconds: i128) -> Option<Self> {
-        let (seconds, rest) = parts(nanoseconds)?;
-        Self::new(seconds, rest)
+        let (seconds, rest) = seconds_and_rest(nanoseconds);
+        Self::new(i64::try_from(seconds).ok()?, rest)
     }
 }
 
