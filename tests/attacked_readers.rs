@@ -13,11 +13,11 @@ mod support;
 
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use flatrec::{Database, Durability, ReadOnlyDatabase, Record, Store};
 use support::files::lock_file;
+use support::script::ends_within;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -40,9 +40,7 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
 
 /// Returns what `work` returns, and fails if that takes longer than 20 s.
 fn in_a_moment<V: Send + 'static>(work: impl FnOnce() -> V + Send + 'static) -> V {
-    let (done, result) = mpsc::channel();
-    std::thread::spawn(move || done.send(work()));
-    result.recv_timeout(Duration::from_secs(20)).expect("the work hangs or panicked")
+    ends_within(Duration::from_secs(20), work)
 }
 
 /// Drops the handle as if its process were killed: the store is not closed.

@@ -9,7 +9,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flatrec::map::{Backing, FileBacking, OpenSide};
@@ -17,6 +17,7 @@ use flatrec::{Database, Durability, Error};
 
 use crate::support::hooked::{Call, Hook, Hooked, Then};
 use crate::support::numbered::N;
+use crate::support::script::Script;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Plan {
@@ -27,29 +28,8 @@ enum Plan {
     Panics,
 }
 
-#[derive(Debug, Default)]
-struct Script {
-    reached: Mutex<Vec<&'static str>>,
-    changed: Condvar,
-}
-
-impl Script {
-    fn reach(&self, what: &'static str) {
-        self.reached.lock().unwrap().push(what);
-        self.changed.notify_all();
-    }
-    fn wait(&self, what: &'static str) {
-        let reached = self.reached.lock().unwrap();
-        let (_reached, timeout) = self
-            .changed
-            .wait_timeout_while(reached, Duration::from_secs(20), |all| !all.contains(&what))
-            .unwrap();
-        assert!(!timeout.timed_out(), "the script did not reach: {what}");
-    }
-    fn has(&self, what: &'static str) -> bool {
-        self.reached.lock().unwrap().contains(&what)
-    }
-}
+/// Longer than any step of the script takes.
+const LONG: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
 struct World {
@@ -70,7 +50,7 @@ impl Hook for World {
             Call::SyncData if suffix == "-wal-1" => self.sync(&**file, plan).map(|()| Then::Done),
             Call::OpenSide { how: OpenSide::Create, .. } if plan == Plan::GroupFails => {
                 self.script.reach("a segment is made");
-                self.script.wait("the first commit has returned");
+                self.script.wait("the first commit has returned", LONG);
                 Ok(Then::Forward)
             }
             call if call.syncs() => Ok(Then::Done),
@@ -90,7 +70,7 @@ impl World {
             }
             Plan::GroupFails if !self.script.has("the group syncs") => {
                 self.script.reach("the group syncs");
-                self.script.wait("a segment is made");
+                self.script.wait("a segment is made", LONG);
                 eio()
             }
             // The kernel has reported the error, so later syncs succeed.
@@ -135,7 +115,7 @@ fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
             world.script.reach("the first commit has returned");
             result
         });
-        world.script.wait("the group syncs");
+        world.script.wait("the group syncs", LONG);
         let second = scope.spawn(|| append(&database, 1000));
         (first.join().unwrap(), second.join().unwrap())
     });

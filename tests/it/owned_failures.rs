@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use flatrec::{
 
 use crate::support::hooked::{Call, Hook, Hooked, Then};
 use crate::support::numbered::N;
+use crate::support::script::{Script, ends_within};
 
 /// Longer than any of these tests takes, for what must not hang.
 const LONG: Duration = Duration::from_secs(60);
@@ -34,29 +35,12 @@ enum Plan {
 /// Decides on the calls of the log, and notes what has happened.
 struct World {
     plan: Mutex<Plan>,
-    reached: Mutex<Vec<&'static str>>,
-    changed: Condvar,
+    script: Script,
 }
 
 impl World {
     fn set(&self, plan: Plan) {
         *self.plan.lock().unwrap() = plan;
-    }
-
-    fn reach(&self, what: &'static str) {
-        self.reached.lock().unwrap().push(what);
-        self.changed.notify_all();
-    }
-
-    /// Returns whether it happens in time.
-    fn is_reached(&self, what: &'static str, at_most: Duration) -> bool {
-        let reached = self.reached.lock().unwrap();
-        let wait = |all: &mut Vec<_>| !all.contains(&what);
-        !self.changed.wait_timeout_while(reached, at_most, wait).unwrap().1.timed_out()
-    }
-
-    fn wait(&self, what: &'static str) {
-        assert!(self.is_reached(what, LONG), "this did not happen: {what}");
     }
 }
 
@@ -66,9 +50,9 @@ impl Hook for World {
         match call {
             Call::SyncData if suffix.starts_with("-wal-") => match plan {
                 Plan::SyncWaits => {
-                    self.reach("the sync has begun");
-                    self.wait("the sync may end");
-                    self.reach("the sync has ended");
+                    self.script.reach("the sync has begun");
+                    self.script.wait("the sync may end", LONG);
+                    self.script.reach("the sync has ended");
                 }
                 Plan::SyncFails => return Err(std::io::Error::other("on purpose").into()),
                 Plan::Forward | Plan::WritePanics => {}
@@ -85,11 +69,7 @@ impl Hook for World {
 /// A database of one record, whose log follows a plan.
 fn scripted(path: &Path) -> (Database<N>, Arc<World>) {
     Database::<N>::create(path).unwrap().close().unwrap();
-    let world = Arc::new(World {
-        plan: Mutex::new(Plan::Forward),
-        reached: Mutex::default(),
-        changed: Condvar::new(),
-    });
+    let world = Arc::new(World { plan: Mutex::new(Plan::Forward), script: Script::default() });
     // SAFETY: only this test has the file.
     let file = Arc::new(unsafe { FileBacking::open_unchecked(path, true) }.unwrap());
     let backing = Arc::new(Hooked::sharing(file, Arc::clone(&world)));
@@ -107,16 +87,10 @@ fn append<O: WriterOwnership>(mut transaction: WriteTransaction<'_, N, O>) -> Re
 
 /// Runs `test` with the path of a store in a thread, and fails if it hangs.
 fn ends(test: impl FnOnce(&Path) + Send + 'static) {
-    let (done, wait) = mpsc::channel();
-    let thread = thread::spawn(move || {
+    ends_within(LONG * 2, || {
         let directory = tempfile::tempdir().unwrap();
         test(&directory.path().join("numbers.rec"));
-        done.send(()).unwrap();
     });
-    match wait.recv_timeout(LONG * 2) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
-        _ => thread.join().unwrap(),
-    }
 }
 
 fn count(path: &Path) -> u64 {
@@ -137,16 +111,16 @@ fn a_close_beside_the_sync_of_an_owned_commit_waits_for_it() {
         world.set(Plan::SyncWaits);
         let transaction = database.begin_write_owned().unwrap();
         let commit = thread::spawn(move || append(transaction));
-        world.wait("the sync has begun");
+        world.script.wait("the sync has begun", LONG);
         let closing = Arc::clone(&world);
         let close = thread::spawn(move || {
             let closed = database.close();
-            closing.reach("the close has ended");
+            closing.script.reach("the close has ended");
             closed
         });
-        let is_early = world.is_reached("the close has ended", Duration::from_millis(100));
+        let is_early = world.script.is_reached("the close has ended", Duration::from_millis(100));
         assert!(!is_early, "the close did not wait for the sync");
-        world.reach("the sync may end");
+        world.script.reach("the sync may end");
         commit.join().unwrap().unwrap();
         close.join().unwrap().unwrap();
         assert!(!has_log(path), "the store was not closed");

@@ -15,6 +15,8 @@ use flatrec::{
     WriteTransaction, WriterOwnership,
 };
 
+use crate::support::script::ends_within;
+
 type Number = PodRecord<u64>;
 
 /// Longer than any of these tests takes, for what must not hang.
@@ -66,19 +68,6 @@ fn unless_late<V>(result: flatrec::Result<V>) -> Option<V> {
     }
 }
 
-/// Runs `test` in a thread, and fails if it hangs.
-fn ends(test: impl FnOnce() + Send + 'static) {
-    let (done, wait) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        test();
-        done.send(()).unwrap();
-    });
-    match wait.recv_timeout(LONG) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
-        _ => thread.join().unwrap(),
-    }
-}
-
 fn until_it_is_there<V>(mut attempt: impl FnMut() -> Option<V>) -> V {
     loop {
         match attempt() {
@@ -96,7 +85,7 @@ fn log_exists(path: &Path) -> bool {
 /// Finds two transactions at once, or a thread that is never woken.
 #[test]
 fn threads_race_for_the_writer_in_every_way() {
-    ends(|| {
+    ends_within(LONG, || {
         const ROUNDS: u64 = 200;
         let place = place();
         let database = counter(&place.path);
@@ -156,7 +145,7 @@ fn a_deadline_passes_while_a_transaction_runs() {
 /// A thread that began a second transaction waited for itself, for ever.
 #[test]
 fn a_thread_that_would_wait_for_itself_gets_an_error() {
-    ends(|| {
+    ends_within(LONG, || {
         let place = place();
         let database = counter(&place.path);
         let first = database.begin_write().unwrap();
@@ -210,7 +199,7 @@ fn a_thread_waits_for_the_transaction_of_another() {
 /// Finds a hang behind a transaction that never ends.
 #[test]
 fn a_forgotten_transaction_is_an_error_for_whatever_needs_the_writer() {
-    ends(|| {
+    ends_within(LONG, || {
         let place = place();
         let database = counter(&place.path);
         std::mem::forget(database.begin_write().unwrap());
@@ -281,7 +270,7 @@ fn a_panic_with_an_owned_transaction_gives_the_writer_back() {
 /// A close beside a transaction would have waited for it for ever.
 #[test]
 fn a_close_beside_an_owned_transaction_is_an_error_and_happens_at_its_end() {
-    ends(|| {
+    ends_within(LONG, || {
         for end in ["commit", "drop"] {
             for closes in [true, false] {
                 let place = place();

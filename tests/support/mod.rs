@@ -16,6 +16,7 @@ pub(crate) mod numbered;
 pub(crate) mod patched;
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod script;
 pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod skip;
