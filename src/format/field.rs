@@ -174,6 +174,13 @@ impl Field {
         self.name == other.name && layout(self) == layout(other)
     }
 
+    /// Whether both fields differ in their names and offsets at most.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn same_values(&self, other: &Self) -> bool {
+        let Self { name, offset, .. } = self;
+        *self == Self { name: name.clone(), offset: *offset, ..other.clone() }
+    }
+
     /// The names of an enumeration's values, in the order of the values; empty for other fields.
     pub fn variants(&self) -> &[Variant] {
         self.annotations.as_deref().map_or(&[], |annotations| &annotations.variants)

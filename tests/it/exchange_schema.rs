@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use flatrec::exchange::{schema_from_json, schema_to_c, schema_to_json, schema_to_rust};
-use flatrec::{DataType, ErrorKind, Field, Schema, TimeUnit};
+use flatrec::{DataType, DisplayHint, ErrorKind, Field, Group, Schema, TimeUnit, Variant};
 
 use crate::support::fields::with_gaps;
 use crate::support::skip::skip;
@@ -135,6 +135,117 @@ fn generated_rust_compiles_and_has_the_same_schema() {
     let store: Store<every_kind_in_rust::EveryKind> = Store::open_read_only(&path).unwrap();
     let record = store.get(0).unwrap();
     assert_eq!((record.i32.get(), record.type_.as_str().unwrap()), (-5, "seven"));
+}
+
+/// Nested records, arrays of them with unused bytes at both ends, and names of values.
+fn nested_and_named() -> Schema {
+    use DataType::*;
+    let sides = || ["Buy", "sell short", "Self"].into_iter().zip(1u8..);
+    let sides = || sides().map(|(name, value)| Variant::new(value, name));
+    let mut fields = vec![
+        Field::new("id", Binary(16)).with_display(DisplayHint::Uuid),
+        Field::new("side", UInt8).with_variants(sides()).at(16),
+        Field::new("sides", UInt8).array(2).with_variants(sides()).at(17),
+        Field::new("venue", Int16).nullable().with_variants([Variant::new(-7, "x")]).at(19),
+        Field::new("matrix", Float64).with_shape([2, 3]).at(22),
+        Field::new("pos.x", Int32).at(70),
+        Field::new("pos.in.y", Int32).nullable().at(76),
+    ];
+    let groups = [
+        Group::new("pos", 5..7),
+        Group::new("pos.in", 6..7),
+        Group::new("legs", 7..13).array(3),
+        Group::new("legs[0].of", 8..9),
+        Group::new("legs[1].of", 10..11),
+        Group::new("legs[2].of", 12..13),
+        Group::new("one leg", 13..14).array(1),
+    ];
+    // Each leg has 2 bytes before its fields, and 3 behind them.
+    for (leg, offset) in [(0, 81), (1, 95), (2, 109)] {
+        let price = Field::new(format!("legs[{leg}].price"), Float64).at(offset + 2);
+        let kind = Field::new(format!("legs[{leg}].of.kind"), UInt8).with_variants(sides());
+        fields.extend([price, kind.at(offset + 10)]);
+    }
+    fields.push(Field::new("one leg[0].n", UInt16).at(123));
+    Schema::new(fields, 130, 1).unwrap().with_groups(groups).unwrap()
+}
+
+/// The structs were one flat struct, and the enums were plain numbers. Write the file again with
+/// `FLATREC_WRITE_EXPECTED`, as above.
+#[test]
+fn nested_records_and_names_of_values_become_types() {
+    let text = schema_to_rust(&nested_and_named(), "Nested").unwrap();
+    if std::env::var_os("FLATREC_WRITE_EXPECTED").is_some() {
+        std::fs::write("tests/it/exchange_schema/nested.rs", &text).unwrap();
+    }
+    let expected = include_str!("exchange_schema/nested.rs");
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected.lines().collect::<Vec<_>>());
+}
+
+#[cfg(feature = "derive")]
+#[allow(unreachable_pub)] // The generated types are public.
+#[path = "exchange_schema/nested.rs"]
+mod nested_in_rust;
+
+/// Finds a generated type whose bytes, names or groups differ from the file's.
+#[cfg(feature = "derive")]
+#[test]
+fn generated_types_have_the_schema_that_they_come_from() {
+    use flatrec::Record;
+    let (schema, rust) = (nested_and_named(), nested_in_rust::Nested::schema().unwrap());
+    assert_eq!(rust.fields(), schema.fields());
+    assert_eq!(rust.groups(), schema.groups());
+    assert_eq!(rust.record_size(), schema.record_size());
+}
+
+/// A file can say that records are an array although no array of Rust can lie there, or nest them
+/// without end. Finds a struct with other bytes than the file, and a stack that overflows.
+#[test]
+fn groups_that_no_struct_can_be_stay_flat() {
+    let flat = |fields: Vec<Field>, size: u32, groups: Vec<Group>| {
+        let schema = Schema::new(fields, size, 1).unwrap().with_groups(groups).unwrap();
+        let text = schema_to_rust(&schema, "Flat").unwrap();
+        assert_eq!(text.matches("pub struct").count(), 1, "{text}");
+        assert_eq!(text.matches("rename").count(), schema.fields().len(), "{text}");
+    };
+    let legs = |types: [(DataType, u32); 3]| {
+        let field = |(leg, (of, offset))| Field::new(format!("a[{leg}].n"), of).at(offset);
+        (0..).zip(types).map(field).collect::<Vec<_>>()
+    };
+    use DataType::{Int8, Int16, UInt8};
+    let of_three = || vec![Group::new("a", 0..3).array(3)];
+    // Another type, another distance, and no room for the records' last bytes.
+    flat(legs([(Int8, 0), (UInt8, 1), (Int8, 2)]), 3, of_three());
+    flat(legs([(Int8, 0), (Int8, 2), (Int8, 5)]), 9, of_three());
+    flat(legs([(Int16, 0), (Int16, 4), (Int16, 8)]), 10, of_three());
+    let other = ["a[0].n", "a[1].m"].map(|name| Field::new(name, Int8));
+    let other = Schema::packed(other).unwrap().fields().to_vec();
+    flat(other, 2, vec![Group::new("a", 0..2).array(2)]);
+    // A name that is empty within the outer record.
+    let inner = vec![Field::new("a..n", Int8)];
+    let text = schema_to_rust(
+        &Schema::new(inner, 1, 1)
+            .unwrap()
+            .with_groups([Group::new("a", 0..1), Group::new("a.", 0..1)])
+            .unwrap(),
+        "Flat",
+    );
+    assert_eq!(text.unwrap().matches("pub struct").count(), 2);
+
+    let deep: Vec<String> = (1..500).map(|depth| vec!["a"; depth].join(".")).collect();
+    let field = Field::new(deep[498].clone() + ".n", Int8);
+    let groups = deep.iter().map(|name| Group::new(name.clone(), 0..1));
+    let schema = Schema::new(vec![field], 1, 1).unwrap().with_groups(groups).unwrap();
+    assert_eq!(schema_to_rust(&schema, "Deep").unwrap().matches("pub struct").count(), 65);
+}
+
+/// No `Enum` is big-endian, so the field is a number.
+#[test]
+fn big_endian_values_with_names_stay_numbers() {
+    let field = Field::new("b", DataType::Int16).big_endian();
+    let schema = Schema::packed([field.with_variants([Variant::new(1, "One")])]).unwrap();
+    let text = schema_to_rust(&schema, "Numbers").unwrap();
+    assert!(!text.contains("enum") && text.contains("pub b: flatrec::be::I16"), "{text}");
 }
 
 /// Finds a generated struct that the derive refuses.

@@ -1,10 +1,13 @@
 //! Schemas as Rust structs.
 
-use std::fmt::Write as _;
+mod tree;
 
-use super::{Names, Piece, check_record_name, identifier, pieces};
+use std::collections::HashMap;
+
+use self::tree::{Member, Record};
+use super::{Names, Piece, check_record_name, identifier};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field, Schema};
+use crate::format::{DataType, Field, Schema, Variant};
 
 /// Words that cannot be names in Rust; a field with such a name gets an underscore.
 const KEYWORDS: &[&str] = &[
@@ -19,7 +22,7 @@ const KEYWORDS: &[&str] = &[
 ///
 /// Its types have no alignment, so that it reads every store of this schema in place, and their
 /// byte order is the file's on every host. A name that is not valid in Rust is changed, and the
-/// original is kept in an attribute.
+/// original is kept in an attribute. Structs of nested records and enums of named values follow.
 ///
 /// ```
 /// use flatrec::exchange::schema_to_rust;
@@ -51,43 +54,152 @@ pub fn schema_to_rust(schema: &Schema, name: &str) -> Result<String> {
             .detail(format!("{name:?} is a keyword of Rust"))
             .advice("use another name"));
     }
-    let mut names = Names::new(KEYWORDS.iter().map(|&word| word.to_owned()));
-    let mut members = String::new();
-    let mut put = |line: std::fmt::Arguments<'_>| {
-        // Writing to a string cannot fail.
-        let _ = members.write_fmt(line);
-    };
-    let mut capitals = false;
-    for piece in pieces(schema) {
-        match piece {
-            Piece::Gap { offset, len_bytes } => {
-                let name = names.unique(format!("_gap_{offset}"));
-                put(format_args!("    #[record(skip)]\n    pub {name}: [u8; {len_bytes}],\n"));
-            }
-            Piece::Field(field) => {
-                let name = names.unique(identifier(field.name()));
-                capitals |= name.contains(|letter: char| letter.is_ascii_uppercase());
-                let attribute = attribute(field, &name);
-                if !attribute.is_empty() {
-                    put(format_args!("    #[record({attribute})]\n"));
+    let mut text = Text { items: Vec::new(), types: rust_names(), enums: HashMap::new() };
+    text.types.unique(name.to_owned());
+    text.record(name, &tree::fold(schema))?;
+    Ok(text.items.join("\n"))
+}
+
+fn rust_names() -> Names {
+    Names::new(KEYWORDS.iter().map(|&word| word.to_owned()))
+}
+
+/// The structs and enums so far.
+struct Text<'s> {
+    items: Vec<String>,
+    /// The names of types.
+    types: Names,
+    /// The names of the enums, by what they are: fields often share one.
+    enums: HashMap<(DataType, &'s [Variant]), String>,
+}
+
+impl<'s> Text<'s> {
+    /// Puts a struct, then the types of its fields.
+    fn record(&mut self, name: &str, record: &Record<'s>) -> Result<()> {
+        let place = self.items.len();
+        self.items.push(String::new());
+        let (mut names, mut members, mut capitals) = (rust_names(), String::new(), false);
+        for member in &record.members {
+            let (name, attribute, value) = match member {
+                Member::Piece { piece: Piece::Gap { offset, len_bytes }, .. } => {
+                    let name = names.unique(format!("_gap_{offset}"));
+                    (name, "skip".to_owned(), format!("[u8; {len_bytes}]"))
                 }
-                put(format_args!("    pub {name}: {},\n", type_of(field)?));
+                Member::Piece { name, piece: Piece::Field(field) } => {
+                    let identifier = names.unique(identifier(name));
+                    let attribute = attribute(field, name, &identifier);
+                    (identifier, attribute, self.type_of(field, name)?)
+                }
+                Member::Nested { name, len, record } => {
+                    let identifier = names.unique(identifier(name));
+                    let nested = self.types.unique(camel_case(name));
+                    self.record(&nested, record)?;
+                    let mut parts = renamed(name, &identifier);
+                    parts.push("nested".into());
+                    let value = len.map_or(nested.clone(), |len| format!("[{nested}; {len}]"));
+                    (identifier, parts.join(", "), value)
+                }
+            };
+            capitals |= name.contains(|letter: char| letter.is_ascii_uppercase());
+            if !attribute.is_empty() {
+                members += &format!("    #[record({attribute})]\n");
             }
+            members += &format!("    pub {name}: {value},\n");
         }
+        let allow = if capitals { "#[allow(non_snake_case)]\n" } else { "" };
+        self.items[place] = format!(
+            "#[derive(Clone, Copy, Debug, flatrec::Record)]\n#[repr(C)]\n{allow}pub struct {name} \
+             {{\n{members}}}\n"
+        );
+        Ok(())
     }
-    let allow = if capitals { "#[allow(non_snake_case)]\n" } else { "" };
-    Ok(format!(
-        "#[derive(Clone, Copy, Debug, flatrec::Record)]\n#[repr(C)]\n{allow}pub struct {name} {{\n\
-         {members}}}\n"
-    ))
+
+    /// The name of the enum of a field with variants, which it puts if it is new. `None` for other
+    /// fields, and for big-endian ones, which no enum can be.
+    fn enumeration(&mut self, field: &'s Field, name: &str) -> Option<String> {
+        let (variants, data_type) = (field.variants(), field.data_type());
+        let integer = match data_type {
+            DataType::Int8 => "i8",
+            DataType::UInt8 => "u8",
+            DataType::Int16 => "i16",
+            DataType::UInt16 => "u16",
+            DataType::Int32 => "i32",
+            DataType::UInt32 => "u32",
+            DataType::Int64 => "i64",
+            DataType::UInt64 => "u64",
+            _ => return None,
+        };
+        if variants.is_empty() || field.is_big_endian() && data_type.size_bytes() > 1 {
+            return None;
+        }
+        if let Some(known) = self.enums.get(&(data_type, variants)) {
+            return Some(known.clone());
+        }
+        let enum_name = self.types.unique(camel_case(name));
+        let (mut names, mut members, mut underscores) = (rust_names(), String::new(), false);
+        for variant in variants {
+            let identifier = names.unique(camel_case(variant.name()));
+            underscores |= identifier.trim_matches('_').contains('_');
+            if let Some(rename) = renamed(variant.name(), &identifier).pop() {
+                members += &format!("    #[record({rename})]\n");
+            }
+            members += &format!("    {identifier} = {},\n", variant.value());
+        }
+        let allow = if underscores { "#[allow(non_camel_case_types)]\n" } else { "" };
+        self.items.push(format!(
+            "#[derive(Clone, Copy, Debug, PartialEq, Eq, flatrec::RecordEnum)]\n\
+             #[repr({integer})]\n{allow}pub enum {enum_name} {{\n{members}}}\n"
+        ));
+        self.enums.insert((data_type, variants), enum_name.clone());
+        Some(enum_name)
+    }
+
+    fn type_of(&mut self, field: &'s Field, name: &str) -> Result<String> {
+        let enumeration = self.enumeration(field, name);
+        let has_names = enumeration.is_some();
+        let element =
+            enumeration.map_or_else(|| plain_type(field), |name| format!("flatrec::Enum<{name}>"));
+        let value = match (field.array_len(), field.data_type()) {
+            (None, _) => element,
+            (Some(_), DataType::UInt8 | DataType::Binary(_)) if !has_names => {
+                return Err(Error::new(ErrorKind::Unsupported, "describe in Rust")
+                    .detail(format!("field {field}: Rust describes an array of bytes as binary"))
+                    .advice("open the store as a DynStore"));
+            }
+            (Some(len), _) if field.shape().is_empty() => format!("[{element}; {len}]"),
+            (Some(_), _) => {
+                let inner_first = field.shape().iter().rev();
+                inner_first.fold(element, |of, len| format!("[{of}; {len}]"))
+            }
+        };
+        Ok(if field.is_nullable() { format!("flatrec::Nullable<{value}>") } else { value })
+    }
+}
+
+/// The words of `name`, each with a capital letter first.
+fn camel_case(name: &str) -> String {
+    let name = identifier(name);
+    let mut words = String::new();
+    for word in name.split('_').filter(|word| !word.is_empty()) {
+        let (first, rest) = word.split_at(1);
+        words += &first.to_ascii_uppercase();
+        words += rest;
+    }
+    match words.as_bytes().first() {
+        None => "Unnamed".to_owned(),
+        Some(first) if first.is_ascii_digit() => format!("_{words}"),
+        Some(_) => words,
+    }
+}
+
+/// What `#[record(…)]` says of a name that Rust writes as `identifier`.
+fn renamed(name: &str, identifier: &str) -> Vec<String> {
+    if name == identifier { Vec::new() } else { vec![format!("rename = {name:?}")] }
 }
 
 /// The content of `#[record(…)]`, empty if it is not needed.
-fn attribute(field: &Field, name: &str) -> String {
-    let mut parts = Vec::new();
-    if field.name() != name {
-        parts.push(format!("rename = {:?}", field.name()));
-    }
+fn attribute(field: &Field, name: &str, identifier: &str) -> String {
+    let mut parts = renamed(name, identifier);
     match field.data_type() {
         DataType::Timestamp(unit) => parts.push(format!("timestamp = {:?}", unit.name())),
         DataType::Duration(unit) => parts.push(format!("duration = {:?}", unit.name())),
@@ -103,10 +215,11 @@ fn attribute(field: &Field, name: &str) -> String {
     parts.join(", ")
 }
 
-fn type_of(field: &Field) -> Result<String> {
+/// The type of an element, without regard to the names of its values.
+fn plain_type(field: &Field) -> String {
     let order = if field.is_big_endian() { "be" } else { "le" };
     let number = |name: &str| format!("flatrec::{order}::{name}");
-    let element = match field.data_type() {
+    match field.data_type() {
         DataType::Bool => "flatrec::Bool".into(),
         DataType::Int8 => "i8".into(),
         DataType::UInt8 => "u8".into(),
@@ -122,19 +235,5 @@ fn type_of(field: &Field) -> Result<String> {
         DataType::Float64 => number("F64"),
         DataType::Utf8(len) => format!("flatrec::Utf8<{len}>"),
         DataType::Binary(len) => format!("[u8; {len}]"),
-    };
-    let value = match (field.array_len(), field.data_type()) {
-        (None, _) => element,
-        (Some(_), DataType::UInt8 | DataType::Binary(_)) => {
-            return Err(Error::new(ErrorKind::Unsupported, "describe in Rust")
-                .detail(format!("field {field}: Rust describes an array of bytes as binary"))
-                .advice("open the store as a DynStore"));
-        }
-        (Some(len), _) if field.shape().is_empty() => format!("[{element}; {len}]"),
-        (Some(_), _) => {
-            let inner_first = field.shape().iter().rev();
-            inner_first.fold(element, |of, len| format!("[{of}; {len}]"))
-        }
-    };
-    Ok(if field.is_nullable() { format!("flatrec::Nullable<{value}>") } else { value })
+    }
 }
