@@ -41,7 +41,8 @@
 //! | `query` | conditions over fields, as in `scan --where` of the command |
 //! | `exchange` | CSV in; CSV, NDJSON and npy out; schemas as text |
 //! | `jiff`, `chrono` | timestamps, durations and dates from and to the types of that crate |
-//! | `serde` | `Bool`, `Char`, `Enum`, `Nullable` and `Utf8` as values of serde |
+//! | `uuid` | `Uuid` from and to the type of that crate |
+//! | `serde` | `Bool`, `Char`, `Enum`, `Nullable`, `Utf8` and `Uuid` as values of serde |
 //! | `rayon` | `Snapshot::par_chunks`: the chunks of a snapshot as a parallel iterator |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
@@ -129,7 +130,7 @@ pub use format::fuzzing;
 pub use format::{
     ArrayValue, Bool, Char, DataType, DisplayHint, Enum, EnumRepr, Field, FieldType, Group,
     MAX_RECORD_BYTES, Nullable, PodRecord, PointInTime, Record, RecordEnum, Schema, TimeSpan,
-    TimeUnit, UnknownVariant, Utf8, Value, Variant, be, le,
+    TimeUnit, UnknownVariant, Utf8, Uuid, Value, Variant, be, le,
 };
 pub use maintenance::{
     BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, Problem, RebuildReport,

@@ -235,8 +235,7 @@ fn advice_if_refused(name: &str, arguments: &[&Type]) -> Option<Advice> {
             " with `#[record(display = \"ipv6\")]`, and `octets`",
         ),
         ("Uuid", []) => {
-            let rest = " with `#[record(display = \"uuid\")]`, and `into_bytes`";
-            Advice::instead(NO_TYPE, "[u8; 16]", rest)
+            Advice::instead(NO_TYPE, "flatrec::Uuid", ", which the feature `uuid` converts")
         }
         _ => {
             let of = number_after(name, "NonZero")?;

@@ -40,6 +40,7 @@ mod sum_file;
 mod text;
 mod time;
 mod types;
+mod uuid;
 mod value;
 
 pub(crate) use annotation_block::encode as encode_annotations;
@@ -70,6 +71,7 @@ pub(crate) use text::duration_nanoseconds;
 pub use time::CalendarDate;
 pub use time::{PointInTime, TimeSpan};
 pub use types::{Bool, Char, Nullable, Utf8};
+pub use uuid::Uuid;
 pub use value::{ArrayValue, Value};
 /// Numbers that are big-endian on every host, for foreign files: `be::U32`, `be::F64` and so on.
 pub use zerocopy::big_endian as be;

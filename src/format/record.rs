@@ -78,6 +78,7 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// | [`Bool`](crate::Bool) | `bool` |
 /// | [`Enum<E>`](crate::Enum) | `uint8` … `uint64`, `int8` … `int64`, with the names of values |
 /// | [`Char`](crate::Char) | `uint32`, shown as the character |
+/// | [`Uuid`](crate::Uuid) | `binary(16)`, shown as a UUID |
 /// | `i8` … `i128`, `u8` … `u128`, `f32`, `f64` | `int8` … `float64`, on little-endian hosts |
 /// | [`le::I16`](crate::le) … `le::F64` | the same, on every host |
 /// | [`be::I16`](crate::be) … `be::F64` | the same, stored big-endian |

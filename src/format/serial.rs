@@ -1,7 +1,8 @@
 //! The types of fields as values of serde (feature `serde`).
 //!
 //! A flag is a boolean, a text a string, a nullable value an option. A variant is its name, or its
-//! number if no variant has it, and a character is a string of one, or its number.
+//! number if no variant has it, and a character is a string of one, or its number. A UUID is its
+//! text, or its bytes in a form that people do not read.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,6 +13,7 @@ use zerocopy::FromBytes;
 
 use super::enumeration::{Enum, RecordEnum};
 use super::types::{Bool, Char, Nullable, Utf8};
+use super::uuid::Uuid;
 
 impl Serialize for Bool {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -74,6 +76,42 @@ impl Serialize for Char {
 impl<'de> Deserialize<'de> for Char {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         char::deserialize(from).map(Self::new)
+    }
+}
+
+/// As in the crate `uuid`: a text for people, and bytes otherwise.
+impl Serialize for Uuid {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match to.is_human_readable() {
+            true => to.collect_str(self),
+            false => to.serialize_bytes(&self.bytes()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Uuid {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Id;
+        impl Visitor<'_> for Id {
+            type Value = Uuid;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a UUID")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                let bytes = <[u8; 16]>::try_from(bytes);
+                bytes.map(Uuid::new).map_err(|_| E::invalid_length(16, &self))
+            }
+        }
+        match from.is_human_readable() {
+            true => from.deserialize_str(Id),
+            false => from.deserialize_bytes(Id),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use flatrec::{
     Bool, Char, DataType, DisplayHint, DynStore, Enum, ErrorKind, Field, FieldType, Group,
-    Nullable, PodRecord, Record, RecordEnum, Result, Schema, Store, Utf8, Value, be, le,
+    Nullable, PodRecord, Record, RecordEnum, Result, Schema, Store, Utf8, Uuid, Value, be, le,
 };
 
 /// Writes `record` to a file, and returns the schema and the bytes found there.
@@ -374,6 +374,48 @@ fn a_text_can_be_a_constant() {
     assert!(std::panic::catch_unwind(|| Utf8::<2>::literal("a\0")).is_err());
 }
 
+/// Finds a UUID whose bytes, text or number differ, a text that is not one, and one in a file that
+/// text does not show.
+#[test]
+fn a_uuid_is_its_text() {
+    #[derive(Clone, Copy, Record)]
+    #[repr(C)]
+    struct Row {
+        id: Uuid,
+    }
+    const TEXT: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    const ID: Uuid = Uuid::from_u128(0x67e55044_10b1_426f_9247_bb680e5fe0c8);
+    assert_eq!((ID.to_string(), format!("{ID:?}")), (TEXT.to_owned(), TEXT.to_owned()));
+    assert_eq!(format!("{ID:>38}"), format!("  {TEXT}"));
+    for text in [TEXT.to_owned(), TEXT.to_uppercase(), TEXT.replace('-', "")] {
+        assert_eq!(text.parse::<Uuid>().unwrap(), ID, "{text}");
+    }
+    let moved = TEXT.replacen("4-1", "-41", 1);
+    let last = TEXT[..35].to_owned() + "g";
+    for text in ["", &TEXT[..35], &moved, &last, &format!("{TEXT}0"), &"é".repeat(16)] {
+        assert_eq!(text.parse::<Uuid>().unwrap_err().kind(), ErrorKind::InvalidArgument, "{text}");
+    }
+    assert!(Uuid::default() < ID);
+
+    let (schema, bytes) = through_a_file(Row { id: ID });
+    let field = schema.field("id").unwrap();
+    assert_eq!(
+        (field.data_type(), field.display()),
+        (DataType::Binary(16), Some(DisplayHint::Uuid))
+    );
+    assert_eq!(bytes, ID.bytes());
+}
+
+/// Finds a UUID of the crate `uuid` that comes back as another one.
+#[cfg(feature = "uuid")]
+#[test]
+fn a_uuid_of_the_crate_uuid_comes_back() {
+    let id = uuid::Uuid::from_u128(0x67e55044_10b1_426f_9247_bb680e5fe0c8);
+    assert_eq!(Uuid::from(id).to_string(), id.to_string());
+    assert_eq!(uuid::Uuid::from(Uuid::from(id)), id);
+    assert!(Uuid::from(id) == id && Uuid::default() != id);
+}
+
 /// Finds a time of jiff that comes back as another one.
 #[cfg(feature = "jiff")]
 #[test]
@@ -445,6 +487,7 @@ fn values_of_serde_come_back() {
     assert_eq!(json([Nullable::some(5_u8), Nullable::null()]), "[5,null]");
     assert_eq!(json((Bool::new(true), Char::new('Ä'))), "[true,\"Ä\"]");
     assert_eq!(json(Utf8::<4>::literal("Ær")), "\"Ær\"");
+    assert_eq!(json(Uuid::from_u128(7)), "\"00000000-0000-0000-0000-000000000007\"");
     for (text, said) in [
         ("\"Hold\"", "the name or the number of a variant of Side"),
         ("256", "the name or the number of a variant of Side"),

@@ -248,8 +248,8 @@ const OF_COPY: &[(&str, &str, &str)] = &[
     (
         "mod uuid {\n    #[derive(Clone, Copy)]\n    pub(crate) struct Uuid(u128);\n}\n",
         "uuid::Uuid",
-        "a record cannot hold `uuid::Uuid`: a schema has no type for it (write `[u8; 16]` \
-         with `#[record(display = \"uuid\")]`, and `into_bytes`)",
+        "a record cannot hold `uuid::Uuid`: a schema has no type for it (write \
+         `flatrec::Uuid`, which the feature `uuid` converts)",
     ),
     (
         "#[derive(Clone, Copy)]\n#[repr(u8)]\nenum Side { Buy = 1, Sell = 2 }\n",

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use self::tree::{Member, Record};
 use super::{Names, Piece, check_record_name, identifier};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field, Schema, Variant};
+use crate::format::{DataType, DisplayHint, Field, Schema, Variant};
 
 /// Words that cannot be names in Rust; a field with such a name gets an underscore.
 const KEYWORDS: &[&str] = &[
@@ -156,12 +156,12 @@ impl<'s> Text<'s> {
 
     fn type_of(&mut self, field: &'s Field, name: &str) -> Result<String> {
         let enumeration = self.enumeration(field, name);
-        let has_names = enumeration.is_some();
+        let is_bytes = enumeration.is_none() && !is_uuid(field);
         let element =
             enumeration.map_or_else(|| plain_type(field), |name| format!("flatrec::Enum<{name}>"));
         let value = match (field.array_len(), field.data_type()) {
             (None, _) => element,
-            (Some(_), DataType::UInt8 | DataType::Binary(_)) if !has_names => {
+            (Some(_), DataType::UInt8 | DataType::Binary(_)) if is_bytes => {
                 return Err(Error::new(ErrorKind::Unsupported, "describe in Rust")
                     .detail(format!("field {field}: Rust describes an array of bytes as binary"))
                     .advice("open the store as a DynStore"));
@@ -192,6 +192,10 @@ fn camel_case(name: &str) -> String {
     }
 }
 
+fn is_uuid(field: &Field) -> bool {
+    field.display() == Some(DisplayHint::Uuid)
+}
+
 /// What `#[record(…)]` says of a name that Rust writes as `identifier`.
 fn renamed(name: &str, identifier: &str) -> Vec<String> {
     if name == identifier { Vec::new() } else { vec![format!("rename = {name:?}")] }
@@ -206,7 +210,7 @@ fn attribute(field: &Field, name: &str, identifier: &str) -> String {
         DataType::Date32 => parts.push("date".into()),
         _ => {}
     }
-    if let Some(display) = field.display() {
+    if let Some(display) = field.display().filter(|_| !is_uuid(field)) {
         parts.push(format!("display = {:?}", display.name()));
     }
     if field.is_utc() {
@@ -234,6 +238,7 @@ fn plain_type(field: &Field) -> String {
         DataType::Float32 => number("F32"),
         DataType::Float64 => number("F64"),
         DataType::Utf8(len) => format!("flatrec::Utf8<{len}>"),
+        DataType::Binary(_) if is_uuid(field) => "flatrec::Uuid".into(),
         DataType::Binary(len) => format!("[u8; {len}]"),
     }
 }

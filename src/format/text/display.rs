@@ -2,14 +2,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Refusal, parse_hex, push};
+use super::{Refusal, push};
 use crate::format::annotations::{DisplayHint, Variant};
 use crate::format::data_type::DataType;
 use crate::format::field::Field;
+use crate::format::uuid::Uuid;
 use crate::format::value::Value;
-
-/// The lengths in bytes of a UUID's parts, between which its text has hyphens.
-const UUID_PARTS: [usize; 5] = [4, 2, 2, 2, 6];
 
 /// The name of the variant with that value.
 pub(in crate::format) fn variant_name<'f>(field: &'f Field, value: &Value<'_>) -> Option<&'f str> {
@@ -24,14 +22,10 @@ pub(in crate::format) fn variant_name<'f>(field: &'f Field, value: &Value<'_>) -
 /// Appends `value` in the field's form; `false` if it has none for the value.
 pub(super) fn push_displayed(field: &Field, value: &Value<'_>, out: &mut String) -> bool {
     match (field.display(), *value) {
-        (Some(DisplayHint::Uuid), Value::Binary(mut bytes)) if bytes.len() == 16 => {
-            for (index, len) in UUID_PARTS.into_iter().enumerate() {
-                let (part, rest) = bytes.split_at(len);
-                out.push_str(if index == 0 { "" } else { "-" });
-                part.iter().for_each(|byte| push(out, format_args!("{byte:02x}")));
-                bytes = rest;
-            }
-        }
+        (Some(DisplayHint::Uuid), Value::Binary(bytes)) => match <[u8; 16]>::try_from(bytes) {
+            Ok(bytes) => push(out, format_args!("{}", Uuid::new(bytes))),
+            Err(_) => return false,
+        },
         (Some(DisplayHint::Ipv4), Value::Binary(bytes)) => match <[u8; 4]>::try_from(bytes) {
             Ok(bytes) => push(out, format_args!("{}", Ipv4Addr::from(bytes))),
             Err(_) => return false,
@@ -67,7 +61,10 @@ pub(super) fn parse_displayed(
     }
     let not = |what: &'static str| Refusal::Not(what);
     Some(match field.display()? {
-        DisplayHint::Uuid => parse_uuid(text, into),
+        DisplayHint::Uuid => match Uuid::parse(text) {
+            Some(id) => put(&id.bytes(), into),
+            None => Err(not("UUID")),
+        },
         DisplayHint::Ipv4 => match text.parse::<Ipv4Addr>() {
             Ok(address) => put(&address.octets(), into),
             Err(_) => Err(not("IPv4 address")),
@@ -100,26 +97,6 @@ fn parse_hex_number(digits: &str, into: &mut [u8]) -> Result<(), Refusal> {
 fn put(bytes: &[u8], into: &mut [u8]) -> Result<(), Refusal> {
     into.copy_from_slice(bytes);
     Ok(())
-}
-
-/// Parses 32 hexadecimal digits, with the hyphens of a UUID or without any.
-fn parse_uuid(text: &str, into: &mut [u8]) -> Result<(), Refusal> {
-    let mut digits = String::with_capacity(32);
-    let mut parts = text.split('-');
-    for len in UUID_PARTS {
-        match parts.next() {
-            Some(part) if part.len() == 2 * len => digits.push_str(part),
-            Some(all) if digits.is_empty() && all.len() == 32 => {
-                digits.push_str(all);
-                break;
-            }
-            _ => return Err(Refusal::Not("UUID")),
-        }
-    }
-    if parts.next().is_some() {
-        return Err(Refusal::Not("UUID"));
-    }
-    parse_hex(&digits, into).map_err(|_| Refusal::Not("UUID"))
 }
 
 /// A single character, or `U+` and the digits of another number.

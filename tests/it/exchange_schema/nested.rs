@@ -1,8 +1,7 @@
 #[derive(Clone, Copy, Debug, flatrec::Record)]
 #[repr(C)]
 pub struct Nested {
-    #[record(display = "uuid")]
-    pub id: [u8; 16],
+    pub id: flatrec::Uuid,
     pub side: flatrec::Enum<Side>,
     pub sides: [flatrec::Enum<Side>; 2],
     pub venue: flatrec::Nullable<flatrec::Enum<Venue>>,
