@@ -102,6 +102,8 @@ mod wal;
 /// that of POSIX and of this module, call by call, and shows the classic program in both; the
 /// example `win32_model` runs it.
 pub mod map {
+    #[doc(hidden)]
+    pub use crate::io::sealed;
     pub use crate::io::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
     pub use crate::mapping::{Mapping, TypedView};
     pub use crate::os::Advised;

@@ -51,7 +51,9 @@ pub enum OpenSide {
 
 /// A growable array of bytes that can be read, written, viewed and made durable.
 ///
-/// Implemented by files, named and anonymous shared memory, and the simulated disks of tests.
+/// Files, named and anonymous shared memory, and the simulated disks of tests implement it. The
+/// trait is sealed, because views come only from these, and so that later versions can add calls:
+/// callers use backings, and do not write their own.
 ///
 /// ```
 /// use flatrec::map::{Access, Backing, FileBacking};
@@ -62,7 +64,7 @@ pub enum OpenSide {
 /// assert_eq!(&seen, b"bytes");
 /// # Ok::<(), flatrec::Error>(())
 /// ```
-pub trait Backing: fmt::Debug + Send + Sync {
+pub trait Backing: sealed::Sealed + fmt::Debug + Send + Sync {
     /// The path, if the backing has one.
     fn path(&self) -> Option<PathBuf>;
 
@@ -213,6 +215,12 @@ pub trait Backing: fmt::Debug + Send + Sync {
         let _ = suffix;
         Ok(())
     }
+}
+
+/// Only this crate and its tests name [`sealed::Sealed`].
+pub mod sealed {
+    /// A kind of backing of this crate.
+    pub trait Sealed {}
 }
 
 /// Adds the path of a backing to an error without one.

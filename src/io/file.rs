@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use super::backing::{Backing, Grown, OpenSide, Properties};
+use super::backing::{Backing, Grown, OpenSide, Properties, sealed};
 use super::open_file::OpenFile;
 use super::place::Place;
 use super::side;
@@ -230,6 +230,8 @@ impl Drop for FileBacking {
         }
     }
 }
+
+impl sealed::Sealed for FileBacking {}
 
 impl Backing for FileBacking {
     fn path(&self) -> Option<PathBuf> {

@@ -23,7 +23,7 @@ mod side;
 mod unfinished;
 mod view;
 
-pub use backing::{Backing, Grown, OpenSide, Properties};
+pub use backing::{Backing, Grown, OpenSide, Properties, sealed};
 pub use fault::install_fault_guard;
 pub use file::FileBacking;
 pub use view::{Access, View};

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::initialising::{Key, Turn};
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{Access, Backing, FileBacking, Grown, Properties, View};
+use crate::io::{Access, Backing, FileBacking, Grown, Properties, View, sealed};
 use crate::os::{self, FileSystemKind, NamedSection};
 
 const HEADER_BYTES: u64 = 4096;
@@ -224,6 +224,8 @@ impl Drop for NamedMemory {
         }
     }
 }
+
+impl sealed::Sealed for NamedMemory {}
 
 impl Backing for NamedMemory {
     fn path(&self) -> Option<PathBuf> {

@@ -18,7 +18,7 @@ use super::directory::{Directory, Number};
 use super::inode::{Inode, SECTOR_BYTES};
 use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{Access, Backing, Grown, OpenSide, Properties, View};
+use crate::io::{Access, Backing, Grown, OpenSide, Properties, View, sealed};
 use crate::number::in_memory;
 use crate::os::FileSystemKind;
 
@@ -450,6 +450,7 @@ impl fmt::Debug for SimFile {
     }
 }
 
+impl sealed::Sealed for SimFile {}
 impl Backing for SimFile {
     fn path(&self) -> Option<PathBuf> {
         Some(Path::new(PLACE).join(self.name()))

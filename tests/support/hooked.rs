@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flatrec::Result;
-use flatrec::map::{Access, Backing, Grown, OpenSide, Properties, View};
+use flatrec::map::{Access, Backing, Grown, OpenSide, Properties, View, sealed};
 
 /// A call before it is made.
 #[derive(Clone, Copy)]
@@ -146,6 +146,8 @@ impl<H> fmt::Debug for Hooked<H> {
         write!(f, "{:?}{}, hooked", self.file, self.suffix)
     }
 }
+
+impl<H: Hook> sealed::Sealed for Hooked<H> {}
 
 impl<H: Hook> Backing for Hooked<H> {
     fn path(&self) -> Option<PathBuf> {
