@@ -42,12 +42,12 @@ macro_rules! caught {
 // A change to the histories may require new seeds.
 caught! {
     commits_sync_the_log: LogSync, from 13;
-    checkpoints_sync_the_log_first: CheckpointLogSync, from 468;
+    checkpoints_sync_the_log_first: CheckpointLogSync, from 492;
     a_failed_sync_ends_a_handle: Poison, from 427;
     segments_are_synced_before_their_successors: SegmentSync, from 148;
     new_segments_are_synced: SegmentZeroSync, from 660;
     names_of_segments_are_synced: SegmentNameSync, from 60;
-    growth_is_synced_before_it_is_counted_on: GrowthSync, from 466;
+    growth_is_synced_before_it_is_counted_on: GrowthSync, from 498;
     long_appends_are_synced_before_they_are_counted: LongAppendSync, from 389;
     headers_are_synced: HeaderSync, from 11;
     headers_are_written_to_the_other_slot: OtherSlot, from 571;
@@ -117,7 +117,7 @@ orders! {
         from 30;
     checkpoints_release_last:
         Checkpoint in the order Announce Write SyncData WriteSums SyncSums Release Header Tell,
-        from 1;
+        from 106;
     checkpoints_sum: Checkpoint in the order Announce Write SyncData Header Tell Release, from 7;
     recoveries_write_the_header_last:
         Recovery in the order Header Announce Write SyncData WriteSums SyncSums Tell Release,

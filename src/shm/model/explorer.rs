@@ -95,11 +95,16 @@ impl Scenario {
         });
     }
 
-    /// Tries executions: `count` of them in order, first those without unusual events, then with
-    /// one and so on; then as many at random.
-    pub(super) fn explore(&self, wrong: Wrong, count: usize) -> Result<Explored, Found> {
+    /// Tries executions: `count` of them at random, from this seed on; then as many in order, first
+    /// those without unusual events, then with one and so on.
+    pub(super) fn explore(
+        &self,
+        wrong: Wrong,
+        from_seed: u64,
+        count: usize,
+    ) -> Result<Explored, Found> {
         let mut explored = Explored::default();
-        for seed in 0..count as u64 {
+        for seed in from_seed..from_seed + count as u64 {
             let outcome = self.run(Plan::random(seed), wrong, false);
             self.judge(outcome, wrong, || format!("seed {seed}"))?;
         }
