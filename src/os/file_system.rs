@@ -206,10 +206,13 @@ pub(super) fn mounted_type(mountinfo: &str, major: u32, minor: u32) -> Option<&s
 ///
 /// ```
 /// use flatrec::Survives;
-/// assert!(Survives::Process < Survives::System && Survives::System < Survives::Power);
+/// assert!(Survives::Nothing < Survives::Process && Survives::Process < Survives::System);
+/// assert!(Survives::System < Survives::Power);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Survives {
+    /// Nothing: the store is temporary, and ends with the handle that made it.
+    Nothing,
     /// The end of the process: the system has the bytes. The only claim for bytes in memory and for
     /// an unknown medium.
     Process,

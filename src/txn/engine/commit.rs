@@ -261,7 +261,7 @@ impl Engine {
     /// What a commit survives with this operating system and file system.
     fn survives(&self, durability: Durability) -> Survives {
         match durability {
-            Durability::Eventual => Survives::Process,
+            Durability::Eventual => self.survives_unsynced,
             Durability::Immediate => self.backing.survives_synced(),
         }
     }

@@ -36,6 +36,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::RecordLayout;
 use crate::format::{Geometry, Schema};
 use crate::io::{Backing, View};
+use crate::os::Survives;
 use crate::shm::Seen;
 use crate::step::{self, Step};
 use crate::sums::Sums;
@@ -59,6 +60,8 @@ pub(crate) struct Engine {
     schema: Schema,
     metadata: Arc<Metadata>,
     backing: Arc<dyn Backing>,
+    /// What a commit survives that was not synced.
+    survives_unsynced: Survives,
     common: Common,
     locks: Locks,
 }

@@ -15,6 +15,7 @@ use super::{Engine, Writer, records_in};
 use crate::array::ArrayWriter;
 use crate::error::Result;
 use crate::io::Backing;
+use crate::os::Survives;
 use crate::shm::Wait;
 
 impl Engine {
@@ -65,6 +66,11 @@ impl Engine {
             shut_out: false,
             brought_at_open,
         };
+        // Only a backing without a path can be temporary; asking any other may take long.
+        let survives_unsynced = match backing.path() {
+            Some(_) => Survives::Process,
+            None => backing.survives_synced().min(Survives::Process),
+        };
         Ok(Self {
             writer: TokenLock::new(writer),
             group: Group::new(found.counts.commit),
@@ -74,6 +80,7 @@ impl Engine {
             schema,
             metadata,
             backing,
+            survives_unsynced,
             common: common.clone(),
             locks,
         })
