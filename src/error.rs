@@ -85,6 +85,9 @@ pub enum ErrorKind {
     Truncated,
     /// The store's schema differs from the schema that the caller expects.
     SchemaMismatch,
+    /// The store was created with other options (deletes, checksums, metadata) than the caller asks
+    /// for.
+    OptionsMismatch,
     /// An impossible schema: overlapping fields, empty names, sizes out of range.
     InvalidSchema,
     /// A value that its field cannot hold, or text that is not such a value.
@@ -128,6 +131,7 @@ impl fmt::Display for ErrorKind {
             Self::Corrupt => "corrupt",
             Self::Truncated => "truncated",
             Self::SchemaMismatch => "schema mismatch",
+            Self::OptionsMismatch => "created with other options",
             Self::InvalidSchema => "invalid schema",
             Self::InvalidValue => "invalid value",
             Self::OutOfRange => "out of range",

@@ -147,7 +147,8 @@ pub use store::{
 };
 pub use sums::{Checksums, DamagedBlock};
 pub use txn::{
-    Checkpoint, CommitId, CreateOptions, Durability, OpenOptions, ReaderInfo, Receipt, Row,
+    Checkpoint, CommitId, CreateOptions, Durability, OpenOptions, ReadOptions, ReaderInfo, Receipt,
+    Row,
 };
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]

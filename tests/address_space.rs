@@ -130,7 +130,7 @@ fn walk(store: &WindowedStore<Row>, path: &Path, most: &mut Most) {
 #[test]
 fn sixteen_gibibytes_are_read_through_a_budget_of_64_mebibytes() {
     let (_directory, path) = create();
-    let store = WindowedStore::<Row>::options()
+    let store = WindowedStore::<Row>::read_options()
         .max_mapped_bytes(BUDGET)
         .window_bytes(WINDOW)
         .open_read_only(&path)
@@ -186,7 +186,7 @@ fn sixteen_gibibytes_are_written_at_their_far_end() {
         "the file took {before} bytes of the disk, and now takes {after}"
     );
 
-    let store = WindowedStore::<Row>::options()
+    let store = WindowedStore::<Row>::read_options()
         .max_mapped_bytes(BUDGET)
         .window_bytes(WINDOW)
         .open_read_only(&path)
@@ -229,7 +229,7 @@ fn a_store_larger_than_the_address_space_is_refused_with_advice() {
         assert_eq!(database.begin_read().unwrap().get(COUNT - 1), Some(&row(COUNT - 1)));
     }
     // The refused handles have not changed the store.
-    let store = WindowedStore::<Row>::options()
+    let store = WindowedStore::<Row>::read_options()
         .max_mapped_bytes(BUDGET)
         .window_bytes(WINDOW)
         .open_read_only(&path)

@@ -134,7 +134,7 @@ struct Bounded {
 
 impl Bounded {
     fn open(path: &Path) -> Self {
-        let store = WindowedStore::<Row>::options()
+        let store = WindowedStore::<Row>::read_options()
             .max_mapped_bytes(BUDGET)
             .window_bytes(WINDOW)
             .open_read_only(path)

@@ -64,7 +64,7 @@ fn little_endian_types_are_the_same_bytes_everywhere() {
     }
     database.close().unwrap();
 
-    let windowed = WindowedStore::<Little>::options()
+    let windowed = WindowedStore::<Little>::read_options()
         .max_mapped_bytes(256 << 10)
         .window_bytes(64 << 10)
         .open_read_only(&path)
@@ -96,7 +96,7 @@ fn every_way<R: Record>(path: &Path, made: &Path) -> Vec<Result<(), Error>> {
         Store::<R>::open_read_only(made).map(drop),
         Store::<R>::open_private(made).map(drop),
         Database::<R>::open(made).map(drop),
-        WindowedStore::<R>::options()
+        WindowedStore::<R>::read_options()
             .max_mapped_bytes(256 << 10)
             .window_bytes(64 << 10)
             .open_read_only(made)

@@ -331,7 +331,7 @@ fn copies_see_the_log_and_leave_deleted_records_out() {
     transaction.commit(Durability::Immediate).unwrap();
 
     let store = DynStore::open_read_only(&path).unwrap();
-    let windowed = WindowedStore::<Typed>::options()
+    let windowed = WindowedStore::<Typed>::read_options()
         .max_mapped_bytes(512 << 10)
         .window_bytes(64 << 10)
         .open_read_only(&path)

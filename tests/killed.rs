@@ -390,7 +390,7 @@ impl Rig {
                 self.check(store.count(), &|id| store.get(id).map(row_of));
             }
             3 => {
-                let store = WindowedStore::<Row>::options()
+                let store = WindowedStore::<Row>::read_options()
                     .max_mapped_bytes(1 << 20)
                     .window_bytes(1 << 16)
                     .open_read_only(&path)

@@ -45,7 +45,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         // Shows a store also after an interrupted edit.
         let store =
-            DynStore::options().accept_interrupted_edit(true).open_read_only(&self.store)?;
+            DynStore::read_options().accept_interrupted_edit(true).open_read_only(&self.store)?;
         let info = store.info()?;
         let mut out = stdout();
         if self.json {

@@ -51,7 +51,7 @@ enum Language {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let store =
-            DynStore::options().accept_interrupted_edit(true).open_read_only(&self.store)?;
+            DynStore::read_options().accept_interrupted_edit(true).open_read_only(&self.store)?;
         let schema = store.schema();
         let mut out = stdout();
         let Some(language) = self.language else {

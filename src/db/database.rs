@@ -1,6 +1,7 @@
 //! Databases: stores that threads share and transactions change.
 
 mod begin_write;
+mod opening;
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -14,13 +15,10 @@ use super::transaction::WriteTransaction;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
-use crate::format::{Record, Schema};
-use crate::io::{Access, Backing};
-use crate::store::ExclusiveFile;
+use crate::format::Schema;
 use crate::txn::opening::Opening;
 use crate::txn::{
-    Checkpoint, CommitId, Common, CreateOptions, Engine, Locks, OpenOptions, ReaderInfo, Row,
-    Source, Superblock, check_sums_possible, create_sums,
+    Checkpoint, CommitId, Common, CreateOptions, Engine, OpenOptions, ReaderInfo, Row, Source,
 };
 
 /// A store that threads share: [snapshots](Snapshot) read it, and
@@ -109,7 +107,7 @@ impl<R: Row + ?Sized> Database<R> {
         OpenOptions::new(Common::default())
     }
 
-    /// Options for creating a database.
+    /// Options for creating a database, and for [`CreateOptions::open_or_create`].
     ///
     /// ```
     /// use flatrec::{DataType, DynDatabase, Field, Schema};
@@ -267,7 +265,7 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.metadata().get()
     }
 
-    /// The path of the store; `None` for a backing without a name.
+    /// The path of the store; `None` for a temporary one and for a backing without a name.
     pub fn path(&self) -> Option<PathBuf> {
         self.engine.path()
     }
@@ -291,123 +289,6 @@ impl<R: Row + ?Sized> Database<R> {
         let closing = Arc::new(CloseAtEnd::new(Arc::clone(&engine)));
         Ok(Self { engine, closing, marker: PhantomData })
     }
-}
-
-impl<R: Record> Database<R> {
-    /// Makes a new, empty store at `path`.
-    ///
-    /// # Errors
-    /// As [`Store::create`](crate::Store::create).
-    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::create_options().create(path)
-    }
-}
-
-impl DynDatabase {
-    /// Makes a new, empty store at `path` for records with this schema.
-    ///
-    /// # Errors
-    /// As [`DynStore::create`](crate::DynStore::create).
-    pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
-        Self::create_options().create(path, schema)
-    }
-}
-
-impl<R: Row + ?Sized> OpenOptions<Database<R>> {
-    /// Opens the store at `path` to read and write.
-    ///
-    /// # Errors
-    /// As [`Database::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        open_at(path.as_ref(), self.schema.as_ref(), &self.common)
-    }
-
-    /// Opens the store in any backing; its log lies beside it ([`Backing::open_side`]).
-    ///
-    /// # Errors
-    /// As [`Database::open`].
-    ///
-    /// # Safety
-    /// The caller promises that nothing else changes the backing or the files beside it while the
-    /// store is open, and that no other handle has it open as a store.
-    #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
-    pub unsafe fn over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
-        Database::of(Opening::over(backing)?, self.schema.as_ref(), &self.common)
-    }
-}
-
-impl<R: Record> CreateOptions<Database<R>> {
-    /// Makes a new, empty store at `path`.
-    ///
-    /// # Errors
-    /// As [`Database::create`]; [`ErrorKind::InvalidSchema`] if the schema given
-    /// ([`CreateOptions::schema`]) does not fit `R`.
-    pub fn create(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
-        create_empty(path.as_ref(), &schema, &self.common)?;
-        open_at(path.as_ref(), Some(&schema), &self.common)
-    }
-
-    /// Makes a new, empty store in an empty backing.
-    ///
-    /// # Errors
-    /// As [`CreateOptions::create`].
-    ///
-    /// # Safety
-    /// As for [`OpenOptions::over`](OpenOptions::<Database<R>>::over).
-    #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
-    pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
-        let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
-        Database::of(create_in(backing, &schema, &self.common)?, Some(&schema), &self.common)
-    }
-}
-
-impl CreateOptions<DynDatabase> {
-    /// Makes a new, empty store at `path`, for records with this schema.
-    ///
-    /// # Errors
-    /// As [`DynDatabase::create`].
-    pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynDatabase> {
-        create_empty(path.as_ref(), schema, &self.common)?;
-        open_at(path.as_ref(), Some(schema), &self.common)
-    }
-
-    /// Makes a new, empty store in an empty backing.
-    ///
-    /// # Errors
-    /// As [`DynDatabase::create`].
-    ///
-    /// # Safety
-    /// As for [`OpenOptions::over`](OpenOptions::<DynDatabase>::over).
-    #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
-    pub unsafe fn create_over(
-        self,
-        backing: Arc<dyn Backing>,
-        schema: &Schema,
-    ) -> Result<DynDatabase> {
-        Database::of(create_in(backing, schema, &self.common)?, Some(schema), &self.common)
-    }
-}
-
-fn open_at<R: Row + ?Sized>(
-    path: &Path,
-    by_hand: Option<&Schema>,
-    common: &Common,
-) -> Result<Database<R>> {
-    Database::of(Opening::at(path, Access::ReadWrite, common)?, by_hand, common)
-}
-
-/// Makes a new, empty store in an empty backing.
-fn create_in(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Opening> {
-    check_sums_possible(&*backing, common)?;
-    let superblock = Superblock::create(backing, schema, &common.metadata, common.deletes)?;
-    create_sums(&superblock, common)?;
-    Ok(Opening { superblock, locks: Locks::none() })
-}
-
-/// Makes a new, empty store at `path`, and closes it.
-fn create_empty(path: &Path, schema: &Schema, common: &Common) -> Result<()> {
-    ExclusiveFile::<[u8]>::create(path, Some(schema), common)?.close()
 }
 
 impl<R: Row + ?Sized> std::fmt::Debug for Database<R> {

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::format::Schema;
 use crate::io::Access;
 use crate::txn::opening::{Opening, until_current};
-use crate::txn::{CommitId, Common, LogFollower, OpenOptions, Row, Source};
+use crate::txn::{CommitId, Common, LogFollower, ReadOptions, Row, Source};
 
 /// A store that is open for reading, while another handle, thread or process may write to it.
 /// [`Database::open_read_only`] makes one.
@@ -91,8 +91,8 @@ impl<R: Row + ?Sized> ReadOnlyDatabase<R> {
     /// let reader = options.open(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn options() -> OpenOptions<Self> {
-        OpenOptions::new(Common::default())
+    pub fn options() -> ReadOptions<Self> {
+        ReadOptions::new(Common::default())
     }
 
     /// A snapshot of the newest commit.
@@ -178,7 +178,7 @@ impl<R: Row + ?Sized> Database<R> {
     }
 }
 
-impl<R: Row + ?Sized> OpenOptions<ReadOnlyDatabase<R>> {
+impl<R: Row + ?Sized> ReadOptions<ReadOnlyDatabase<R>> {
     /// Opens the store at `path` for reading, with or without a writer beside it.
     ///
     /// # Errors

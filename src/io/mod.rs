@@ -20,6 +20,7 @@ mod kind;
 mod open_file;
 mod place;
 mod side;
+mod temporary;
 mod unfinished;
 mod view;
 
@@ -37,4 +38,5 @@ pub(crate) use place::{Place, side_path};
 pub(crate) use side::{
     disbelieved, irregular, is_disbelieved, nameless, refuse_irregular, why_not_believed,
 };
+pub(crate) use temporary::TemporaryBacking;
 pub(crate) use unfinished::{UNFINISHED, new_unfinished, open_unfinished, vacate_unfinished};

@@ -114,7 +114,7 @@ impl<'a> Copy<'a> {
     /// store has.
     pub(crate) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
         refuse_same(path, out)?;
-        let from = DynStore::options().wait(options.wait).open_read_only(path)?;
+        let from = DynStore::read_options().wait(options.wait).open_read_only(path)?;
         let mut new = DynStore::create_options()
             .wait(options.wait)
             .deletes(from.file.slots.status_byte().is_some())

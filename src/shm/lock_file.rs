@@ -83,6 +83,14 @@ pub enum Wait {
 }
 
 impl Wait {
+    /// The rest of a wait that began at `started`, for a call that waits several times.
+    pub(crate) fn rest_since(self, started: Instant) -> Self {
+        match self {
+            Self::AtMost(limit) => Self::AtMost(limit.saturating_sub(started.elapsed())),
+            other => other,
+        }
+    }
+
     /// Tries until it succeeds or the time is over; `false` then.
     pub(crate) fn until(self, mut attempt: impl FnMut() -> Result<bool>) -> Result<bool> {
         let started = Instant::now();

@@ -9,7 +9,6 @@ use super::model::{DEAD, Stamp, State, fill};
 use super::world::{Ending, Stop, World};
 use crate::array::WriteBack;
 use crate::error::{Error, ErrorKind};
-use crate::io::Access;
 use crate::number::in_memory;
 use crate::store::DynStore;
 use crate::txn::OpenOptions;
@@ -47,7 +46,7 @@ pub(super) fn look(world: &mut World) -> Result<(), Stop> {
     world.note(|| "look:".into());
     let (file, calls) = (world.file()?, world.disk.calls());
     // SAFETY: no other code uses the simulated disk, and every other handle of it has ended.
-    let store = unsafe { DynStore::options().over(file, Access::ReadOnly) };
+    let store = unsafe { DynStore::read_options().over(file) };
     let store = world.take_opened(store)?;
     let found = stamps(world, &store)?;
     drop(store);
@@ -126,7 +125,7 @@ pub(super) fn open(world: &mut World) -> Result<DynStore, Stop> {
     let options: OpenOptions<DynStore> = DynStore::options().write_back(world.random.pick(ways));
     let file = world.file()?;
     // SAFETY: no other code uses the simulated disk, and every other handle of it has ended.
-    let store = unsafe { options.over(file, Access::ReadWrite) };
+    let store = unsafe { options.over(file) };
     world.take_opened(store)
 }
 

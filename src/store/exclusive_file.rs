@@ -9,6 +9,7 @@ mod deletes;
 mod installs;
 mod log_images;
 mod mode;
+mod open_or_create;
 mod publish;
 mod resume;
 mod sums;
@@ -106,7 +107,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         common: &Common,
     ) -> Result<Self> {
         let file = Arc::clone(&unpublished.file);
-        let made = refuse_network_unless(common, &file, "create")
+        let made = refuse_network_unless(common, &*file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(made_at), true, common.wait))
             .and_then(|locks| {
                 let superblock =
@@ -180,7 +181,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let writes = access == Access::ReadWrite;
         let locks = Locks::handed_over(&file, path, writes, common.wait)?;
         if writes {
-            refuse_network_unless(common, &file, "open for writing")?;
+            refuse_network_unless(common, &*file, "open for writing")?;
         }
         let superblock = Superblock::open(file)?;
         // SAFETY: the inode's lock, or the caller's promise, keeps others from changing the file.
@@ -198,6 +199,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
+        if access == Access::ReadWrite {
+            refuse_network_unless(common, &*backing, "open for writing")?;
+        }
         let (superblock, locks) = (Superblock::open(backing)?, Locks::none());
         // SAFETY: the caller has promised it.
         unsafe { Self::assemble(superblock, locks, by_hand, common, access) }
@@ -215,6 +219,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     ) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
         check_sums_possible(&*backing, common)?;
+        refuse_network_unless(common, &*backing, "create")?;
         let superblock = Superblock::create(backing, &schema, &common.metadata, common.deletes)?;
         create_sums(&superblock, common)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);

@@ -13,7 +13,7 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Record, Schema, bytes_of, bytes_of_mut};
 use crate::sums::Checksums;
-use crate::txn::{Common, CreateOptions, OpenOptions, Row};
+use crate::txn::{Common, CreateOptions, OpenOptions, ReadOptions, Row};
 
 /// A store of records of type `R`, or of bytes ([`DynStore`]): one flat, mapped file, with records
 /// found by number.
@@ -76,7 +76,7 @@ pub struct Store<R: Row + ?Sized> {
 pub type DynStore = Store<[u8]>;
 
 impl<R: Row + ?Sized> Store<R> {
-    /// Options for opening a store.
+    /// Options for opening a store to read and write.
     ///
     /// ```
     /// use flatrec::{Advice, DataType, DynStore, Field, Schema};
@@ -84,14 +84,30 @@ impl<R: Row + ?Sized> Store<R> {
     /// let path = directory.path().join("numbers.rec");
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
     /// DynStore::create(&path, &schema)?.close()?;
-    /// let store = DynStore::options().advice(Advice::Random).open_read_only(&path)?;
+    /// let store = DynStore::options().advice(Advice::Random).open(&path)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn options() -> OpenOptions<Self> {
         OpenOptions::new(Common::default())
     }
 
-    /// Options for creating a store.
+    /// Options for opening a store without changing it: [`ReadOptions::open_read_only`] and
+    /// [`ReadOptions::open_private`].
+    ///
+    /// ```
+    /// use flatrec::{Advice, DataType, DynStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let store = DynStore::read_options().advice(Advice::Random).open_read_only(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read_options() -> ReadOptions<Self> {
+        ReadOptions::new(Common::default())
+    }
+
+    /// Options for creating a store, and for [`CreateOptions::open_or_create`].
     ///
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -149,7 +165,7 @@ impl<R: Row + ?Sized> Store<R> {
     /// - if there is no lock file, this user may not make one, and a writer has the store open;
     /// - on Linux, while a writable [`Mapping`](crate::map::Mapping) of the file exists.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
-        Self::options().open_read_only(path)
+        Self::read_options().open_read_only(path)
     }
 
     /// Opens the store at `path` copy-on-write: [`Store::edit`] changes only what this handle sees,
@@ -174,7 +190,7 @@ impl<R: Row + ?Sized> Store<R> {
     /// # Errors
     /// As [`Store::open_read_only`].
     pub fn open_private(path: impl AsRef<Path>) -> Result<Self> {
-        Self::options().open_private(path)
+        Self::read_options().open_private(path)
     }
 
     /// The number of records, including those not yet flushed and those deleted. Record numbers are
@@ -356,6 +372,35 @@ impl<R: Record> Store<R> {
         Self::create_options().create(path)
     }
 
+    /// Opens the store at `path` for reading and writing, or makes a new, empty one if there is no
+    /// file. Several threads and processes may call it at the same time:
+    /// [`Database::open_or_create`](crate::Database::open_or_create) says what each finds.
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, Store};
+    /// #[derive(Clone, Copy, Record)]
+    /// #[repr(C)]
+    /// struct Start { at: u64 }
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("starts.rec");
+    /// for run in 0..3 {
+    ///     let mut starts = Store::<Start>::open_or_create(&path).unwrap();
+    ///     assert_eq!(starts.append(&Start { at: 1_357_000_000 + run }).unwrap(), run);
+    ///     starts.close().unwrap();
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - as [`Store::open`] if there is a file: it is never replaced or filled, even if it is empty
+    ///   or not a store;
+    /// - as [`Store::create`] if there is no file;
+    /// - [`ErrorKind::NotFound`] for a symbolic link that leads to no file.
+    pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::create_options().open_or_create(path)
+    }
+
     /// Makes a store in a file without a name, which ends when it is closed. It has no side files.
     ///
     /// # Errors
@@ -432,6 +477,28 @@ impl DynStore {
     /// As [`Store::create`].
     pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
         Self::create_options().create(path, schema)
+    }
+
+    /// Opens the store at `path` for reading and writing, or makes a new, empty one of records with
+    /// this schema if there is no file.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::open_or_create(&path, &schema)?.close()?;
+    /// let other = Schema::packed([Field::new("m", DataType::UInt8)])?;
+    /// let error = DynStore::open_or_create(&path, &other).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for a store of a Rust type; [`ErrorKind::SchemaMismatch`], which lists the fields that
+    /// differ, if the file has another schema.
+    pub fn open_or_create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
+        Self::create_options().open_or_create(path, schema)
     }
 
     /// Makes a store in a file without a name, which ends when it is closed. It has no side files.

@@ -5,7 +5,7 @@ use super::windowed::WindowedStore;
 use crate::array::{Reading, WriteBack};
 use crate::format::{Record, Schema};
 use crate::os::Advice;
-use crate::txn::{CreateOptions, OpenOptions, Row};
+use crate::txn::{CreateOptions, OpenOptions, ReadOptions, Row};
 
 /// Settings of all stores that write.
 macro_rules! store_settings {
@@ -13,6 +13,10 @@ macro_rules! store_settings {
         impl<R: Row + ?Sized> $options<$handle<R>> {
             /// How records are written back: for tests and benchmarks, and no part of the public
             /// API. [`WriteBack::Auto`] is the fastest.
+            ///
+            /// ```compile_fail,E0599
+            /// flatrec::DynStore::read_options().write_back(flatrec::WriteBack::Mapped);
+            /// ```
             #[doc(hidden)]
             pub fn write_back(mut self, write_back: WriteBack) -> Self {
                 self.common.write_back = write_back;
@@ -33,6 +37,14 @@ macro_rules! writing_settings {
             /// ```
             /// let options = flatrec::DynStore::options().allow_network_file_system(true);
             /// ```
+            ///
+            /// ```compile_fail,E0599
+            /// flatrec::DynStore::read_options().allow_network_file_system(true);
+            /// ```
+            ///
+            /// ```compile_fail,E0599
+            /// flatrec::DynWindowedStore::read_options().allow_network_file_system(true);
+            /// ```
             pub fn allow_network_file_system(mut self, allow: bool) -> Self {
                 self.common.allow_network = allow;
                 self
@@ -52,6 +64,7 @@ macro_rules! whole_settings {
             /// ```
             /// use flatrec::{Advice, DynStore};
             /// let opening = DynStore::options().advice(Advice::Random);
+            /// let reading = DynStore::read_options().advice(Advice::Random);
             /// let creating = DynStore::create_options().advice(Advice::Sequential);
             /// ```
             ///
@@ -158,8 +171,10 @@ store_settings!(CreateOptions, WindowedStore);
 writing_settings!(Store);
 writing_settings!(WindowedStore);
 whole_settings!(OpenOptions);
+whole_settings!(ReadOptions);
 whole_settings!(CreateOptions);
 window_settings!(OpenOptions);
+window_settings!(ReadOptions);
 window_settings!(CreateOptions);
 typed_settings!(Store);
 typed_settings!(WindowedStore);

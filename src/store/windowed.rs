@@ -1,8 +1,10 @@
 //! Stores that map their records through sliding windows within a budget.
 
+mod opening;
+
 use std::borrow::Borrow;
 use std::ops::{Range, RangeBounds};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::copies::{Copies, CopySource};
 use super::edit::Edit;
@@ -10,24 +12,18 @@ use super::exclusive_file::ExclusiveFile;
 #[cfg(doc)]
 use super::handle::Store;
 use super::info::StoreInfo;
-use crate::array::{Reading, RecordGuard, ViewCounters, WindowGuard};
+use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
-use crate::io::Access;
 use crate::number::ids_within;
-use crate::txn::{Common, CreateOptions, OpenOptions, Row};
+#[cfg(doc)]
+use crate::txn::OpenOptions;
+use crate::txn::Row;
 
 /// How many bytes of records [`WindowedStore::copies`] copies at a time.
 const CHUNK_BYTES: usize = 64 << 10;
-/// How many bytes a windowed store maps at most by default: little beside the 2 GiB of a 32-bit
-/// process.
-const MAX_MAPPED_BYTES: u64 = 256 << 20;
-/// The default size of a window: a scan maps a window per 1 MiB, and random reads find a place
-/// among 256.
-const WINDOW_BYTES: u64 = 1 << 20;
-
 /// A store that never maps more than a budget for reading: for 32-bit processes, for files larger
 /// than the address space, and for machines with several tenants.
 ///
@@ -76,177 +72,7 @@ pub struct WindowedStore<R: Row + ?Sized> {
 /// ```
 pub type DynWindowedStore = WindowedStore<[u8]>;
 
-/// The settings of a windowed store that its caller has not set.
-fn windowed() -> Common {
-    let reading = Reading::Windowed { budget_bytes: MAX_MAPPED_BYTES, window_bytes: WINDOW_BYTES };
-    Common { reading, ..Common::default() }
-}
-
-impl<R: Row + ?Sized> OpenOptions<WindowedStore<R>> {
-    /// Opens the store at `path` for reading and writing.
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("numbers.rec");
-    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// DynStore::create(&path, &schema)?.close()?;
-    /// let mut store = DynWindowedStore::options().window_bytes(64 << 10).open(&path)?;
-    /// assert_eq!(store.append(&[7])?, 0);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`WindowedStore::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<WindowedStore<R>> {
-        self.open_with(path.as_ref(), Access::ReadWrite)
-    }
-
-    /// Opens the store at `path` for reading.
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("numbers.rec");
-    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// DynStore::create(&path, &schema)?.close()?;
-    /// let store = DynWindowedStore::options().window_bytes(64 << 10).open_read_only(&path)?;
-    /// assert_eq!(store.count(), 0);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`WindowedStore::open`].
-    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<WindowedStore<R>> {
-        self.open_with(path.as_ref(), Access::ReadOnly)
-    }
-
-    fn open_with(self, path: &Path, access: Access) -> Result<WindowedStore<R>> {
-        let by_hand = self.schema.as_ref();
-        Ok(WindowedStore { file: ExclusiveFile::open(path, access, by_hand, &self.common)? })
-    }
-}
-
-impl<R: Record> CreateOptions<WindowedStore<R>> {
-    /// Makes a new, empty store at `path`.
-    ///
-    /// ```
-    /// # #[cfg(feature = "derive")] {
-    /// use flatrec::{Record, WindowedStore};
-    /// #[derive(Clone, Copy, Record)]
-    /// #[repr(C)]
-    /// struct Tick { price: u64 }
-    /// # let directory = tempfile::tempdir().unwrap();
-    /// # let path = directory.path().join("ticks.rec");
-    /// let mut store =
-    ///     WindowedStore::<Tick>::create_options().checksums(true).create(&path).unwrap();
-    /// store.append(&Tick { price: 7 }).unwrap();
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`WindowedStore::create`]; [`ErrorKind::InvalidSchema`] if the schema given
-    /// ([`CreateOptions::schema`]) does not fit `R`.
-    pub fn create(self, path: impl AsRef<Path>) -> Result<WindowedStore<R>> {
-        let by_hand = self.schema.as_ref();
-        Ok(WindowedStore { file: ExclusiveFile::create(path.as_ref(), by_hand, &self.common)? })
-    }
-}
-
-impl CreateOptions<DynWindowedStore> {
-    /// Makes a new, empty store at `path`, of records with this schema.
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("numbers.rec");
-    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// let options = DynWindowedStore::create_options().checksums(true);
-    /// assert_eq!(options.create(&path, &schema)?.append(&[7])?, 0);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`WindowedStore::create`].
-    pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynWindowedStore> {
-        let file = ExclusiveFile::create(path.as_ref(), Some(schema), &self.common)?;
-        Ok(WindowedStore { file })
-    }
-}
-
 impl<R: Row + ?Sized> WindowedStore<R> {
-    /// Options for opening a store by windows.
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
-    /// let directory = tempfile::tempdir()?;
-    /// let path = directory.path().join("numbers.rec");
-    /// DynStore::create(&path, &Schema::packed([Field::new("n", DataType::UInt64)])?)?.close()?;
-    /// let options = DynWindowedStore::options().max_mapped_bytes(8 << 20).window_bytes(64 << 10);
-    /// let store = options.open_read_only(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn options() -> OpenOptions<Self> {
-        OpenOptions::new(windowed())
-    }
-
-    /// Options for creating a store and opening it by windows.
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
-    /// let directory = tempfile::tempdir()?;
-    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let options = DynWindowedStore::create_options().deletes(true).window_bytes(64 << 10);
-    /// let mut store = options.create(directory.path().join("numbers.rec"), &schema)?;
-    /// store.append(&7u64.to_le_bytes())?;
-    /// assert_eq!(store.get(0)?.as_deref(), Some(&7u64.to_le_bytes()[..]));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn create_options() -> CreateOptions<Self> {
-        CreateOptions::new(windowed())
-    }
-
-    /// Opens the store at `path` for reading and writing, with the defaults of
-    /// [`OpenOptions::max_mapped_bytes`] and [`OpenOptions::window_bytes`].
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("numbers.rec");
-    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// DynStore::create(&path, &schema)?.close()?;
-    /// let mut store = DynWindowedStore::open(&path)?;
-    /// store.append_packed(&[7, 8])?;
-    /// store.close()?;
-    /// assert_eq!(DynWindowedStore::open_read_only(&path)?.copy(1)?.as_deref(), Some(&[8][..]));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if one window does not fit into the budget; as
-    /// [`Store::open`].
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::options().open(path)
-    }
-
-    /// Opens the store at `path` for reading: as [`WindowedStore::open`].
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("numbers.rec");
-    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// DynStore::create(&path, &schema)?.close()?;
-    /// assert!(DynWindowedStore::open_read_only(&path)?.is_empty());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`WindowedStore::open`] and [`Store::open_read_only`].
-    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
-        Self::options().open_read_only(path)
-    }
-
     /// The number of records, including those not yet flushed and those deleted. Record numbers are
     /// below it.
     pub fn count(&self) -> u64 {
@@ -483,30 +309,6 @@ impl<'a, R: Row + ?Sized> IntoIterator for &'a WindowedStore<R> {
 }
 
 impl<R: Record> WindowedStore<R> {
-    /// Makes a new, empty store at `path`, with the defaults of
-    /// [`CreateOptions::max_mapped_bytes`] and [`CreateOptions::window_bytes`].
-    ///
-    /// ```
-    /// # #[cfg(feature = "derive")] {
-    /// use flatrec::{Record, WindowedStore};
-    /// #[derive(Clone, Copy, Record)]
-    /// #[repr(C)]
-    /// struct Tick { price: u64 }
-    /// # let directory = tempfile::tempdir().unwrap();
-    /// # let path = directory.path().join("ticks.rec");
-    /// let mut store = WindowedStore::<Tick>::create(&path).unwrap();
-    /// store.append_all((0..1000).map(|price| Tick { price })).unwrap();
-    /// assert_eq!(store.get(999).unwrap().unwrap().price, 999);
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if one window does not fit into the budget; as
-    /// [`Store::create`].
-    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::create_options().create(path)
-    }
-
     /// Copies the records from `first` on into `into`, until the records or the places end, and
     /// returns how many. Pins one window at a time.
     ///
@@ -543,24 +345,6 @@ impl<R: Record> WindowedStore<R> {
 }
 
 impl DynWindowedStore {
-    /// Makes a new, empty store at `path`, of records with this schema: as
-    /// [`WindowedStore::create`].
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("numbers.rec");
-    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// assert_eq!(DynWindowedStore::create(&path, &schema)?.append(&[7])?, 0);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`WindowedStore::create`].
-    pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
-        Self::create_options().create(path, schema)
-    }
-
     /// Copies the bytes of the records from `first` on into `into`, packed, until the records or
     /// the room end, and returns how many records. Pins one window at a time.
     ///

@@ -23,6 +23,7 @@ mod kept_sums;
 mod locks;
 mod long_append;
 mod metadata;
+pub(crate) mod open_or_create;
 pub(crate) mod opening;
 mod options;
 mod parts;
@@ -41,7 +42,7 @@ mod versions;
 
 pub use commit_id::CommitId;
 pub use engine::{Checkpoint, Durability, Receipt};
-pub use options::{CreateOptions, OpenOptions};
+pub use options::{CreateOptions, OpenOptions, ReadOptions};
 pub use reader_info::ReaderInfo;
 pub use row::Row;
 

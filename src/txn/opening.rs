@@ -99,7 +99,7 @@ fn lock_to_write(path: &Path, common: &Common) -> Result<(Arc<FileBacking>, Lock
         let locks = Locks::writer(path, common.wait, file_id)?;
         let locks = locks.add_inode(path, &file, common.wait)?;
         if file.is_same_file(&FileBacking::open(path, false)?)? {
-            refuse_network_unless(common, &file, "open for writing")?;
+            refuse_network_unless(common, &*file, "open for writing")?;
             return Ok((file, locks));
         }
     }
@@ -120,7 +120,7 @@ pub(crate) fn until_current<V>(mut open: impl FnMut() -> Result<V>) -> Result<V>
 
 pub(crate) fn refuse_network_unless(
     common: &Common,
-    file: &FileBacking,
+    file: &dyn Backing,
     operation: &'static str,
 ) -> Result<()> {
     if common.allow_network { Ok(()) } else { refuse_network(file, operation) }

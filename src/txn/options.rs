@@ -1,8 +1,9 @@
 //! Options for opening and for creating, of each kind of handle.
 //!
-//! [`OpenOptions`] and [`CreateOptions`] name the handle that they make. A setting that counts for
-//! every handle is here; one that counts for some is in an `impl` block for these handles, beside
-//! the functions that open or create them. So a setting that would do nothing does not compile.
+//! [`OpenOptions`] (to write), [`ReadOptions`] and [`CreateOptions`] name the handle that they
+//! make. A setting that counts for every handle is here; one that counts for some is in an `impl`
+//! block for these handles, beside the functions that open or create them. So a setting that would
+//! do nothing does not compile.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,10 +16,10 @@ use crate::format::Schema;
 use crate::os::{Advice, Permissions, Sharing};
 use crate::shm::Wait;
 
-/// Options for opening a store as a handle of type `H`: [`Database`](crate::Database),
-/// [`ReadOnlyDatabase`](crate::ReadOnlyDatabase), [`Store`](crate::Store) or
+/// Options for opening a store to read and write, as a handle of type `H`:
+/// [`Database`](crate::Database), [`Store`](crate::Store) or
 /// [`WindowedStore`](crate::WindowedStore). The function `options` of each handle makes them, and
-/// they open it with [`OpenOptions::open`].
+/// they open it with [`OpenOptions::open`]. [`ReadOptions`] open a store to read.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,13 +50,52 @@ pub struct OpenOptions<H> {
     handle: PhantomData<fn() -> H>,
 }
 
+/// Options for opening a store without changing it, as a handle of type `H`:
+/// [`ReadOnlyDatabase`](crate::ReadOnlyDatabase), [`Store`](crate::Store) or
+/// [`WindowedStore`](crate::WindowedStore). [`ReadOnlyDatabase::options`],
+/// [`Store::read_options`] and [`WindowedStore::read_options`] make them.
+///
+/// [`ReadOnlyDatabase::options`]: crate::ReadOnlyDatabase::options
+/// [`Store::read_options`]: crate::Store::read_options
+/// [`WindowedStore::read_options`]: crate::WindowedStore::read_options
+///
+/// ```
+/// use flatrec::{Advice, DataType, DynReadOnlyDatabase, DynStore, Field, Schema, Wait};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// DynStore::create(&path, &Schema::packed([Field::new("n", DataType::UInt32)])?)?.close()?;
+///
+/// let reader = DynReadOnlyDatabase::options().wait(Wait::Forever).open(&path)?;
+/// let store = DynStore::read_options().advice(Advice::Random).open_read_only(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// They have no settings of writing:
+///
+/// ```compile_fail,E0599
+/// flatrec::DynStore::read_options().allow_network_file_system(true); // reading may do that
+/// ```
+#[must_use = "options do nothing until they open a store"]
+pub struct ReadOptions<H> {
+    pub(crate) common: Common,
+    /// The schema that the file must have. A type without field names has no other.
+    pub(crate) schema: Option<Schema>,
+    handle: PhantomData<fn() -> H>,
+}
+
 /// Options for creating a store and opening it as a handle of type `H`:
 /// [`Database`](crate::Database), [`Store`](crate::Store) or
 /// [`WindowedStore`](crate::WindowedStore). The function `create_options` of each handle makes
-/// them, and they create it with [`CreateOptions::create`].
+/// them, and they create it with [`CreateOptions::create`], or open it if it exists with
+/// [`CreateOptions::open_or_create`].
 ///
 /// They have the settings that the file keeps, and those settings of [`OpenOptions`] that count for
-/// a new store.
+/// a new store. `open_or_create` is a call of these options, because it needs all of them if there
+/// is no store yet. If there is one, it compares the settings that the file keeps
+/// ([`CreateOptions::metadata`], [`CreateOptions::deletes`], [`CreateOptions::checksums`]) with the
+/// file, as far as the caller has set them. [`OpenOptions`] have one setting more,
+/// [`OpenOptions::accept_interrupted_edit`]: a program that accepts such a store should not do so
+/// each time that it starts.
 ///
 /// ```
 /// use flatrec::{DynStore, DataType, Field, Schema};
@@ -102,6 +142,16 @@ pub(crate) struct Common {
     pub(crate) max_log_bytes: Option<u64>,
     /// The permissions of the store that a new one is a copy of.
     pub(crate) copy_of: Option<Permissions>,
+    /// Which settings that the file keeps the caller has set.
+    pub(crate) explicit: Explicit,
+}
+
+/// Which settings that the file keeps the caller has set: an existing store must agree with these.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Explicit {
+    pub(crate) metadata: bool,
+    pub(crate) deletes: bool,
+    pub(crate) checksums: bool,
 }
 
 impl Default for Common {
@@ -119,6 +169,7 @@ impl Default for Common {
             checkpoint_bytes: CHECKPOINT_BYTES,
             max_log_bytes: None,
             copy_of: None,
+            explicit: Explicit::default(),
         }
     }
 }
@@ -140,67 +191,74 @@ impl Common {
     }
 }
 
-impl<H> OpenOptions<H> {
-    pub(crate) fn new(common: Common) -> Self {
-        Self { common, schema: None, handle: PhantomData }
-    }
+/// Settings of opening a store that exists.
+macro_rules! opening_settings {
+    ($options:ident) => {
+        impl<H> $options<H> {
+            /// How long to wait for a lock that another handle holds. The default is [`Wait::No`].
+            ///
+            /// ```
+            /// use flatrec::{DataType, DynStore, Field, Schema, Wait};
+            /// let directory = tempfile::tempdir()?;
+            /// let path = directory.path().join("numbers.rec");
+            /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+            /// DynStore::create(&path, &schema)?.close()?;
+            /// DynStore::options().wait(Wait::Forever).open(&path)?.close()?;
+            /// let store = DynStore::read_options().wait(Wait::Forever).open_read_only(&path)?;
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn wait(mut self, wait: Wait) -> Self {
+                self.common.wait = wait;
+                self
+            }
 
-    /// How long to wait for a lock that another handle holds. The default is [`Wait::No`].
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, Field, Schema, Wait};
-    /// let directory = tempfile::tempdir()?;
-    /// let path = directory.path().join("numbers.rec");
-    /// DynStore::create(&path, &Schema::packed([Field::new("n", DataType::UInt8)])?)?.close()?;
-    /// let store = DynStore::options().wait(Wait::Forever).open(&path)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn wait(mut self, wait: Wait) -> Self {
-        self.common.wait = wait;
-        self
-    }
+            /// The schema that the file must have, for record types without field names
+            /// ([`PodRecord`](crate::PodRecord)) and for records of bytes. By default a type
+            /// without field names accepts every schema of its size, and bytes accept every schema.
+            ///
+            /// ```
+            /// use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
+            /// let directory = tempfile::tempdir()?;
+            /// let path = directory.path().join("numbers.rec");
+            /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+            /// DynStore::create(&path, &schema)?.close()?;
+            /// let other = Schema::packed([Field::new("m", DataType::UInt8)])?;
+            /// let error = DynStore::options().schema(other).open(&path).unwrap_err();
+            /// assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+            /// assert!(DynStore::read_options().schema(schema).open_read_only(&path).is_ok());
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn schema(mut self, schema: Schema) -> Self {
+                self.schema = Some(schema);
+                self
+            }
 
-    /// The schema that the file must have, for record types without field names
-    /// ([`PodRecord`](crate::PodRecord)) and for records of bytes. By default a type without field
-    /// names accepts every schema of its size, and bytes accept every schema.
-    ///
-    /// ```
-    /// use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
-    /// let directory = tempfile::tempdir()?;
-    /// let path = directory.path().join("numbers.rec");
-    /// DynStore::create(&path, &Schema::packed([Field::new("n", DataType::UInt8)])?)?.close()?;
-    /// let other = Schema::packed([Field::new("m", DataType::UInt8)])?;
-    /// let error = DynStore::options().schema(other).open(&path).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn schema(mut self, schema: Schema) -> Self {
-        self.schema = Some(schema);
-        self
-    }
-
-    /// Whether to open a store whose exclusive edit was interrupted, with the records that may be
-    /// half changed. A handle that writes then removes the mark of the interrupted edit, and the
-    /// checksums, which do not match the changed records:
-    /// [`rebuild_checksums`](crate::rebuild_checksums) makes new ones. By default opening fails
-    /// with [`ErrorKind::InterruptedEdit`](crate::ErrorKind::InterruptedEdit).
-    ///
-    /// ```no_run
-    /// # fn main() -> flatrec::Result<()> {
-    /// let store = flatrec::DynStore::options().accept_interrupted_edit(true).open("x.rec")?;
-    /// # Ok(()) }
-    /// ```
-    pub fn accept_interrupted_edit(mut self, accept: bool) -> Self {
-        self.common.accept_interrupted_edit = accept;
-        self
-    }
+            /// Whether to open a store whose exclusive edit was interrupted, with the records that
+            /// may be half changed. A handle that writes then removes the mark of the interrupted
+            /// edit, and the checksums, which do not match the changed records:
+            /// [`rebuild_checksums`](crate::rebuild_checksums) makes new ones. By default opening
+            /// fails with [`ErrorKind::InterruptedEdit`](crate::ErrorKind::InterruptedEdit).
+            ///
+            /// ```no_run
+            /// # fn main() -> flatrec::Result<()> {
+            /// let options = flatrec::DynStore::read_options().accept_interrupted_edit(true);
+            /// let seen = options.open_read_only("x.rec")?;
+            /// let options = flatrec::DynStore::options().accept_interrupted_edit(true);
+            /// let store = options.open("x.rec")?;
+            /// # Ok(()) }
+            /// ```
+            pub fn accept_interrupted_edit(mut self, accept: bool) -> Self {
+                self.common.accept_interrupted_edit = accept;
+                self
+            }
+        }
+    };
 }
 
-impl<H> CreateOptions<H> {
-    pub(crate) fn new(common: Common) -> Self {
-        Self { common, schema: None, handle: PhantomData }
-    }
+opening_settings!(OpenOptions);
+opening_settings!(ReadOptions);
 
+impl<H> CreateOptions<H> {
     /// How long to wait for a lock that another handle holds. The default is [`Wait::No`].
     ///
     /// ```
@@ -228,6 +286,7 @@ impl<H> CreateOptions<H> {
     /// ```
     pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
         self.common.metadata = NewMetadata::Bytes(metadata.into());
+        self.common.explicit.metadata = true;
         self
     }
 
@@ -250,6 +309,7 @@ impl<H> CreateOptions<H> {
     /// ```
     pub fn deletes(mut self, deletes: bool) -> Self {
         self.common.deletes = deletes;
+        self.common.explicit.deletes = true;
         self
     }
 
@@ -274,6 +334,7 @@ impl<H> CreateOptions<H> {
     /// ```
     pub fn checksums(mut self, checksums: bool) -> Self {
         self.common.checksums = checksums;
+        self.common.explicit.checksums = true;
         self
     }
 
@@ -289,28 +350,30 @@ impl<H> CreateOptions<H> {
     }
 }
 
-impl<H> Clone for OpenOptions<H> {
-    fn clone(&self) -> Self {
-        Self { common: self.common.clone(), schema: self.schema.clone(), handle: PhantomData }
-    }
+/// What all options are.
+macro_rules! is_options {
+    ($options:ident) => {
+        impl<H> $options<H> {
+            pub(crate) fn new(common: Common) -> Self {
+                Self { common, schema: None, handle: PhantomData }
+            }
+        }
+
+        impl<H> Clone for $options<H> {
+            fn clone(&self) -> Self {
+                Self { schema: self.schema.clone(), ..Self::new(self.common.clone()) }
+            }
+        }
+
+        impl<H> fmt::Debug for $options<H> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut fields = f.debug_struct(stringify!($options));
+                fields.field("settings", &self.common).field("schema", &self.schema).finish()
+            }
+        }
+    };
 }
 
-impl<H> Clone for CreateOptions<H> {
-    fn clone(&self) -> Self {
-        Self { common: self.common.clone(), schema: self.schema.clone(), handle: PhantomData }
-    }
-}
-
-impl<H> fmt::Debug for OpenOptions<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut fields = f.debug_struct("OpenOptions");
-        fields.field("settings", &self.common).field("schema", &self.schema).finish()
-    }
-}
-
-impl<H> fmt::Debug for CreateOptions<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut fields = f.debug_struct("CreateOptions");
-        fields.field("settings", &self.common).field("schema", &self.schema).finish()
-    }
-}
+is_options!(OpenOptions);
+is_options!(ReadOptions);
+is_options!(CreateOptions);

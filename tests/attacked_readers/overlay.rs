@@ -191,7 +191,7 @@ fn handles_of_one_commit_stay_right_and_reading_copies_nothing() {
     let Some(image) = Image::new("") else { return };
     let path = image.path();
     let store = Store::<Row>::open_read_only(&path).unwrap();
-    let windowed = WindowedStore::<Row>::options()
+    let windowed = WindowedStore::<Row>::read_options()
         .max_mapped_bytes(1 << 20)
         .window_bytes(64 << 10)
         .open_read_only(&path)

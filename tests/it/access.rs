@@ -217,7 +217,8 @@ fn every_handle_tells_live_deleted_damaged_and_missing_records_apart() {
     drop(private);
     let windows = || DynWindowedStore::options().max_mapped_bytes(256 << 10);
     windowed(&WindowedStore::<Twelve>::open_read_only(&path).unwrap());
-    windowed(&windows().window_bytes(64 << 10).open_read_only(&path).unwrap());
+    let read_windows = DynWindowedStore::read_options().max_mapped_bytes(256 << 10);
+    windowed(&read_windows.window_bytes(64 << 10).open_read_only(&path).unwrap());
     edit(windows().window_bytes(64 << 10).open(&path).unwrap().edit().unwrap());
     edit(Store::<Twelve>::open(&path).unwrap().edit().unwrap());
     let reader = Database::<Twelve>::open_read_only(&path).unwrap();

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use flatrec::map::{Access, Backing, FileBacking};
+use flatrec::map::{Backing, FileBacking};
 use flatrec::{
-    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store,
-    VerifyOptions, verify,
+    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, FileSystemKind,
+    Schema, Store, VerifyOptions, verify,
 };
 
 use crate::support::hooked::{Call, Hooked, Then};
@@ -70,22 +70,23 @@ fn a_database_of_bytes_is_made_in_a_backing() {
 fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_others() {
     let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: this test alone has the file, by one handle at a time.
-    let over = |access| unsafe { Store::<N>::options().over(Arc::clone(&backing), access) };
-    assert_eq!(over(Access::ReadOnly).unwrap_err().kind(), ErrorKind::NotAStore);
+    let read = || unsafe { Store::<N>::read_options().over(Arc::clone(&backing)) };
+    assert_eq!(read().unwrap_err().kind(), ErrorKind::NotAStore);
     // SAFETY: as above.
     let made = unsafe { Store::<N>::create_options().create_over(Arc::clone(&backing)) };
     let mut store = made.unwrap();
     store.append(&N { n: 7 }).unwrap();
     store.close().unwrap();
-    let mut store = over(Access::ReadWrite).unwrap();
+    // SAFETY: as above.
+    let mut store = unsafe { Store::<N>::options().over(Arc::clone(&backing)) }.unwrap();
     assert_eq!(store.get(0), Some(&N { n: 7 }));
     store.append(&N { n: 8 }).unwrap();
     store.close().unwrap();
-    assert_eq!(over(Access::ReadOnly).unwrap().get(1), Some(&N { n: 8 }));
+    assert_eq!(read().unwrap().get(1), Some(&N { n: 8 }));
     let options = Store::<flatrec::PodRecord<u32>>::options();
     let options = options.schema(Schema::packed([Field::new("m", DataType::UInt32)]).unwrap());
     // SAFETY: as above.
-    let other = unsafe { options.over(Arc::clone(&backing), Access::ReadWrite) };
+    let other = unsafe { options.over(Arc::clone(&backing)) };
     assert_eq!(other.unwrap_err().kind(), ErrorKind::SchemaMismatch);
 }
 
@@ -115,6 +116,44 @@ fn a_header_without_a_whole_slot_is_read_again() {
     };
     let backing = Arc::new(Hooked::over(Arc::new(file), hook));
     // SAFETY: as above.
-    let store = unsafe { Store::<N>::options().over(backing, Access::ReadOnly) }.unwrap();
+    let store = unsafe { Store::<N>::read_options().over(backing) }.unwrap();
     assert_eq!(store.get(0), Some(&N { n: 7 }));
+}
+
+/// A backing on a network file system was opened to write whatever the options said.
+#[test]
+fn a_backing_on_a_network_file_system_is_written_only_if_allowed() {
+    let made = || {
+        let file: Arc<dyn Backing> = Arc::new(FileBacking::temporary(0).unwrap());
+        let hook = |_: &Arc<dyn Backing>, _: &str, _: Call<'_>| Ok(Then::Forward);
+        let network = Hooked::over(Arc::clone(&file), hook).with_properties(|properties| {
+            properties.file_system = FileSystemKind::Network("nfs".into());
+        });
+        Arc::new(network) as Arc<dyn Backing>
+    };
+    let kind = |refused: flatrec::Result<()>| refused.unwrap_err().kind();
+    let refused = ErrorKind::NetworkFileSystem;
+    let backing = made();
+    let creating = |allow| Store::<N>::create_options().allow_network_file_system(allow);
+    // SAFETY: this test alone has the files, by one handle at a time.
+    unsafe {
+        let create = |allow| creating(allow).create_over(Arc::clone(&backing)).map(drop);
+        assert_eq!(kind(create(false)), refused);
+        create(true).unwrap();
+        let options = |allow| Store::<N>::options().allow_network_file_system(allow);
+        let open = |allow| options(allow).over(Arc::clone(&backing)).map(drop);
+        assert_eq!(kind(open(false)), refused);
+        open(true).unwrap();
+        assert!(Store::<N>::read_options().over(Arc::clone(&backing)).unwrap().is_empty());
+
+        let options = |allow| Database::<N>::options().allow_network_file_system(allow);
+        let open = |allow| options(allow).over(Arc::clone(&backing)).map(drop);
+        assert_eq!(kind(open(false)), refused);
+        open(true).unwrap();
+        let other = made();
+        let options = |allow| Database::<N>::create_options().allow_network_file_system(allow);
+        let create = |allow| options(allow).create_over(Arc::clone(&other)).map(drop);
+        assert_eq!(kind(create(false)), refused);
+        create(true).unwrap();
+    }
 }

@@ -129,7 +129,7 @@ fn a_copy_beside_transactions_holds_one_commit() {
     let out = directory.path().join("copy.rec");
     let report = backup(&path, &out, CopyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted), (998, 3));
-    let windowed = || WindowedStore::<PodRecord<[u8; 9]>>::options();
+    let windowed = || WindowedStore::<PodRecord<[u8; 9]>>::read_options();
     for path in [&path, &out] {
         assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
         let store = DynStore::open_read_only(path).unwrap();

@@ -73,7 +73,7 @@ impl Killed {
         let errors: [Error; 5] = [
             Store::<Row>::open_read_only(&path).unwrap_err(),
             Store::<Row>::open_private(&path).unwrap_err(),
-            WindowedStore::<Row>::options()
+            WindowedStore::<Row>::read_options()
                 .max_mapped_bytes(1 << 20)
                 .window_bytes(1 << 16)
                 .open_read_only(&path)

@@ -119,7 +119,7 @@ fn a_type_that_status_bytes_misalign_is_refused_at_open() {
     database.close().unwrap();
     for refused in [
         Store::<N>::open_read_only(&path).unwrap_err(),
-        WindowedStore::<N>::options()
+        WindowedStore::<N>::read_options()
             .max_mapped_bytes(1 << 20)
             .window_bytes(64 << 10)
             .open_read_only(&path)

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use flatrec::map::{Access, Backing, FileBacking};
+use flatrec::map::{Backing, FileBacking};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, Snapshot,
     VerifyOptions, WriteTransaction, verify,
@@ -288,11 +288,8 @@ impl Rig {
     /// Opens the store as each kind of handle, without failures.
     fn check_reopened(&self) {
         self.faults.repaired.store(true, Relaxed);
-        let over = |access| {
-            // SAFETY: the earlier handles are dropped.
-            unsafe { DynStore::options().over(self.backing(), access) }.unwrap()
-        };
-        let store = over(Access::ReadOnly);
+        // SAFETY: the earlier handles are dropped.
+        let store = unsafe { DynStore::read_options().over(self.backing()) }.unwrap();
         let mut states = [Some(&self.acknowledged), self.unknown.as_ref()].into_iter().flatten();
         let found = states.find(|state| agrees(|id| store.get(id), store.count(), state));
         let mut state =
@@ -315,7 +312,8 @@ impl Rig {
             assert!(!name.contains("-wal-"), "the close left {name}");
         }
         assert_eq!(verify(self.path(), VerifyOptions::new()).unwrap().problems, []);
-        let store = over(Access::ReadWrite);
+        // SAFETY: as above.
+        let store = unsafe { DynStore::options().over(self.backing()) }.unwrap();
         assert!(agrees(|id| store.get(id), store.count(), &state));
     }
 }
@@ -376,7 +374,7 @@ fn life(rig: &mut Rig) -> Result<(), Error> {
     live(rig, &work, false)?;
     live(rig, &|rig, database| rig.commit(database, Immediate, &[Change::Set(0..50, 3)]), false)?;
     // SAFETY: the earlier handles are dropped.
-    let over = || unsafe { DynStore::options().over(rig.backing(), Access::ReadWrite) };
+    let over = || unsafe { DynStore::options().over(rig.backing()) };
     let store = rig.with_space(over)?;
     assert!(agrees(|id| store.get(id), store.count(), &rig.acknowledged));
     store.close()?;

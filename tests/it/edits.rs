@@ -208,7 +208,7 @@ fn a_windowed_store_cuts_nothing_off_that_it_may_not() {
     drop(reader);
     store.truncate(5).unwrap();
     store.close().unwrap();
-    let mut store = windows().open_read_only(&path).unwrap();
+    let mut store = DynWindowedStore::open_read_only(&path).unwrap();
     assert_eq!(store.truncate(3).unwrap_err().kind(), ErrorKind::ReadOnly);
     assert_eq!(store.edit().unwrap_err().kind(), ErrorKind::ReadOnly);
     assert_eq!((store.count(), store.copy(4).unwrap().is_some()), (5, true));

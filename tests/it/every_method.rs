@@ -13,7 +13,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use flatrec::map::{Access, FileBacking};
+use flatrec::map::FileBacking;
 use flatrec::{
     Copies, DataType, DynDatabase, DynEdit, DynReadOnlyDatabase, DynStore, DynWindowedStore, Edit,
     ErrorKind, Field, Record, Records, Row, Schema, Store, TryRecords, Value, WindowedStore,
@@ -276,7 +276,7 @@ fn stores_read_and_append_slices_of_their_own_rows() {
         assert_eq!(room[..16], [bytes(1), bytes(2)].concat());
         let error = store.copy_into(1, &mut room[..7]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
-        let store = DynWindowedStore::options()
+        let store = DynWindowedStore::read_options()
             .max_mapped_bytes(WINDOWS.0)
             .window_bytes(WINDOWS.1)
             .open_read_only(path)
@@ -305,6 +305,7 @@ fn the_names_of_stores_of_bytes_are_aliases() {
 fn every_way_of_opening_compares_a_given_schema() {
     in_a_directory(|path| {
         let asking = || DynStore::options().schema(other_schema());
+        let reading = || DynStore::read_options().schema(other_schema());
         DynStore::create(path, &schema()).unwrap().close().unwrap();
         let mut aside = DynStore::create_options().create_aside(path, &schema(), true).unwrap();
         aside.keep_unfinished(true);
@@ -312,21 +313,24 @@ fn every_way_of_opening_compares_a_given_schema() {
         aside.flush().unwrap();
         drop(aside);
         let windows = || DynWindowedStore::options().schema(other_schema());
+        let read_windows = || DynWindowedStore::read_options().schema(other_schema());
         let open = || File::options().read(true).write(true).open(path).unwrap();
         let backing = || Arc::new(FileBacking::open(path, false).unwrap());
         let refused = [
             asking().open(path).map(drop),
-            asking().open_read_only(path).map(drop),
-            asking().open_private(path).map(drop),
+            reading().open_read_only(path).map(drop),
+            reading().open_private(path).map(drop),
             windows().open(path).map(drop),
-            windows().open_read_only(path).map(drop),
+            read_windows().open_read_only(path).map(drop),
             DynDatabase::options().schema(other_schema()).open(path).map(drop),
             DynReadOnlyDatabase::options().schema(other_schema()).open(path).map(drop),
             asking().resume_aside(path, true).map(drop),
             // SAFETY: no other handle changes the file.
-            unsafe { asking().from_file(open(), Some(path), Access::ReadOnly) }.map(drop),
+            unsafe { asking().from_file(open(), Some(path)) }.map(drop),
             // SAFETY: as above.
-            unsafe { asking().over(backing(), Access::ReadOnly) }.map(drop),
+            unsafe { reading().from_file(open(), Some(path)) }.map(drop),
+            // SAFETY: as above.
+            unsafe { reading().over(backing()) }.map(drop),
         ];
         for (way, refused) in refused.into_iter().enumerate() {
             let error = refused.unwrap_err();
@@ -343,7 +347,7 @@ fn every_way_of_opening_compares_a_given_schema() {
 fn a_store_over_an_empty_backing_is_created_and_not_opened() {
     let empty = || Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: no other handle has these files.
-    let opened = unsafe { Store::<Pair>::options().over(empty(), Access::ReadWrite) };
+    let opened = unsafe { Store::<Pair>::options().over(empty()) };
     assert_eq!(opened.unwrap_err().kind(), ErrorKind::NotAStore);
     // SAFETY: as above.
     let typed = unsafe { Store::<Pair>::create_options().create_over(empty()) };

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use flatrec::map::{Access, Backing, FileBacking, Mapping};
+use flatrec::map::{Backing, FileBacking, Mapping};
 use flatrec::{DataType, DynStore, Error, ErrorKind, Field, Schema, WriteBack};
 
 use crate::support::hooked::{Call, Hook, Hooked, Then};
@@ -162,7 +162,7 @@ fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: boo
 
     // Opens the store again without failures.
     // SAFETY: the store before is closed.
-    let store = unsafe { DynStore::options().over(file, Access::ReadWrite) };
+    let store = unsafe { DynStore::options().over(file) };
     let store = store.unwrap_or_else(|error| panic!("call {fails_at} failed: {error}"));
     let possible = if failed_before_close {
         &FLUSHES[acknowledged..(acknowledged + 2).min(FLUSHES.len())]
@@ -214,7 +214,7 @@ fn after_a_failed_sync_every_write_is_refused() {
     let fails_at = 2; // the growth and the write of the buffer succeed, the sync fails
     let faulty = Arc::new(Hooked::over(Arc::clone(&file) as _, Faulty::new(fails_at)));
     // SAFETY: this test alone uses the backing.
-    let store = unsafe { DynStore::options().over(faulty as _, Access::ReadWrite) };
+    let store = unsafe { DynStore::options().over(faulty as _) };
     let mut store = store.unwrap();
     store.append(&record(1)).unwrap();
     store.flush().unwrap_err();
@@ -271,7 +271,7 @@ fn appends_that_fill_the_disk_lose_nothing_and_continue_when_it_has_space() {
         store.append_packed(&large).unwrap();
         store.close().unwrap();
         // SAFETY: the store before is closed.
-        let store = unsafe { DynStore::options().over(file, Access::ReadOnly) };
+        let store = unsafe { DynStore::read_options().over(file) };
         assert!(store.unwrap().iter().map(|(_, record)| record).eq((0..500).map(record)));
     }
 }

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 use cases::{CASES, Case, Row, row, row_bytes};
 use flatrec::{
-    Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, OpenOptions, Store,
-    StoreInfo, VerifyOptions, WindowedStore, verify,
+    Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, OpenOptions, ReadOptions,
+    Store, StoreInfo, VerifyOptions, WindowedStore, verify,
 };
 use tempfile::TempDir;
 
@@ -63,6 +63,11 @@ fn case(name: &str) -> &'static Case {
 
 /// The options to open a case, which may have the mark of an edit.
 fn options<H>(case: &Case, options: OpenOptions<H>) -> OpenOptions<H> {
+    options.accept_interrupted_edit(case.editing)
+}
+
+/// As [`options`], to read.
+fn read_options<H>(case: &Case, options: ReadOptions<H>) -> ReadOptions<H> {
     options.accept_interrupted_edit(case.editing)
 }
 
@@ -118,7 +123,7 @@ fn shown<R: ?Sized>(found: flatrec::Result<&R>) -> Option<&R> {
 fn every_record_is_read_by_a_schema_found_in_the_file() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
-        let store = options(case, DynStore::options()).open_read_only(&path).unwrap();
+        let store = read_options(case, DynStore::read_options()).open_read_only(&path).unwrap();
         check_info(case, &store.info().unwrap());
         assert_eq!(store.metadata().unwrap(), case.metadata.as_bytes(), "{}", case.name);
         for id in 0..case.count {
@@ -138,8 +143,8 @@ fn every_record_is_read_by_a_schema_found_in_the_file() {
 fn every_record_is_read_as_a_rust_type() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
-        let store = options(case, Store::<Row>::options()).open_read_only(&path).unwrap();
-        let windowed = options(case, WindowedStore::<Row>::options());
+        let store = read_options(case, Store::<Row>::read_options()).open_read_only(&path).unwrap();
+        let windowed = read_options(case, WindowedStore::<Row>::read_options());
         let windowed = windowed.open_read_only(&path).unwrap();
         let read = |store: &WindowedStore<Row>, id| store.copy(id).unwrap();
         for id in 0..case.count {

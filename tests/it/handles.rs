@@ -11,7 +11,6 @@ use std::time::Duration;
 #[cfg(unix)]
 use flatrec::Wait;
 #[cfg(target_os = "linux")]
-use flatrec::map::Access;
 use flatrec::map::Mapping;
 use flatrec::{CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema};
 
@@ -77,7 +76,7 @@ fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
     for named in [Some(path.as_path()), None] {
         let reader = DynStore::open_read_only(&path).unwrap();
         // SAFETY: the other handle only reads, and other processes do not open the file.
-        let store = unsafe { DynStore::options().from_file(open(), named, Access::ReadWrite) };
+        let store = unsafe { DynStore::options().from_file(open(), named) };
         let mut store = store.unwrap();
         let error = store.edit().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
@@ -497,4 +496,27 @@ fn a_writer_in_the_way_is_named() {
     let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
     assert_eq!(info.writer.unwrap().process, Some(u64::from(std::process::id())));
     drop(database);
+}
+
+/// Finds a resumed store whose interrupted edit goes unnoticed, and an option of resuming that does
+/// nothing.
+#[test]
+fn a_resumed_store_has_the_mark_of_an_interrupted_edit() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let mut store = DynStore::create_options().create_aside(at("s"), &schema(), false).unwrap();
+    store.keep_unfinished(true);
+    store.append(&[7; 4]).unwrap();
+    store.flush().unwrap();
+    let mut edit = store.edit().unwrap();
+    edit.set(0, &[8; 4]).unwrap();
+    // As a kill would leave it.
+    std::fs::copy(at("s-unfinished"), at("kept")).unwrap();
+    edit.finish().unwrap();
+    drop(store);
+    std::fs::rename(at("kept"), at("s-unfinished")).unwrap();
+    let resume =
+        |accept| DynStore::options().accept_interrupted_edit(accept).resume_aside(at("s"), false);
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::InterruptedEdit);
+    assert_eq!(resume(true).unwrap().count(), 1);
 }

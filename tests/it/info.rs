@@ -90,8 +90,8 @@ fn info_tells_what_is_mapped_and_in_memory() {
     assert!((read / 2..=residency.pages).contains(&residency.resident_pages), "{residency:?}");
     drop(whole);
 
-    let options = DynWindowedStore::options().max_mapped_bytes(256 << 10).window_bytes(64 << 10);
-    let windowed = options.open_read_only(&path).unwrap();
+    let options = DynWindowedStore::read_options().max_mapped_bytes(256 << 10);
+    let windowed = options.window_bytes(64 << 10).open_read_only(&path).unwrap();
     assert_eq!(windowed.info().unwrap().mapped_bytes, 0);
     assert!(windowed.iter().all(|page| page.unwrap().1 == [7; 4096]));
     let info = windowed.info().unwrap();

@@ -31,9 +31,9 @@ fn every_handle_shows_the_whole_metadata() {
     for path in [at("long"), at("copy")] {
         let expected = &metadata()[..];
         assert!(DynStore::open(&path).unwrap().metadata().unwrap() == expected);
-        let options = Store::<PodRecord<u64>>::options();
+        let options = Store::<PodRecord<u64>>::read_options();
         assert!(options.open_read_only(&path).unwrap().metadata().unwrap() == expected);
-        let windowed = WindowedStore::<PodRecord<u64>>::options()
+        let windowed = WindowedStore::<PodRecord<u64>>::read_options()
             .max_mapped_bytes(1 << 20)
             .window_bytes(1 << 16)
             .open_read_only(&path);

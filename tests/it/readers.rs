@@ -389,7 +389,7 @@ fn read_only_stores_let_checkpoints_write_up_to_their_commit() {
     append(&database, 0..100);
     let commit = set(&database, 7, 70);
     let whole = Store::<Row>::open_read_only(&rig.path).unwrap();
-    let windowed = WindowedStore::<Row>::options()
+    let windowed = WindowedStore::<Row>::read_options()
         .max_mapped_bytes(1 << 20)
         .window_bytes(1 << 16)
         .open_read_only(&rig.path)

@@ -413,16 +413,14 @@ fn temporary_and_given_files_have_no_side_files() {
     Store::<Sample>::create(&path).unwrap().close().unwrap();
     std::fs::remove_file(dir.path("s-lock")).unwrap();
     let open = || std::fs::File::options().read(true).write(true).open(&path).unwrap();
-    let read_write = flatrec::map::Access::ReadWrite;
     #[allow(unsafe_code)]
     // SAFETY: this test alone uses the file.
-    let store = unsafe { Store::<Sample>::options().from_file(open(), Some(&path), read_write) };
+    let store = unsafe { Store::<Sample>::options().from_file(open(), Some(&path)) };
     let mut store = store.unwrap();
     if cfg!(unix) {
         #[allow(unsafe_code)]
         // SAFETY: the call refuses the file.
-        let second =
-            unsafe { Store::<Sample>::options().from_file(open(), Some(&path), read_write) };
+        let second = unsafe { Store::<Sample>::options().from_file(open(), Some(&path)) };
         assert_eq!(second.unwrap_err().kind(), ErrorKind::Locked);
     }
     store.append(&sample(4)).unwrap();
@@ -430,10 +428,7 @@ fn temporary_and_given_files_have_no_side_files() {
     assert_eq!(dir.names(), ["s"]);
     #[allow(unsafe_code)]
     // SAFETY: this test alone uses the file.
-    let store = unsafe {
-        let read_only = flatrec::map::Access::ReadOnly;
-        DynStore::options().from_file(open(), None, read_only)
-    };
+    let store = unsafe { DynStore::read_options().from_file(open(), None) };
     assert_eq!(store.unwrap().count(), 1);
 }
 
@@ -500,7 +495,7 @@ fn pins_that_fill_the_budget_are_an_error() {
     let mut store = Store::<Sample>::create(&path).unwrap();
     store.append_all((0..100_000).map(sample)).unwrap();
     store.close().unwrap();
-    let windows = WindowedStore::<Sample>::options().window_bytes(64 << 10);
+    let windows = WindowedStore::<Sample>::read_options().window_bytes(64 << 10);
     let open = || windows.clone().max_mapped_bytes(256 << 10).open_read_only(&path);
     let store = open().unwrap();
     let mut pinned = Vec::new();
@@ -515,7 +510,7 @@ fn pins_that_fill_the_budget_are_an_error() {
     assert!((0..).step_by(4096).zip(&pinned).all(|(id, record)| **record == sample(id)));
     drop(pinned.pop());
     assert_eq!(*store.get(99_999).unwrap().unwrap(), sample(99_999));
-    let error = windows.clone().max_mapped_bytes(1000).open(&path).unwrap_err();
+    let error = windows.clone().max_mapped_bytes(1000).open_read_only(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
 

@@ -174,7 +174,7 @@ fn commits_of_a_killed_process_are_recovered() {
     edit.get_mut(0).unwrap().unwrap().0[0] = 1;
     edit.finish().unwrap();
     drop(private);
-    let windowed = WindowedStore::<Numbers>::options()
+    let windowed = WindowedStore::<Numbers>::read_options()
         .max_mapped_bytes(1 << 20)
         .window_bytes(1 << 16)
         .open_read_only(&place.path)

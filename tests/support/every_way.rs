@@ -99,7 +99,7 @@ fn look(path: &Path) -> Result<Contents> {
         edit.finish()?;
         Ok(contents)
     });
-    let windowed = WindowedStore::<Row>::options()
+    let windowed = WindowedStore::<Row>::read_options()
         .max_mapped_bytes(256 << 10)
         .window_bytes(64 << 10)
         .open_read_only(path)

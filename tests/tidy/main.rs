@@ -60,11 +60,15 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "passes on its opener's promise that only this handle changes the file",
     ),
     (
+        "src/store/exclusive_file/open_or_create.rs",
+        "as src/store/exclusive_file.rs, for a store that may not exist yet",
+    ),
+    (
         "src/store/exclusive_file/resume.rs",
         "as src/store/exclusive_file.rs, for a store that was left unfinished",
     ),
     ("src/store/opening.rs", "asks that promise of a caller that opens files of its own"),
-    ("src/db/database.rs", "asks that promise of callers with a backing of their own"),
+    ("src/db/database/opening.rs", "asks that promise of callers with a backing of their own"),
     ("src/txn/engine/mod.rs", "shows its transaction the file, which its locks keep for it"),
     ("src/db/snapshot.rs", "lends records of a state, which the engine keeps as they are"),
     ("src/db/tests.rs", "tests of what is opened by that promise"),

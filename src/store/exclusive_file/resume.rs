@@ -30,7 +30,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             let file = Arc::new(file);
             locks.check_trust(&file)?;
             locks.take_over();
-            refuse_network_unless(common, &file, "resume")?;
+            refuse_network_unless(common, &*file, "resume")?;
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
             let mut superblock = Superblock::open(Arc::clone(&file) as _)?;
             superblock.begin_unfinished();

@@ -78,7 +78,7 @@ impl Bank {
             if let Some(store) = self.note("open", Store::<Account>::open_read_only(&self.path)) {
                 self.look(store.iter().map(|(_, row)| *row), "a store");
             }
-            let opened = WindowedStore::<Account>::options()
+            let opened = WindowedStore::<Account>::read_options()
                 .max_mapped_bytes(1 << 20)
                 .window_bytes(64 << 10)
                 .open_read_only(&self.path);
