@@ -142,13 +142,12 @@ pub use maintenance::{
 pub use os::Survives;
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
 pub use store::{
-    Copies, DynEdit, DynStore, DynWindowedStore, Edit, LogInfo, Records, SlotInfo, Store,
-    StoreInfo, TryRecords, WindowedStore, WriterInfo,
+    Copies, DynEdit, DynStore, DynWindowedStore, Edit, Records, Store, TryRecords, WindowedStore,
 };
 pub use sums::{Checksums, DamagedBlock};
 pub use txn::{
-    Checkpoint, CommitId, CreateOptions, Durability, OpenOptions, ReadOptions, ReaderInfo, Receipt,
-    Row,
+    Checkpoint, CommitId, CreateOptions, Durability, LogInfo, OpenOptions, ReadOptions, ReaderInfo,
+    Receipt, Row, SlotInfo, StoreInfo, WriterInfo,
 };
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]

@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::format::{Counts, DataType, Field, Geometry, Value};
 use crate::io::Backing;
 use crate::shm::Wait;
-use crate::store::{SlotInfo, slot_info};
 use crate::sums::{Checksums, FoundSums, Sums};
 use crate::txn::opening::Opening;
 use crate::txn::{Locks, MismatchedRecords, RecoveredState, Slots, Superblock, read_beside};
+use crate::txn::{SlotInfo, slot_info};
 
 /// An open store that may be damaged.
 pub(crate) struct Damaged {

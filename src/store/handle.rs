@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use super::copies::CopySource;
 use super::edit::Edit;
 use super::exclusive_file::ExclusiveFile;
-use super::info::StoreInfo;
+use super::info::info_of;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Record, Schema, bytes_of, bytes_of_mut};
 use crate::sums::Checksums;
-use crate::txn::{Common, CreateOptions, OpenOptions, ReadOptions, Row};
+use crate::txn::{Common, CreateOptions, OpenOptions, ReadOptions, Row, StoreInfo};
 
 /// A store of records of type `R`, or of bytes ([`DynStore`]): one flat, mapped file, with records
 /// found by number.
@@ -338,7 +338,7 @@ impl<R: Row + ?Sized> Store<R> {
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn info(&self) -> Result<StoreInfo> {
-        StoreInfo::of(&self.file)
+        info_of(&self.file)
     }
 
     /// Makes everything durable, trims the file to its records, and releases the locks.

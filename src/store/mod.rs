@@ -18,7 +18,6 @@ mod windowed;
 pub use copies::Copies;
 pub use edit::{DynEdit, Edit};
 pub use handle::{DynStore, Store};
-pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub(crate) use records::Lends;
 pub use records::{Records, TryRecords};
 pub(crate) use search::{binary_search_by, partition_point};
@@ -28,4 +27,3 @@ pub(crate) use copies::{CHUNK_BYTES, CopySource};
 pub(crate) use exclusive_file::ExclusiveFile;
 #[cfg(test)]
 pub(crate) use exclusive_file::Unpublished;
-pub(crate) use info::slot_info;

@@ -11,7 +11,7 @@ use super::edit::Edit;
 use super::exclusive_file::ExclusiveFile;
 #[cfg(doc)]
 use super::handle::Store;
-use super::info::StoreInfo;
+use super::info::info_of;
 use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -20,7 +20,7 @@ use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
 use crate::number::ids_within;
 #[cfg(doc)]
 use crate::txn::OpenOptions;
-use crate::txn::Row;
+use crate::txn::{Row, StoreInfo};
 
 /// How many bytes of records [`WindowedStore::copies`] copies at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -286,7 +286,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn info(&self) -> Result<StoreInfo> {
-        StoreInfo::of(&self.file)
+        info_of(&self.file)
     }
 
     /// Makes everything durable, trims the file to its records, and releases the locks.

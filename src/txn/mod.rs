@@ -18,6 +18,7 @@ mod engine;
 mod follow;
 #[cfg(all(test, loom))]
 mod in_loom;
+mod info;
 mod install;
 mod kept_sums;
 mod locks;
@@ -42,12 +43,14 @@ mod versions;
 
 pub use commit_id::CommitId;
 pub use engine::{Checkpoint, Durability, Receipt};
+pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub use options::{CreateOptions, OpenOptions, ReadOptions};
 pub use reader_info::ReaderInfo;
 pub use row::Row;
 
 pub(crate) use engine::{Changes, Engine, EngineHandle, Writer};
 pub(crate) use follow::LogFollower;
+pub(crate) use info::{Parts, slot_info};
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
 pub(crate) use install::{Stage, in_order, unsynced};

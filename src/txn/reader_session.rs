@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::info::WriterInfo;
 use super::locks::Locks;
 use super::superblock::outdated;
 use crate::error::{ErrorKind, Result};
@@ -197,13 +198,23 @@ impl Presence {
     }
 
     /// The process number that the writer gives in the shared words, if this reader sees one.
-    pub(crate) fn writer_process(&self) -> Option<u64> {
+    fn writer_process(&self) -> Option<u64> {
         self.side().and_then(ReaderSide::writer_process)
     }
 
     /// The other readers in the reader table, and the writer's own process if there is a writer.
-    pub(crate) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
+    fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
         self.side().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
+    }
+
+    /// The writer of the store, if there is one, and the other readers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the operating system reports an error.
+    pub(crate) fn sharers(&self) -> Result<(Option<WriterInfo>, Vec<Seen>)> {
+        let has_writer = self.has_writer()?;
+        let writer = WriterInfo { process: self.writer_process() };
+        Ok((has_writer.then_some(writer), self.others(has_writer)?))
     }
 
     /// Whether `path` leads to the file that this reader has open.

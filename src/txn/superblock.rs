@@ -16,8 +16,11 @@ use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC, named};
 use crate::os;
 use crate::step::{self, Step};
 
+mod seen;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use seen::{HeaderWatch, SeenHeader};
 
 /// How often a reader reads the slots again while a writer may be writing both.
 const HEADER_TRIES: u32 = 8;
@@ -44,7 +47,9 @@ pub(crate) struct Superblock {
     backing: Arc<dyn Backing>,
     header: Header,
     slot: Slot,
+    /// What the slots held when the store was opened.
     report: SlotReport,
+    watch: Arc<HeaderWatch>,
     schema: Schema,
     metadata: Arc<Metadata>,
     poisoned: bool,
@@ -54,8 +59,6 @@ pub(crate) struct Superblock {
     at_rest: bool,
     /// Whether the slot in force is known to be durable.
     settled: bool,
-    /// Whether the header that was read has the mark of an exclusive edit.
-    found_editing: bool,
     /// Whether the store is being made under a temporary name. Its header says so as soon as it
     /// counts records.
     unfinished: bool,
@@ -96,20 +99,20 @@ impl Superblock {
         let found = Front::read(&*backing).map_err(|error| named(error, &*backing))?;
         let schema = found.schema(&*backing).map_err(|error| named(error, &*backing))?;
         let metadata = Metadata::new(Arc::clone(&backing), found.header.clone(), &found.bytes);
+        let watch = Arc::new(HeaderWatch::new(found.seen()));
         let Front { header, slot, report, at_rest, .. } = found;
-        let found_editing = header.editing;
         Ok(Self {
             backing,
             header,
             slot,
             report,
+            watch,
             schema,
             metadata: Arc::new(metadata),
             poisoned: false,
             changed: false,
             at_rest,
             settled: false,
-            found_editing,
             unfinished: false,
         })
     }
@@ -121,7 +124,7 @@ impl Superblock {
         if !found.header.has_schema_of(&self.header) {
             *self = Self::open_even_short(Arc::clone(&self.backing))?;
         } else {
-            self.found_editing = found.header.editing;
+            self.watch.show(found.seen());
             self.header = found.header;
             (self.slot, self.report, self.at_rest) = (found.slot, found.report, found.at_rest);
         }
@@ -208,9 +211,9 @@ impl Superblock {
         &self.report
     }
 
-    /// Whether an exclusive edit was interrupted before this handle opened the store.
-    pub(crate) fn found_editing(&self) -> bool {
-        self.found_editing
+    /// Header and slots, for threads that do not have the superblock.
+    pub(crate) fn watch(&self) -> &Arc<HeaderWatch> {
+        &self.watch
     }
 
     pub(crate) fn schema(&self) -> &Schema {
@@ -277,6 +280,7 @@ impl Superblock {
             .write_at(slot.offset(), &next.encode())
             .and_then(|()| if is_synced { self.sync_header() } else { Ok(()) });
         self.keep(written)?;
+        self.watch.show_written(&next, slot);
         self.header = next;
         self.slot = slot;
         self.changed = true;
@@ -304,6 +308,7 @@ impl Superblock {
         next.sequence += 1;
         let written = self.backing.write_at(self.slot.other().offset(), &next.encode());
         self.keep(written)?;
+        self.watch.show_written(&next, self.slot.other());
         (self.header, self.slot, self.settled) = (next, self.slot.other(), false);
         Ok(())
     }
@@ -392,6 +397,14 @@ impl Front {
         let (found, slot, report) = choose(&bytes)?;
         let at_rest = is_at_rest(&bytes, backing.len_bytes()?);
         Ok(Self { header: found.verify_alone()?, slot, report, at_rest, bytes })
+    }
+
+    fn seen(&self) -> SeenHeader {
+        SeenHeader {
+            header: self.header.clone(),
+            slots: self.report.clone(),
+            found_editing: self.header.editing,
+        }
     }
 
     /// The schema behind the header. It is written once, before the header, so reading a damaged

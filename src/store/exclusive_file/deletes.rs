@@ -22,11 +22,6 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         self.mode.log().map_or(self.superblock.header().counts, |log| log.counts)
     }
 
-    /// The number of records that all handles see.
-    pub(crate) fn committed_count(&self) -> u64 {
-        self.committed().records
-    }
-
     /// The head of the free list.
     pub(crate) fn free_head(&self) -> Option<u64> {
         self.committed().free_head

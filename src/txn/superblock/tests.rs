@@ -49,10 +49,10 @@ fn a_handle_that_looks_again_sees_what_a_writer_has_begun() {
     let mut writer = store();
     writer.commit(|_| {}).unwrap();
     let mut looking = Superblock::open(Arc::clone(writer.backing())).unwrap();
-    assert!(looking.at_rest() && !looking.found_editing());
+    assert!(looking.at_rest() && !looking.watch().seen().found_editing);
     writer.commit(|header| header.editing = true).unwrap();
     looking.look_again().unwrap();
-    assert!(!looking.at_rest() && looking.found_editing());
+    assert!(!looking.at_rest() && looking.watch().seen().found_editing);
     let found = Superblock::open(Arc::clone(writer.backing())).unwrap();
     assert_eq!((looking.slot, looking.report()), (found.slot, found.report()));
 }
