@@ -378,7 +378,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
         if count < self.superblock.header().counts.records {
             self.refuse_with_deletes("truncate")?;
-            self.locks.exclude_readers(self.common.wait)?;
+            self.exclude_readers()?;
             let cut = self.cut(count);
             let admitted = self.locks.admit_readers();
             return cut.and(admitted);

@@ -21,12 +21,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use super::superblock::Superblock;
+use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileBacking, named};
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
 use crate::shm::{
-    CHECKPOINT, CheckpointLimit, FOR_EARLIER_WRITERS, IN_PLACE, LockWords, READERS, SideLock,
-    WRITER, Wait, WriterSide, store_word, writer_of,
+    CHECKPOINT, CheckpointLimit, FOR_EARLIER_WRITERS, IN_PLACE, LockWords, READERS, Seen, SideLock,
+    WRITER, Wait, WriterSide, process, store_word, writer_of,
 };
 
 /// Longer than a handle takes to find out whether another handle has a lock.
@@ -36,7 +37,7 @@ const WRITING: &str = "another handle has the store open to write";
 const EDITING: &str = "an exclusive edit is under way";
 const CHECKPOINTING: &str = "a checkpoint is under way";
 const LENDING: &str =
-    "a reader has the store open, and records cannot be changed in place beside it";
+    "records cannot be changed in place beside a reader, and one has the store open";
 
 /// The locks that one handle holds; closing the files gives them back.
 #[derive(Clone, Debug, Default)]
@@ -82,13 +83,7 @@ impl Locks {
             let side = Arc::new(SideLock::open_or_create_shared(path, sharing)?);
             if !wait.until(|| side.try_lock(WRITER, LockKind::Exclusive))? {
                 let process = file_id().and_then(|file_id| writer_process(&side, file_id));
-                return Err(side.held_by(match process {
-                    Some(own) if own == u64::from(std::process::id()) => {
-                        format!("{WRITING}, in this very process")
-                    }
-                    Some(process) => format!("{WRITING}, in process {process}"),
-                    None => WRITING.to_owned(),
-                }));
+                return Err(side.held_by(format!("{WRITING}{}", in_process(process))));
             }
             // The handle waited for a creator that failed and removed its lock file: start again.
             if side.is_named()? {
@@ -170,13 +165,16 @@ impl Locks {
         wait: Wait,
         in_place: Wait,
     ) -> Result<Self> {
+        let side = side.map(Arc::new);
         match &side {
-            Some(side) => side.lock(IN_PLACE, LockKind::Shared, in_place, EDITING)?,
+            Some(side) => side
+                .lock(IN_PLACE, LockKind::Shared, in_place, EDITING)
+                .map_err(|error| name_editor(error, side, file))?,
             None => lock_inode(path, file, LockKind::Shared, wait)?,
         }
         enter(file, wait)?;
         lock_data(file, IN_PLACE, LockKind::Shared, in_place, EDITING)?;
-        Ok(Self { file: Some(Arc::clone(file)), side: side.map(Arc::new) })
+        Ok(Self { file: Some(Arc::clone(file)), side })
     }
 
     /// Takes the locks of a handle on a file that is open already: those on the inode, if the path
@@ -333,6 +331,43 @@ impl Locks {
     }
 }
 
+/// Says where a holder of a lock is, to follow its description.
+fn in_process(number: Option<u64>) -> String {
+    match number {
+        Some(own) if own == process() => ", in this very process".to_owned(),
+        Some(other) => format!(", in process {other}"),
+        None => String::new(),
+    }
+}
+
+/// Adds to the error of [`Locks::exclude_readers`] in which processes the readers are.
+pub(crate) fn name_readers(error: Error, readers: &[Seen]) -> Error {
+    if error.kind() != ErrorKind::Locked {
+        return error;
+    }
+    let mut processes: Vec<u64> = readers.iter().map(|reader| reader.process).collect();
+    processes.sort_unstable();
+    processes.dedup();
+    match processes[..] {
+        [] => error,
+        [one] => error.detail(format!("{LENDING}{}", in_process(Some(one)))),
+        _ => {
+            let numbers: Vec<String> = processes.iter().map(u64::to_string).collect();
+            error.detail(format!("{LENDING}, in processes {}", numbers.join(", ")))
+        }
+    }
+}
+
+/// Adds to the error of a reader that an exclusive edit shuts out in which process the edit is.
+fn name_editor(error: Error, side: &Arc<SideLock>, file: &FileBacking) -> Error {
+    if error.kind() != ErrorKind::Locked {
+        return error;
+    }
+    let header = Superblock::header_in(file).ok();
+    let process = header.and_then(|header| writer_process(side, header.file_id));
+    error.detail(format!("{EDITING}{}", in_process(process)))
+}
+
 /// The process that holds the writer's lock, if the shared words name it.
 fn writer_process(side: &Arc<SideLock>, file_id: [u8; 16]) -> Option<u64> {
     let words = LockWords::open_if_there(side).ok()??;
@@ -374,4 +409,18 @@ fn lock_data(
         return Ok(());
     }
     Err(named(Error::held_by(holder), file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finds a holder in another process that is described as one in this process.
+    #[test]
+    fn a_holder_is_where_it_says() {
+        let own = process();
+        assert_eq!(in_process(Some(own)), ", in this very process");
+        assert_eq!(in_process(Some(own + 1)), format!(", in process {}", own + 1));
+        assert_eq!(in_process(None), "");
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) use install::{Stage, in_order, unsynced};
 pub(crate) use kept_sums::{
     check_sums_possible, create_sums, name_sums_of_replaced, refuse_other_file, replaced,
 };
-pub(crate) use locks::Locks;
+pub(crate) use locks::{Locks, name_readers};
 pub(crate) use long_append::MismatchedRecords;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;

@@ -36,6 +36,7 @@ mod info;
 mod long_names;
 mod map_conformance;
 mod map_files;
+mod messages;
 mod metadata;
 mod model;
 mod modified;

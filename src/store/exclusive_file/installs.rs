@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Counts;
 use crate::io::Access;
 use crate::sums::Sums;
-use crate::txn::{Change, Plan, Row, Superblock, Work, install};
+use crate::txn::{Change, Plan, Row, Superblock, Work, install, name_readers};
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// As [`ExclusiveFile::flush`], with this number of live records and this head of the free
@@ -40,6 +40,17 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         install(Plan::Truncate, &change, &mut Exclusive { file: self, part: Part::Below(count) })
     }
 
+    /// Shuts every reader out, for changes in place.
+    pub(super) fn exclude_readers(&self) -> Result<()> {
+        self.locks.exclude_readers(self.common.wait).map_err(|error| {
+            let readers = self.mode.writer().map(|state| state.sharing.readers());
+            match readers {
+                Some(Ok(readers)) => name_readers(error, &readers),
+                _ => error,
+            }
+        })
+    }
+
     /// Starts an exclusive edit: shuts readers out and marks the header.
     pub(crate) fn begin_edit(&mut self) -> Result<()> {
         if self.access() == Access::Private {
@@ -54,7 +65,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             ));
         }
         self.flush()?;
-        self.locks.exclude_readers(self.common.wait)?;
+        self.exclude_readers()?;
         let change = Change {
             commit: self.superblock.header().counts.commit,
             changed: &[],
