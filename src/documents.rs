@@ -16,6 +16,7 @@ documents! {
     cli "docs/CLI.md"
     durability "docs/DURABILITY.md"
     concurrency "docs/CONCURRENCY.md"
+    observability "docs/OBSERVABILITY.md"
     safety "docs/SAFETY.md"
     platforms "docs/PLATFORMS.md"
     stability "docs/STABILITY.md"

@@ -54,6 +54,7 @@
 //! - [`cli`](documents::cli): how to use the command;
 //! - [`durability`](documents::durability): what a commit survives, and why; backups;
 //! - [`concurrency`](documents::concurrency): what readers and the writer are promised;
+//! - [`observability`](documents::observability): facts for metrics;
 //! - [`safety`](documents::safety): every hazard of mapped files; permissions; faults;
 //! - [`platforms`](documents::platforms): what differs on Windows, on 32 bits and big-endian;
 //! - [`stability`](documents::stability): what later versions keep; which compilers build flatrec;
@@ -146,8 +147,8 @@ pub use store::{
 };
 pub use sums::{Checksums, DamagedBlock};
 pub use txn::{
-    Checkpoint, CommitId, CreateOptions, Durability, LogInfo, OpenOptions, ReadOptions, ReaderInfo,
-    Receipt, Row, SlotInfo, StoreInfo, WriterInfo,
+    Activity, Checkpoint, CheckpointInfo, CommitId, CreateOptions, Durability, LogInfo,
+    OpenOptions, ReadOptions, ReaderInfo, Receipt, Row, SlotInfo, StoreInfo, WriterInfo,
 };
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]

@@ -19,6 +19,7 @@ use crate::format::Schema;
 use crate::txn::opening::Opening;
 use crate::txn::{
     Checkpoint, CommitId, Common, CreateOptions, Engine, OpenOptions, ReaderInfo, Row, Source,
+    StoreInfo,
 };
 
 /// A store that threads share: [snapshots](Snapshot) read it, and
@@ -246,6 +247,37 @@ impl<R: Row + ?Sized> Database<R> {
     /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn readers(&self) -> Result<Vec<ReaderInfo>> {
         Ok(self.engine.readers()?.iter().map(ReaderInfo::of).collect())
+    }
+
+    /// Facts about the store at this moment: counts, sizes, the log, checkpoints and what holds
+    /// them back, readers, and what this handle has done since it was opened.
+    ///
+    /// Any thread can call it at any time, also one with a transaction: the call waits for no
+    /// transaction, commit or checkpoint. It takes longer with more records in the log, and with
+    /// checksums (it reads 4 bytes for each 64 KiB of records).
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append(&[7])?;
+    /// transaction.commit(Durability::Immediate)?;
+    ///
+    /// let running = database.begin_write()?;
+    /// let info = database.info()?;
+    /// assert_eq!((info.count, info.commit_id), (1, database.commit_id()));
+    /// assert_eq!(info.log.unwrap().commits, 1); // until a checkpoint
+    /// assert_eq!(info.activity.unwrap().commits, 1);
+    /// # drop(running);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the operating system reports an error.
+    pub fn info(&self) -> Result<StoreInfo> {
+        self.engine.info()
     }
 
     /// The schema in the file.

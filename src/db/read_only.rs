@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::format::Schema;
 use crate::io::Access;
 use crate::txn::opening::{Opening, until_current};
-use crate::txn::{CommitId, Common, LogFollower, ReadOptions, Row, Source};
+use crate::txn::{CommitId, Common, LogFollower, ReadOptions, Row, Source, StoreInfo};
 
 /// A store that is open for reading, while another handle, thread or process may write to it.
 /// [`Database::open_read_only`] makes one.
@@ -143,6 +143,28 @@ impl<R: Row + ?Sized> ReadOnlyDatabase<R> {
     /// [`ErrorKind::Io`] if the operating system reports another error.
     pub fn is_at(&self, path: impl AsRef<Path>) -> Result<bool> {
         self.follower.presence().is_at(path.as_ref())
+    }
+
+    /// Facts about the store at this moment: counts, sizes, the log, the writer, other readers.
+    /// The call reads what the writer has published since, as [`ReadOnlyDatabase::begin_read`]
+    /// does. It keeps no checkpoint away.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let writer = DynDatabase::create(&path, &schema)?;
+    /// let info = DynDatabase::open_read_only(&path)?.info()?;
+    /// assert_eq!(info.writer.unwrap().process, Some(u64::from(std::process::id())));
+    /// assert_eq!((info.count, info.activity), (0, None)); // only a writer has an activity
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ReadOnlyDatabase::begin_read`].
+    pub fn info(&self) -> Result<StoreInfo> {
+        self.follower.info()
     }
 
     /// The schema in the file.

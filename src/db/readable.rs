@@ -10,7 +10,7 @@ use super::snapshot::Snapshot;
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::Schema;
-use crate::txn::{CommitId, Row};
+use crate::txn::{CommitId, Row, StoreInfo};
 
 /// A handle that gives snapshots: a [`Database`] or a [`ReadOnlyDatabase`]. Code that only reads
 /// takes one, and works in the writer's process and in every other.
@@ -58,6 +58,13 @@ pub trait ReadableDatabase: Sealed + Send + Sync {
     /// Those of [`ReadOnlyDatabase::wait`].
     fn wait(&self, after: CommitId, at_most: Duration) -> Result<bool>;
 
+    /// Facts about the store at this moment.
+    ///
+    /// # Errors
+    /// For a [`ReadOnlyDatabase`], those of [`ReadOnlyDatabase::begin_read`]. For a [`Database`],
+    /// [`ErrorKind::Io`] if the operating system reports an error.
+    fn info(&self) -> Result<StoreInfo>;
+
     /// The schema in the file.
     fn schema(&self) -> &Schema;
 
@@ -92,6 +99,10 @@ macro_rules! readable {
 
             fn wait(&self, after: CommitId, at_most: Duration) -> Result<bool> {
                 $handle::wait(self, after, at_most)
+            }
+
+            fn info(&self) -> Result<StoreInfo> {
+                $handle::info(self)
             }
 
             fn schema(&self) -> &Schema {

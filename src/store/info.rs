@@ -28,6 +28,8 @@ pub(super) fn info_of<R: Row + ?Sized>(file: &ExclusiveFile<R>) -> Result<StoreI
         backing,
         view: file.array.whole().view(),
         windows: file.array.counters(),
+        checkpoints: None,
+        activity: None,
     })
 }
 

@@ -6,6 +6,7 @@
 //! - A checkpoint releases or removes the log of a commit only after the header that counts the
 //!   commit is durable.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::install::{Change, Plan, Work, install};
@@ -28,6 +29,29 @@ const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
 pub(super) const UNSEEN_READER: &str = "a reader that the writer cannot see has the store open: \
      it is opening the store or reading the log, it opened the store under another name, or it may \
      not write the lock file";
+
+/// The reader that keeps a checkpoint from going further.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum HeldBack {
+    /// A snapshot of the writer's own process reads this commit, for so many seconds or longer.
+    Own { commit: u64, seconds: u64 },
+    /// A reader in another handle or process.
+    Reader(Seen),
+    /// One that the writer does not see.
+    Unseen,
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own { commit, seconds } => {
+                write!(f, "a snapshot of commit {commit} is being read, for {seconds} s or longer")
+            }
+            Self::Reader(reader) => reader.fmt(f),
+            Self::Unseen => f.write_str(UNSEEN_READER),
+        }
+    }
+}
 
 /// How a checkpoint ended.
 pub(super) enum Outcome<V> {

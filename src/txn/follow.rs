@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use super::info::{LogInfo, Parts, StoreInfo, segments_beside};
 use super::locks::Locks;
 use super::metadata::Metadata;
 use super::read_beside;
@@ -20,8 +21,9 @@ use super::superblock::Superblock;
 use super::versions::{State, view_of};
 use crate::error::Result;
 use crate::format::{RecordLayout, Schema};
-use crate::io::{Backing, View};
+use crate::io::{Access, Backing, View};
 use crate::shm::{ReadPoint, Wait, store_word};
+use crate::sums::Known;
 use crate::wal::Position;
 
 /// A store that is open to read, and what this reader last read of it.
@@ -81,6 +83,55 @@ impl LogFollower {
 
     pub(crate) fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    /// Facts about the store at this moment. Reads on in the log first, as
+    /// [`LogFollower::newest`](Source::newest) does, but pins nothing.
+    pub(crate) fn info(&self) -> Result<StoreInfo> {
+        self.facts().map_err(|error| self.name(error))
+    }
+
+    fn facts(&self) -> Result<StoreInfo> {
+        // First, because a header counts only commits that were published before.
+        let seen = Superblock::seen_in(&*self.backing)?;
+        let held = seen.header.counts;
+        let (found, len_bytes, view) = {
+            let mut inner = self.lock();
+            self.catch_up(&mut inner)?;
+            let passed = inner.position.as_ref().map(|position| position.passed().1);
+            let len_bytes = passed.unwrap_or(inner.found.log_len_bytes);
+            (inner.found.clone(), len_bytes, Arc::clone(&inner.view))
+        };
+        let commits = found.counts.commit.saturating_sub(held.commit);
+        // A writer that this reader does not see may have gone on.
+        let newest = if commits == 0 { held } else { found.counts };
+        let log = match commits {
+            0 if seen.header.live_log.is_none() => None,
+            _ => Some(LogInfo {
+                commits,
+                records: found.overlay.sorted_after(held.commit).len() as u64,
+                len_bytes: if commits == 0 { 0 } else { len_bytes },
+                segments: segments_beside(&*self.backing)?,
+            }),
+        };
+        let (writer, readers) = self.presence.sharers()?;
+        StoreInfo::of(Parts {
+            path: self.backing.path(),
+            access: Access::ReadOnly,
+            shown: (newest.records, newest.live),
+            newest,
+            log,
+            unsummed_in_log: if commits == 0 { 0 } else { found.unsummed },
+            writer,
+            readers,
+            known: Known::of(None, &*self.backing, &seen.header)?,
+            backing: &*self.backing,
+            view: &view,
+            windows: None,
+            checkpoints: None,
+            activity: None,
+            seen,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

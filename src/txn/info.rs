@@ -2,6 +2,7 @@
 //! [`StoreInfo::of`] adds what the system says of file and process.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::commit_id::CommitId;
 use super::reader_info::ReaderInfo;
@@ -15,8 +16,14 @@ use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
 use crate::shm::Seen;
 use crate::sums::{Checksums, DamagedBlock, Known};
 
-/// Sizes, header slots, views, residency and page faults of an open store, at the time of
-/// [`Store::info`](crate::Store::info).
+/// Facts about an open store at the time of the call: sizes, header slots, log, handles in other
+/// processes, checksums, views, residency, page faults. Every handle has `info`:
+/// [`Database::info`](crate::Database::info),
+/// [`ReadOnlyDatabase::info`](crate::ReadOnlyDatabase::info),
+/// [`Store::info`](crate::Store::info) and [`WindowedStore::info`](crate::WindowedStore::info).
+///
+/// Counts and commit are those of one commit. If the store changes during the call, other facts may
+/// be of another moment.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -62,6 +69,9 @@ pub struct StoreInfo {
     pub sequence: u64,
     /// The number of the newest commit, in the file or in the log.
     pub commit_id: CommitId,
+    /// The newest commit whose changes are all in the array: that of the last checkpoint, flush,
+    /// edit or truncation. The log has the later ones.
+    pub array_commit_id: CommitId,
     /// The log, if there is one: a [`Database`](crate::Database) is open, or ended without closing.
     pub log: Option<LogInfo>,
     /// The handle that has the store open for writing; it may be this one.
@@ -92,6 +102,10 @@ pub struct StoreInfo {
     pub mapped_bytes: u64,
     /// Counters of the sliding windows, for a windowed store.
     pub windows: Option<ViewCounters>,
+    /// The checkpoints that this handle has made, if it is a [`Database`](crate::Database).
+    pub checkpoints: Option<CheckpointInfo>,
+    /// What this handle has done besides, if it is a [`Database`](crate::Database).
+    pub activity: Option<Activity>,
     /// How many pages of the file are in memory; `None` if nothing is mapped whole. For a large
     /// file this is an estimate: see [`StoreInfo::residency_asked_pages`].
     pub residency: Option<Residency>,
@@ -102,7 +116,7 @@ pub struct StoreInfo {
     pub faults: FaultCounts,
 }
 
-/// The content of the log when the store was opened.
+/// The content of the log: now for a database, and when the store was opened for a store.
 ///
 /// ```
 /// use flatrec::{DataType, Durability, DynDatabase, DynStore, Field, Schema};
@@ -124,10 +138,89 @@ pub struct LogInfo {
     pub commits: u64,
     /// Records that these commits changed.
     pub records: u64,
-    /// Bytes of the frames of the log.
+    /// Bytes of the frames of the log. A [`Database`](crate::Database) leaves out those that its
+    /// last checkpoint of all commits covered: the others count towards the next one
+    /// ([`OpenOptions::checkpoint_at`](crate::OpenOptions::checkpoint_at)). Other handles count all
+    /// frames that they have passed.
     pub len_bytes: u64,
-    /// Files of the log.
+    /// Files of the log, also those that wait to be used again.
     pub segments: u64,
+}
+
+/// The checkpoints of a [`Database`](crate::Database) since it was opened.
+///
+/// ```
+/// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+/// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+/// let old = database.begin_read()?;
+/// let mut transaction = database.begin_write()?;
+/// transaction.append(&[7])?;
+/// transaction.commit(Durability::Immediate)?;
+/// database.checkpoint()?;
+/// let checkpoints = database.info()?.checkpoints.unwrap();
+/// assert_eq!(checkpoints.made, 0);
+/// assert!(checkpoints.held_back.unwrap().starts_with("a snapshot of commit 0"));
+///
+/// drop(old);
+/// database.checkpoint()?;
+/// let checkpoints = database.info()?.checkpoints.unwrap();
+/// assert_eq!((checkpoints.made, checkpoints.records, checkpoints.held_back), (1, 1, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckpointInfo {
+    /// How many checkpoints have copied commits to the array.
+    pub made: u64,
+    /// How many records they copied.
+    pub records: u64,
+    /// The time that they took, from the sync of the log on.
+    pub total_time: Duration,
+    /// The time of the longest one.
+    pub longest: Duration,
+    /// What kept newer commits out of the array when a checkpoint last tried, if anything did: a
+    /// snapshot of this process, or a reader in another one.
+    pub held_back: Option<String>,
+    /// Why the last checkpoint failed, or why the handle is poisoned:
+    /// [`Database::checkpoint_failure`](crate::Database::checkpoint_failure).
+    pub failure: Option<String>,
+}
+
+/// What a [`Database`](crate::Database) has done since it was opened, without its
+/// [checkpoints](CheckpointInfo).
+///
+/// ```
+/// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+/// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+/// for durability in [Durability::Eventual, Durability::Immediate] {
+///     let mut transaction = database.begin_write()?;
+///     transaction.append(&[7])?;
+///     transaction.commit(durability)?;
+/// }
+/// drop(database.begin_write()?);
+/// let activity = database.info()?.activity.unwrap();
+/// assert_eq!((activity.commits, activity.aborted), (2, 1));
+/// assert_eq!((activity.log_syncs, activity.largest_group), (1, 2)); // one sync for both
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Activity {
+    /// Commits that readers can see. A transaction without changes makes no commit.
+    pub commits: u64,
+    /// Transactions that ended without a commit: dropped, or with an error of `commit`.
+    pub aborted: u64,
+    /// Syncs of the log that made commits durable. Threads that commit at the same time share one.
+    pub log_syncs: u64,
+    /// The most commits that one of these syncs made durable.
+    pub largest_group: u64,
+    /// Bytes that commits have written to the log: frames in whole sectors, and the headers of
+    /// segments.
+    pub log_written_bytes: u64,
 }
 
 /// A handle that has a store open for writing.
@@ -196,6 +289,8 @@ pub(crate) struct Parts<'h> {
     /// The view of the whole file; an empty one for a handle with windows.
     pub(crate) view: &'h View,
     pub(crate) windows: Option<ViewCounters>,
+    pub(crate) checkpoints: Option<CheckpointInfo>,
+    pub(crate) activity: Option<Activity>,
 }
 
 impl StoreInfo {
@@ -234,6 +329,7 @@ impl StoreInfo {
             allocated_bytes: backing.allocated_bytes()?,
             sequence: header.sequence,
             commit_id: newest.commit.into(),
+            array_commit_id: header.counts.commit.into(),
             log: parts.log,
             writer: parts.writer,
             readers: parts.readers.iter().map(ReaderInfo::of).collect(),
@@ -247,6 +343,8 @@ impl StoreInfo {
             file_system: backing.properties().file_system.clone(),
             mapped_bytes: windows.map_or(view.len_bytes() as u64, |windows| windows.mapped_bytes),
             windows,
+            checkpoints: parts.checkpoints,
+            activity: parts.activity,
             residency,
             residency_asked_pages,
             faults: process_faults().map_err(|source| Error::io("count page faults", source))?,
@@ -301,7 +399,7 @@ impl LogInfo {
 }
 
 /// The number of files of the log beside the data file.
-fn segments_beside(backing: &dyn Backing) -> Result<u64> {
+pub(super) fn segments_beside(backing: &dyn Backing) -> Result<u64> {
     let sides = backing.list_sides()?;
     Ok(sides.iter().filter(|suffix| suffix.starts_with("-wal-")).count() as u64)
 }

@@ -43,7 +43,7 @@ mod versions;
 
 pub use commit_id::CommitId;
 pub use engine::{Checkpoint, Durability, Receipt};
-pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
+pub use info::{Activity, CheckpointInfo, LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub use options::{CreateOptions, OpenOptions, ReadOptions};
 pub use reader_info::ReaderInfo;
 pub use row::Row;

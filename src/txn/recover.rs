@@ -99,7 +99,7 @@ fn copy_log(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     let copied = read_log_and(superblock, 1, &mut |(commit, ids, images)| {
         let pieces = [images];
         let images = wal::Images { ids, image_len: header.stride, pieces: &pieces };
-        copy.append(commit, header.counts.commit, &images)
+        copy.append(commit, header.counts.commit, &images).map(drop)
     });
     let copied = copied
         .and_then(|_| check_unchanged(superblock, found, copy.next()))

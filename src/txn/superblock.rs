@@ -141,6 +141,11 @@ impl Superblock {
         Ok(Front::read(backing).map_err(|error| named(error, backing))?.header)
     }
 
+    /// Header and slots as the file has them now.
+    pub(crate) fn seen_in(backing: &dyn Backing) -> Result<SeenHeader> {
+        Ok(Front::read(backing).map_err(|error| named(error, backing))?.seen())
+    }
+
     /// Whether the file still has the header that was read.
     pub(crate) fn is_current(&self) -> Result<bool> {
         Ok(Self::header_in(&*self.backing)? == self.header)

@@ -68,6 +68,10 @@ pub(crate) enum Refusal {
 /// What leads to a lock. A token keeps it, to put the value back.
 pub(crate) trait HasLock<T> {
     fn token_lock(&self) -> &TokenLock<T>;
+
+    /// Runs before a token puts the value back.
+    #[inline]
+    fn before_return(&self, _value: &mut T) {}
 }
 
 impl<T> HasLock<T> for &TokenLock<T> {
@@ -272,7 +276,8 @@ impl<L: HasLock<T>, T> DerefMut for Token<L, T> {
 impl<L: HasLock<T>, T> Drop for Token<L, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
+        if let Some(mut value) = self.value.take() {
+            self.from.before_return(&mut value);
             self.from.token_lock().put_back(value);
         }
     }

@@ -206,7 +206,8 @@ impl Log {
         Ok(())
     }
 
-    /// Appends a frame, without syncing it. `synced` is the highest commit known to be durable.
+    /// Appends a frame, without syncing it, and returns how many bytes that wrote. `synced` is the
+    /// highest commit known to be durable.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error. The content of the log is
@@ -220,7 +221,7 @@ impl Log {
         commit: &Commit,
         synced: u64,
         images: &Images<'_>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         self.check(commit, synced, images);
         let count = images.ids.len() as u64;
         self.reserve(count, images.image_len)?;
@@ -259,7 +260,7 @@ impl Log {
         self.current.end += in_sectors(len_bytes);
         self.last_crc = head.crc;
         self.next = commit.counts.commit.checked_add(1).expect("fewer than 2^64 commits");
-        Ok(())
+        Ok(self.current.end - offset)
     }
 
     /// The segment of the last frame. Syncing it makes all frames durable.
@@ -325,9 +326,11 @@ impl Log {
         kept.map(|older| older.len_bytes).sum()
     }
 
-    /// The number of needed segments.
-    pub(crate) fn segments(&self) -> u64 {
-        self.older.len() as u64 + 1
+    /// The number of files, with those that wait for their use and those that could not be removed.
+    #[inline]
+    pub(crate) fn files(&self) -> u64 {
+        let others = self.older.len() + self.idle.len() + self.stuck.len();
+        others as u64 + 1 + u64::from(self.prepared.is_some())
     }
 
     fn room_bytes(&self) -> u64 {

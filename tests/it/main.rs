@@ -14,6 +14,7 @@ mod copies;
 mod database_damage;
 mod database_edges;
 mod database_faults;
+mod database_info;
 mod database_model;
 mod database_threads;
 mod deletes;

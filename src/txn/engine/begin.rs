@@ -31,6 +31,13 @@ impl<E: EngineHandle> HasLock<Writer> for E {
     fn token_lock(&self) -> &TokenLock<Writer> {
         &self.engine().writer
     }
+
+    #[inline]
+    fn before_return(&self, writer: &mut Writer) {
+        if std::mem::take(&mut writer.in_transaction) {
+            self.engine().counters.count_aborted();
+        }
+    }
 }
 
 impl Engine {
@@ -52,6 +59,7 @@ impl Engine {
         };
         let (writer, handle) = token.parts_mut();
         handle.engine().show_newest(writer)?;
+        writer.in_transaction = true;
         Ok(Some(token))
     }
 

@@ -2,9 +2,9 @@
 //! log made durable to its places in the array, so that the log's room can be used again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::super::checkpoint::{CheckpointPlan, Files, Outcome, UNSEEN_READER, beside_readers};
+use super::super::checkpoint::{CheckpointPlan, Files, HeldBack, Outcome, beside_readers};
 use super::super::commit_id::CommitId;
 use super::super::install::Plan;
 use super::super::recovered::read_log_through;
@@ -29,6 +29,13 @@ pub(super) enum Reason {
     Full,
     /// The log must end.
     Closing,
+}
+
+/// What a checkpoint has copied to the array.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Made {
+    pub(super) records: u64,
+    pub(super) held_back: Option<HeldBack>,
 }
 
 /// What a checkpoint has done.
@@ -93,9 +100,11 @@ pub(super) struct Due {
 }
 
 impl Due {
-    pub(super) fn of(writer: &Writer) -> Self {
+    /// With a log of this length, which takes a sum to know.
+    #[inline]
+    pub(super) fn of(writer: &Writer, log_len_bytes: u64) -> Self {
         Self {
-            bytes: writer.due_bytes(),
+            bytes: writer.due_with(log_len_bytes),
             at_bytes: writer.checkpoint_at_bytes,
             held_back_by: writer.held_back_by,
         }
@@ -121,7 +130,8 @@ impl Engine {
         // A thread that has the writer makes the checkpoint after its own commit.
         let Some(mut writer) = self.try_lock() else { return };
         // Another thread may have made it since the commit.
-        if !self.is_due(&Due::of(&writer)) || self.check(&writer, "checkpoint").is_err() {
+        let due = Due::of(&writer, writer.log_size().1);
+        if !self.is_due(&due) || self.check(&writer, "checkpoint").is_err() {
             return;
         }
         // A failed checkpoint does not fail the commit before it. `Engine::failure` keeps the
@@ -156,30 +166,33 @@ impl Engine {
             || self.published.sharing().is_read(commit).is_ok_and(|is| is)
     }
 
-    /// Makes a checkpoint. Keeps the reason of a failure until a checkpoint succeeds.
+    /// Makes a checkpoint. Notes how it ended: a failure until a checkpoint succeeds.
     pub(super) fn checkpoint_locked(
         &self,
         writer: &mut Writer,
         reason: Reason,
     ) -> Result<Checkpoint> {
-        let done = self.try_checkpoint(writer, reason);
-        self.note_failure(done.as_ref().err().map(Error::to_string));
-        done
+        let (started, before) = (Instant::now(), writer.superblock.header().counts.commit);
+        let made = self.try_checkpoint(writer, reason);
+        let commit = writer.superblock.header().counts.commit;
+        self.counters.note(&made, commit > before, started.elapsed());
+        self.counters.show_log(writer.log_size());
+        let made = made?;
+        Ok(Checkpoint {
+            commit,
+            records: made.records,
+            held_back: made.held_back.map(|by| by.to_string()),
+            damaged: Vec::new(),
+        })
     }
 
-    fn try_checkpoint(&self, writer: &mut Writer, reason: Reason) -> Result<Checkpoint> {
+    fn try_checkpoint(&self, writer: &mut Writer, reason: Reason) -> Result<Made> {
         let closing = reason == Reason::Closing;
         self.step(writer, |_| {
             step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
         })?;
-        let done = |writer: &Writer, records, held_back| Checkpoint {
-            commit: writer.superblock.header().counts.commit,
-            records,
-            held_back,
-            damaged: Vec::new(),
-        };
         if writer.log.is_none() {
-            return Ok(done(writer, 0, None));
+            return Ok(Made::default());
         }
         let target = match step::skip(Step::SnapshotTarget) {
             true => Arc::clone(&writer.newest),
@@ -189,7 +202,7 @@ impl Engine {
         if target.counts.commit <= writer.superblock.header().counts.commit
             && !(closing && held_back.is_none())
         {
-            return Ok(done(writer, 0, held_back));
+            return Ok(Made { held_back, ..Made::default() });
         }
         let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
         let (sharing, through) = ((&self.locks, self.published.sharing()), target.counts.commit);
@@ -199,11 +212,11 @@ impl Engine {
             self.recheck_strangers(writer)?;
             self.write_allowed(writer, target, limit, closing)
         });
-        let Outcome::Done((records, by)) = made.map_err(|error| self.name(error))? else {
+        let Outcome::Done(made) = made.map_err(|error| self.name(error))? else {
             writer.shut_out = true;
-            return Ok(done(writer, 0, Some(UNSEEN_READER.to_owned())));
+            return Ok(Made { held_back: Some(HeldBack::Unseen), ..Made::default() });
         };
-        Ok(done(writer, records, by.or(held_back)))
+        Ok(Made { held_back: made.held_back.or(held_back), ..made })
     }
 
     /// While a checkpoint holds its lock, this writer sees every reader, and no further reader of
@@ -216,33 +229,31 @@ impl Engine {
         Ok(())
     }
 
-    /// Describes the snapshot of this process that keeps a checkpoint from going past `target`.
-    fn own_reader(&self, writer: &Writer, target: &State) -> Option<String> {
+    /// The snapshot of this process that keeps a checkpoint from going past `target`.
+    fn own_reader(&self, writer: &Writer, target: &State) -> Option<HeldBack> {
         let held =
             (target.counts.commit < writer.newest.counts.commit).then_some(target.counts.commit);
         let sharing = self.published.sharing();
         sharing.note_own(held);
         let seconds = sharing.own_held_for();
-        held.map(|commit| {
-            format!("a snapshot of commit {commit} is being read, for {seconds} s or longer")
-        })
+        held.map(|commit| HeldBack::Own { commit, seconds })
     }
 
-    /// Copies to the array what readers in other processes allow, up to `target`. Returns the
-    /// number of records, and the reader that was in the way of more.
+    /// Copies to the array what readers in other processes allow, up to `target`. Also returns the
+    /// reader that was in the way of more.
     fn write_allowed(
         &self,
         writer: &mut Writer,
         target: Arc<State>,
         limit: &CheckpointLimit,
         closing: bool,
-    ) -> Result<(u64, Option<String>)> {
-        let held_back = limit.blocker.map(|reader| reader.to_string());
+    ) -> Result<Made> {
+        let held_back = limit.blocker.map(HeldBack::Reader);
         let done = writer.superblock.header().counts.commit;
         let target = if held_back.is_none() {
             target
         } else if limit.through <= done {
-            return Ok((0, held_back));
+            return Ok(Made { held_back, ..Made::default() });
         } else {
             self.older_state(writer, limit.through)?
         };
@@ -251,7 +262,7 @@ impl Engine {
         let plan = CheckpointPlan::new(Plan::Checkpoint, &writer.superblock, state, ends_log)?;
         plan.reserve(writer.sums.as_ref()).map_err(|error| self.name(error))?;
         self.step(writer, |writer| self.write_back(writer, &plan))?;
-        Ok((plan.records(), held_back))
+        Ok(Made { records: plan.records(), held_back })
     }
 
     /// The state of a commit between the array's and the newest. If no snapshot holds it any more,

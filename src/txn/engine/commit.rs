@@ -79,7 +79,10 @@ impl Engine {
         let handle = token.origin().clone();
         let engine = handle.engine();
         let commit = engine.log(&mut token, changes, durability)?;
-        let due = Due::of(&token);
+        let log_size = token.log_size();
+        let due = Due::of(&token, log_size.1);
+        engine.counters.show_log(log_size);
+        token.in_transaction = false;
         drop(token);
         engine.settle(commit, durability)?;
         engine.checkpoint_if_due(&due);
@@ -233,7 +236,7 @@ impl Engine {
             // segment for its commit, the system might report a failure to only one of the two.
             step::take(Step::SegmentSync, || self.group.settle_all(&self.published))?;
         }
-        log.append(&commit, self.group.synced(), &images)?;
+        self.counters.count_written(log.append(&commit, self.group.synced(), &images)?);
         let segment = log.segment();
         writer.uncounted.add(counts.commit, appended);
         drop(pieces);

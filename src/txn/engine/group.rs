@@ -31,6 +31,9 @@ struct Inner {
     syncing: bool,
     waiting: VecDeque<Waiting>,
     failed: bool,
+    /// How many syncs made commits durable, and how many commits the most of them.
+    syncs: u64,
+    largest: u64,
 }
 
 /// The commits that are in the log and that readers do not see yet.
@@ -50,6 +53,8 @@ impl Group {
             syncing: false,
             waiting: VecDeque::new(),
             failed: false,
+            syncs: 0,
+            largest: 0,
         };
         Self { inner: Mutex::new(inner), changed: Condvar::new() }
     }
@@ -61,6 +66,12 @@ impl Group {
     /// The newest commit known to be durable.
     pub(super) fn synced(&self) -> u64 {
         self.lock().synced
+    }
+
+    /// How many syncs have made commits durable, and the most commits that one of them did.
+    pub(super) fn syncs(&self) -> (u64, u64) {
+        let inner = self.lock();
+        (inner.syncs, inner.largest)
     }
 
     /// Whether a sync has failed, or [`Group::fail`] was called.
@@ -154,7 +165,12 @@ impl Drop for SyncEnds<'_> {
         let mut inner = self.group.lock();
         inner.syncing = false;
         match self.synced {
-            Some(synced) => inner.synced = inner.synced.max(synced),
+            Some(synced) => {
+                let group = synced.saturating_sub(inner.synced);
+                inner.synced += group;
+                inner.syncs += 1;
+                inner.largest = inner.largest.max(group);
+            }
             None => inner.failed = true,
         }
         self.group.changed.notify_all();

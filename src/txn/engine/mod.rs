@@ -16,11 +16,13 @@ mod begin;
 mod changes;
 mod checkpoint;
 mod commit;
+mod counters;
 mod group;
+mod info;
 mod open;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::locks::Locks;
@@ -28,7 +30,7 @@ use super::long_append::UncountedBytes;
 use super::metadata::Metadata;
 use super::options::Common;
 use super::source::Source;
-use super::superblock::Superblock;
+use super::superblock::{HeaderWatch, Superblock};
 use super::token_lock::{Holder, Patience, Token, TokenLock};
 use super::versions::{Published, State};
 use crate::array::{ArrayWriter, RecordView};
@@ -45,6 +47,7 @@ pub(crate) use begin::EngineHandle;
 pub(crate) use changes::Changes;
 pub use checkpoint::Checkpoint;
 pub use commit::{Durability, Receipt};
+use counters::Counters;
 use group::Group;
 
 /// A store that transactions change, shared by its handles, snapshots and transactions.
@@ -53,9 +56,8 @@ pub(crate) struct Engine {
     writer: TokenLock<Writer>,
     group: Group,
     published: Published,
-    /// The error of the last checkpoint, or of the step that poisoned the handle; `None` if the
-    /// last checkpoint succeeded.
-    failure: Mutex<Option<String>>,
+    counters: Counters,
+    watch: Arc<HeaderWatch>,
     layout: RecordLayout,
     schema: Schema,
     metadata: Arc<Metadata>,
@@ -97,6 +99,8 @@ pub(crate) struct Writer {
     shut_out: bool,
     /// How many records opening the store copied to the array, until a [`Checkpoint`] reports them.
     brought_at_open: u64,
+    /// Whether a transaction has the writer and has not committed.
+    in_transaction: bool,
 }
 
 impl Drop for Engine {
@@ -170,7 +174,7 @@ impl Engine {
         writer.busy = false;
         let result = result.map_err(|error| self.name(unknown(error)));
         if let Err(error) = &result {
-            self.note_failure(Some(error.to_string()));
+            self.counters.checkpoints().failure = Some(error.to_string());
             self.group.fail();
         }
         result
@@ -178,11 +182,7 @@ impl Engine {
 
     /// The error of the last checkpoint, if it failed, or of the step that poisoned the handle.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note_failure(&self, failure: Option<String>) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        self.counters.checkpoints().failure.clone()
     }
 }
 
@@ -231,16 +231,22 @@ impl Writer {
         self.busy |= !harmless.contains(&error.kind());
     }
 
-    /// The number of the log's segments, and the bytes of its frames.
-    pub(crate) fn log_size(&self) -> (u64, u64) {
-        self.log.as_ref().map_or((0, 0), |log| (log.segments(), log.len_bytes()))
+    /// The number of the log's files, and the bytes of its frames.
+    fn log_size(&self) -> (u64, u64) {
+        self.log.as_ref().map_or((0, 0), |log| (log.files(), log.len_bytes()))
     }
 
     /// How many bytes wait for a checkpoint: of frames in the log, and of long appends, which
     /// header and checksums do not know yet. The sum cannot overflow, because all are on disks.
     fn due_bytes(&self) -> u64 {
+        self.due_with(self.log_size().1)
+    }
+
+    /// As [`Writer::due_bytes`], for a log of this length.
+    #[inline]
+    fn due_with(&self, log_len_bytes: u64) -> u64 {
         let uncounted = if step::skip(Step::LongAppendDue) { 0 } else { self.uncounted.bytes() };
-        self.log_size().1 + uncounted
+        log_len_bytes + uncounted
     }
 }
 

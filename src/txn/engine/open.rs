@@ -1,6 +1,6 @@
 //! Opening a store for transactions.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::super::locks::Locks;
 use super::super::long_append::UncountedBytes;
@@ -10,6 +10,7 @@ use super::super::superblock::Superblock;
 use super::super::token_lock::TokenLock;
 use super::super::versions::{Published, State, view_of};
 use super::commit::SEGMENTS_OF_A_LOG;
+use super::counters::Counters;
 use super::group::Group;
 use super::{Engine, Writer, records_in};
 use crate::array::ArrayWriter;
@@ -38,6 +39,7 @@ impl Engine {
         let mut array = ArrayWriter::new(Arc::clone(&backing), layout.geometry, records)?;
         trim(&*backing, &locks, &mut array, records)?;
         let view = view_of(&*backing, array.file_len_bytes())?;
+        let (counters, watch) = (Counters::new(&found), Arc::clone(superblock.watch()));
         let newest = Arc::new(State {
             counts: found.counts,
             overlay: found.overlay,
@@ -65,17 +67,20 @@ impl Engine {
             held_back_by: None,
             shut_out: false,
             brought_at_open,
+            in_transaction: false,
         };
         // Only a backing without a path can be temporary; asking any other may take long.
         let survives_unsynced = match backing.path() {
             Some(_) => Survives::Process,
             None => backing.survives_synced().min(Survives::Process),
         };
+        counters.show_log(writer.log_size());
         Ok(Self {
             writer: TokenLock::new(writer),
             group: Group::new(found.counts.commit),
             published: Published::new(newest, sharing),
-            failure: Mutex::default(),
+            counters,
+            watch,
             layout,
             schema,
             metadata,
