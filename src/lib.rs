@@ -44,6 +44,7 @@
 //! | `uuid` | `Uuid` from and to the type of that crate |
 //! | `serde` | `Bool`, `Char`, `Enum`, `Nullable`, `Utf8` and `Uuid` as values of serde |
 //! | `rayon` | `Snapshot::par_chunks`: the chunks of a snapshot as a parallel iterator |
+//! | `tracing` | events of recovery, checkpoints, waits and failures for the crate `tracing` |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
 //! The `flatrec` command is a crate of its own, `flatrec-cli`.
@@ -54,7 +55,7 @@
 //! - [`cli`](documents::cli): how to use the command;
 //! - [`durability`](documents::durability): what a commit survives, and why; backups;
 //! - [`concurrency`](documents::concurrency): what readers and the writer are promised;
-//! - [`observability`](documents::observability): facts for metrics;
+//! - [`observability`](documents::observability): facts for metrics; events for `tracing`;
 //! - [`safety`](documents::safety): every hazard of mapped files; permissions; faults;
 //! - [`platforms`](documents::platforms): what differs on Windows, on 32 bits and big-endian;
 //! - [`stability`](documents::stability): what later versions keep; which compilers build flatrec;
@@ -89,6 +90,7 @@ pub mod sim;
 mod step;
 mod store;
 mod sums;
+mod trace;
 mod txn;
 mod wal;
 

@@ -7,6 +7,7 @@ use super::mapped_writes::MappedWrites;
 use crate::error::Result;
 use crate::format::Geometry;
 use crate::io::Backing;
+use crate::trace;
 
 /// Adjacent records are written in one call, up to this many bytes.
 const RUN_BYTES_MAX: usize = 1 << 20;
@@ -53,7 +54,9 @@ impl ArrayWriter {
             Some(mapped) => mapped.reserve(len_bytes),
             None => self.backing.grow(len_bytes).map(drop),
         };
-        self.file_len_bytes = self.growth.grow(self.file_len_bytes, need_bytes, grow_to)?;
+        let grown = self.growth.grow(self.file_len_bytes, need_bytes, grow_to)?;
+        trace::file_grew(&*self.backing, self.file_len_bytes, grown);
+        self.file_len_bytes = grown;
         Ok(true)
     }
 

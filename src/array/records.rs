@@ -21,6 +21,7 @@ use crate::format::{Geometry, StatusByte, Windows};
 use crate::io::{Access, Backing, View};
 use crate::number::smaller;
 use crate::os::Advice;
+use crate::trace;
 
 /// How records are mapped to read them.
 #[derive(Clone, Copy, Debug)]
@@ -419,6 +420,7 @@ impl<T: Copy + Send + Sync> Array<T> {
             .and_then(|writer| growth.grow(len_bytes, need_bytes, |len| writer.reserve(len)));
         self.growth = growth;
         let grown = grown?;
+        trace::file_grew(&*self.backing, len_bytes, grown);
         let old_len_bytes = std::mem::replace(&mut self.file_len_bytes, grown);
         let (records, _) = self.geometry.records_below(grown);
         if self.slider.is_none() && self.whole.capacity() < records {

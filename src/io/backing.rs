@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{FileSystemKind, Survives};
+use crate::trace::Traced;
 
 /// How the bytes of a grown range are backed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +222,12 @@ pub trait Backing: sealed::Sealed + fmt::Debug + Send + Sync {
 pub mod sealed {
     /// A kind of backing of this crate.
     pub trait Sealed {}
+}
+
+impl<B: Backing + ?Sized> Traced for B {
+    fn traced_path(&self) -> Option<PathBuf> {
+        self.path()
+    }
 }
 
 /// Adds the path of a backing to an error without one.

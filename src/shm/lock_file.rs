@@ -23,6 +23,7 @@ use crate::io::{
     nameless, refuse_irregular, refuse_no_file, side_path, why_not_believed,
 };
 use crate::os::{self, Distrust, LockKind, Permissions, Preallocated, Sharing, no_follow};
+use crate::trace::{self, Stopwatch, Traced};
 
 /// Held exclusively by the one writer of a store.
 pub(crate) const WRITER: Range<u64> = 0..1;
@@ -89,6 +90,26 @@ impl Wait {
             Self::AtMost(limit) => Self::AtMost(limit.saturating_sub(started.elapsed())),
             other => other,
         }
+    }
+
+    /// As [`Wait::until`], for a lock of the file at `place` that `holder` has, if known in
+    /// `process`. Tells of a wait, but not of a lock that it gets or misses at once.
+    pub(crate) fn until_locked<P: Traced + ?Sized>(
+        self,
+        place: &P,
+        holder: &str,
+        process: impl FnOnce() -> Option<u64>,
+        mut attempt: impl FnMut() -> Result<bool>,
+    ) -> Result<bool> {
+        let (watch, mut attempts) = (Stopwatch::start(), 0_u64);
+        let is_locked = self.until(|| {
+            attempts += 1;
+            attempt()
+        })?;
+        if attempts > 1 {
+            trace::lock_wait(place, (holder, process()), watch, is_locked);
+        }
+        Ok(is_locked)
     }
 
     /// Tries until it succeeds or the time is over; `false` then.
@@ -300,7 +321,8 @@ impl SideLock {
         wait: Wait,
         holder: &'static str,
     ) -> Result<()> {
-        let locked = wait.until(|| self.try_lock(range.clone(), kind))?;
+        let attempt = || self.try_lock(range.clone(), kind);
+        let locked = wait.until_locked(&*self.path, holder, || None, attempt)?;
         if locked { Ok(()) } else { Err(self.held_by(holder)) }
     }
 

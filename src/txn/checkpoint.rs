@@ -15,10 +15,12 @@ use super::superblock::Superblock;
 use crate::array::ArrayWriter;
 use crate::error::Result;
 use crate::format::{Counts, RecordLayout};
+use crate::io::Backing;
 use crate::overlay::Overlay;
-use crate::shm::{CheckpointLimit, LockWords, Seen, Wait, WriterSide};
+use crate::shm::{CheckpointLimit, LockWords, Seen, Wait, WriterSide, process, seconds_since};
 use crate::step::{self, Step};
 use crate::sums::Sums;
+use crate::trace;
 use crate::wal::Log;
 
 /// How much of the log a checkpoint keeps for readers that are reading it, though the array holds
@@ -50,6 +52,35 @@ impl fmt::Display for HeldBack {
             Self::Reader(reader) => reader.fmt(f),
             Self::Unseen => f.write_str(UNSEEN_READER),
         }
+    }
+}
+
+impl HeldBack {
+    /// Tells of a checkpoint that this reader has held back at commit `commit`, while `newest` is
+    /// in the log.
+    pub(super) fn trace(
+        &self,
+        data: &dyn Backing,
+        (commit, newest): (u64, u64),
+        log_len_bytes: u64,
+    ) {
+        let (reader, held_commit, held_for_s) = match *self {
+            Self::Own { commit, seconds } => (Some(process()), Some(commit), Some(seconds)),
+            Self::Reader(reader) => {
+                let held_for_s = reader.oldest.map(|_| seconds_since(reader.since));
+                (Some(reader.process), reader.oldest, held_for_s)
+            }
+            Self::Unseen => (None, None, None),
+        };
+        let by = trace::Obstacle {
+            held_by: self,
+            process: reader,
+            held_commit,
+            held_for_s,
+            commit,
+            newest,
+        };
+        trace::held_back(data, &by, log_len_bytes);
     }
 }
 
@@ -136,6 +167,11 @@ impl<'t> CheckpointPlan<'t> {
     /// The newest commit whose changes the array holds afterwards.
     pub(super) fn commit(&self) -> u64 {
         self.counts.commit
+    }
+
+    /// How many bytes of the file the checkpoint replaces.
+    pub(super) fn len_bytes(&self) -> u64 {
+        self.changed.iter().map(|range| range.end - range.start).sum()
     }
 
     /// How many records the checkpoint copies to the array.

@@ -81,8 +81,10 @@ impl Locks {
         let wait = if wait == Wait::No { moment } else { wait };
         loop {
             let side = Arc::new(SideLock::open_or_create_shared(path, sharing)?);
-            if !wait.until(|| side.try_lock(WRITER, LockKind::Exclusive))? {
-                let process = file_id().and_then(|file_id| writer_process(&side, file_id));
+            let process = || file_id().and_then(|file_id| writer_process(&side, file_id));
+            let attempt = || side.try_lock(WRITER, LockKind::Exclusive);
+            if !wait.until_locked(path, WRITING, process, attempt)? {
+                let process = process();
                 return Err(side.held_by(format!("{WRITING}{}", in_process(process))));
             }
             // The handle waited for a creator that failed and removed its lock file: start again.
@@ -327,7 +329,8 @@ impl Locks {
             Ok(!file.is_data_locked(CHECKPOINT, LockKind::Shared)?
                 || side.is_locked(CHECKPOINT, LockKind::Shared)?)
         };
-        if wait.until(is_over)? { Ok(()) } else { Err(side.held_by(CHECKPOINTING)) }
+        let is_over = wait.until_locked(&**file, CHECKPOINTING, || None, is_over)?;
+        if is_over { Ok(()) } else { Err(side.held_by(CHECKPOINTING)) }
     }
 }
 
@@ -376,9 +379,6 @@ fn writer_process(side: &Arc<SideLock>, file_id: [u8; 16]) -> Option<u64> {
 
 /// Locks the data inode itself, on systems whose locks do not hinder reads and writes.
 fn lock_inode(path: &Path, file: &FileBacking, kind: LockKind, wait: Wait) -> Result<()> {
-    if wait.until(|| file.try_lock_inode(kind))? {
-        return Ok(());
-    }
     let holder = match kind {
         LockKind::Shared => "another handle has the data file open to write",
         LockKind::Exclusive => {
@@ -386,16 +386,21 @@ fn lock_inode(path: &Path, file: &FileBacking, kind: LockKind, wait: Wait) -> Re
              without a lock file"
         }
     };
+    if wait.until_locked(path, holder, || None, || file.try_lock_inode(kind))? {
+        return Ok(());
+    }
     Err(Error::held_by(holder).path(path))
 }
 
 /// Announces that a store has the file open, and waits for mappings and backings that write its
 /// bytes.
 fn enter(file: &FileBacking, wait: Wait) -> Result<()> {
-    if wait.until(|| file.enter_as_store().map(|is_written| !is_written))? {
+    const MAPPED: &str = "a mapping or a backing has the data file open for writing";
+    let attempt = || file.enter_as_store().map(|is_written| !is_written);
+    if wait.until_locked(file, MAPPED, || None, attempt)? {
         return Ok(());
     }
-    Err(named(Error::held_by("a mapping or a backing has the data file open for writing"), file))
+    Err(named(Error::held_by(MAPPED), file))
 }
 
 fn lock_data(
@@ -405,7 +410,8 @@ fn lock_data(
     wait: Wait,
     holder: &'static str,
 ) -> Result<()> {
-    if wait.until(|| file.try_lock_data(range.clone(), kind))? {
+    let attempt = || file.try_lock_data(range.clone(), kind);
+    if wait.until_locked(file, holder, || None, attempt)? {
         return Ok(());
     }
     Err(named(Error::held_by(holder), file))

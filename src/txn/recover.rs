@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::shm::{CheckpointLimit, LockWords, Seen, Wait, WriterSide, process};
 use crate::step::{self, Step};
 use crate::sums::Sums;
+use crate::trace::{self, Stopwatch};
 use crate::wal::{self, Log};
 
 /// Returns the state of header and log, and a log in which a writer can continue. Tells `sums`
@@ -151,17 +152,40 @@ pub(crate) fn take_over(
     alignment: usize,
     found_log: FoundLog,
 ) -> Result<TakenOver> {
+    let data = Arc::clone(superblock.backing());
+    let (watch, _span) = (Stopwatch::start(), trace::recovery(&*data));
     let mut sums = settle(superblock)?;
     let sharing = locks.words(superblock.header().file_id)?;
     let (found, log) = recover(superblock, sums.as_mut(), alignment)?;
     let has_strangers = begin_time(superblock, &found, locks, &sharing, found_log)?;
+    let mut recovery = trace::Recovery {
+        commits: found.frames,
+        log_len_bytes: found.log_len_bytes,
+        commit: found.counts.commit,
+        records: 0,
+    };
     let mut taken = TakenOver { found, log, sums, sharing, has_strangers, brought_at_open: 0 };
+    end_log_if_needed(superblock, locks, found_log, &mut taken)?;
+    if recovery.commits > 0 {
+        recovery.records = taken.brought_at_open;
+        trace::recovered(&*data, &recovery, watch);
+    }
+    Ok(taken)
+}
+
+/// Ends the log that was found if its writer uses none, or if it has no room.
+fn end_log_if_needed(
+    superblock: &mut Superblock,
+    locks: &Locks,
+    found_log: FoundLog,
+    taken: &mut TakenOver,
+) -> Result<()> {
     let wait = match (&taken.log, found_log) {
         (Some(_), FoundLog::Ended(wait)) => wait,
-        (Some(log), FoundLog::Continued) if log.is_full() && !has_strangers => Wait::No,
-        _ => return Ok(taken),
+        (Some(log), FoundLog::Continued) if log.is_full() && !taken.has_strangers => Wait::No,
+        _ => return Ok(()),
     };
-    match end_log(superblock, locks, wait, &mut taken)? {
+    match end_log(superblock, locks, wait, taken)? {
         Outcome::Done(records) => {
             taken.found = nothing(superblock);
             taken.brought_at_open = records;
@@ -171,7 +195,7 @@ pub(crate) fn take_over(
         }
         Outcome::HeldBack(_) => {}
     }
-    Ok(taken)
+    Ok(())
 }
 
 /// Begins the writer's time with the state that was found. Returns whether readers of lost commits

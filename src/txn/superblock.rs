@@ -15,6 +15,7 @@ use crate::format::{
 use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC, named};
 use crate::os;
 use crate::step::{self, Step};
+use crate::trace;
 
 mod seen;
 #[cfg(test)]
@@ -251,8 +252,9 @@ impl Superblock {
     /// Returns the result of a step; a failed step poisons the handle, which then refuses to write.
     #[inline]
     pub(crate) fn keep<V>(&mut self, result: Result<V>) -> Result<V> {
-        if result.is_err() {
+        if let (Err(error), false) = (&result, self.poisoned) {
             self.poisoned = true;
+            trace::poisoned(&*self.backing, error);
         }
         result.map_err(|error| self.name(error))
     }

@@ -16,6 +16,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use super::parts::{Condvar, Mutex, MutexGuard, PASSES_MAX, PoisonError, ThreadId, this_thread};
+use crate::trace::{self, Stopwatch};
 
 /// What has the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,14 @@ impl Holder {
     #[inline]
     pub(crate) fn in_this_thread() -> Self {
         Self::InThread(this_thread())
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Self::InThread(_) => "a transaction",
+            Self::InAnyThread => "an owned transaction",
+            Self::Engine => "a checkpoint or a close",
+        }
     }
 }
 
@@ -138,7 +147,8 @@ impl<T> TokenLock<T> {
         if inner.is_taken_here(holder) {
             return Err(Refusal::TakenHere);
         }
-        let ticket = inner.enter();
+        let (watch, ticket) = (Stopwatch::start(), inner.enter());
+        let held_by = inner.holder.describe();
         let taken = loop {
             if let Some(value) = inner.take(holder, Some(ticket)) {
                 break Ok(value);
@@ -158,6 +168,8 @@ impl<T> TokenLock<T> {
             };
         };
         inner.leave(ticket);
+        drop(inner);
+        trace::transaction_wait(held_by, watch, taken.is_ok());
         taken
     }
 

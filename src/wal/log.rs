@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append};
 use crate::io::{Backing, OpenSide};
 use crate::step::{self, Step};
+use crate::trace;
 
 /// The shortest segment, and usually the first: a small store stays small.
 const SEGMENT_MIN_BYTES: u64 = 64 << 10;
@@ -326,6 +327,12 @@ impl Log {
         kept.map(|older| older.len_bytes).sum()
     }
 
+    /// The number of needed segments.
+    #[cfg(test)]
+    pub(super) fn segments(&self) -> u64 {
+        self.older.len() as u64 + 1
+    }
+
     /// The number of files, with those that wait for their use and those that could not be removed.
     #[inline]
     pub(crate) fn files(&self) -> u64 {
@@ -376,6 +383,8 @@ impl Log {
             &mut self.current,
             Current { file, salt, end: SECTOR_BYTES, checkpointed_end: SECTOR_BYTES },
         );
+        let SegmentFile { suffix, len_bytes, .. } = &self.current.file;
+        trace::log_segment(&*self.data, suffix, *len_bytes, self.next);
         self.older.push_back(Older {
             suffix: sealed.file.suffix,
             len_bytes: sealed.file.len_bytes,

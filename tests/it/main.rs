@@ -52,6 +52,7 @@ mod side_files;
 mod snapshots;
 mod store;
 mod temporary;
+mod trace_events;
 mod transaction_records;
 mod transactions;
 mod win32_document;

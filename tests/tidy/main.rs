@@ -26,7 +26,7 @@ use tokens::{Token, tokens};
 /// Modules of `src/`, lowest first. Modules on one line may not use one another.
 const RANKS: &[&[&str]] = &[
     &["documents", "error", "number"],
-    &["step"],
+    &["step", "trace"],
     &["os"],
     &["format"],
     &["io"],

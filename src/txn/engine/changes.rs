@@ -314,7 +314,7 @@ impl Writer {
         }
         // A failed sync may have lost other writes to the file too, so it poisons the handle.
         step::take(Step::GrowthSync, || self.array.sync()).map_err(|error| {
-            self.busy = true;
+            self.poison(&error);
             unknown(error)
         })
     }
@@ -334,7 +334,7 @@ impl Writer {
             return Ok(());
         }
         step::take(Step::SumsRoomSync, || sums.sync_room()).map_err(|error| {
-            self.busy = true;
+            self.poison(&error);
             unknown(error)
         })
     }

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::shm::{CheckpointLimit, Wait};
 use crate::step::{self, Step};
 use crate::sums::DamagedBlock;
+use crate::trace::{self, Stopwatch};
 use crate::wal::Log;
 
 /// How long a checkpoint of a full or closing log waits for readers that keep checkpoints away.
@@ -31,10 +32,21 @@ pub(super) enum Reason {
     Closing,
 }
 
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Full => "full",
+            Self::Closing => "closing",
+        }
+    }
+}
+
 /// What a checkpoint has copied to the array.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Made {
     pub(super) records: u64,
+    len_bytes: u64,
     pub(super) held_back: Option<HeldBack>,
 }
 
@@ -144,6 +156,9 @@ impl Engine {
         // Unregistered readers come and go unseen, and the cause of a failure may pass: after
         // either the next try comes soon. The sums saturate, because a caller may set the size to
         // `u64::MAX`, which means never.
+        if left > 0 && left >= self.common.checkpoint_bytes.saturating_mul(2) {
+            trace::log_is_long(&*self.backing, left, self.common.checkpoint_bytes);
+        }
         let next = if writer.shut_out || has_failed {
             left.saturating_add(self.common.checkpoint_bytes)
         } else {
@@ -172,18 +187,35 @@ impl Engine {
         writer: &mut Writer,
         reason: Reason,
     ) -> Result<Checkpoint> {
+        let (watch, _span) = (Stopwatch::start(), trace::checkpoint(&*self.backing, reason.name()));
         let (started, before) = (Instant::now(), writer.superblock.header().counts.commit);
         let made = self.try_checkpoint(writer, reason);
         let commit = writer.superblock.header().counts.commit;
         self.counters.note(&made, commit > before, started.elapsed());
         self.counters.show_log(writer.log_size());
-        let made = made?;
+        let made = made.inspect_err(|error| trace::checkpoint_failed(&*self.backing, error))?;
+        self.tell(writer, &made, before, watch);
         Ok(Checkpoint {
             commit,
             records: made.records,
             held_back: made.held_back.map(|by| by.to_string()),
             damaged: Vec::new(),
         })
+    }
+
+    /// Tells what a checkpoint has made, from the commit `before` on.
+    fn tell(&self, writer: &Writer, made: &Made, before: u64, watch: Stopwatch) {
+        let (commit, log_len_bytes) =
+            (writer.superblock.header().counts.commit, writer.log_size().1);
+        if commit > before {
+            let (records, len_bytes) = (made.records, made.len_bytes);
+            let commits = commit - before;
+            let copied = trace::Copied { commits, records, len_bytes, commit, log_len_bytes };
+            trace::checkpointed(&*self.backing, &copied, watch);
+        }
+        if let Some(by) = made.held_back {
+            by.trace(&*self.backing, (commit, writer.newest.counts.commit), log_len_bytes);
+        }
     }
 
     fn try_checkpoint(&self, writer: &mut Writer, reason: Reason) -> Result<Made> {
@@ -262,7 +294,7 @@ impl Engine {
         let plan = CheckpointPlan::new(Plan::Checkpoint, &writer.superblock, state, ends_log)?;
         plan.reserve(writer.sums.as_ref()).map_err(|error| self.name(error))?;
         self.step(writer, |writer| self.write_back(writer, &plan))?;
-        Ok(Made { records: plan.records(), held_back })
+        Ok(Made { records: plan.records(), len_bytes: plan.len_bytes(), held_back })
     }
 
     /// The state of a commit between the array's and the newest. If no snapshot holds it any more,

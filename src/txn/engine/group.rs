@@ -11,6 +11,7 @@ use super::super::versions::{Published, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Backing;
 use crate::step::{self, Step};
+use crate::trace;
 
 /// A commit in the log that readers do not see yet.
 struct Waiting {
@@ -79,10 +80,12 @@ impl Group {
         self.lock().failed
     }
 
-    /// Fails all later commits, because what the disk holds is unknown.
-    pub(super) fn fail(&self) {
-        self.lock().failed = true;
+    /// Fails all later commits, because what the disk holds is unknown. Returns whether they failed
+    /// already.
+    pub(super) fn fail(&self) -> bool {
+        let had_failed = std::mem::replace(&mut self.lock().failed, true);
         self.changed.notify_all();
+        had_failed
     }
 
     /// Notes a commit that was written to the log. Callers have the writer, so the calls come in
@@ -149,7 +152,7 @@ impl Group {
             ending.synced = Some(if synced.is_ok() { target } else { 0 });
         }
         drop(ending);
-        synced.map(|()| self.lock())
+        synced.inspect_err(|error| trace::poisoned(&*segment, error)).map(|()| self.lock())
     }
 }
 

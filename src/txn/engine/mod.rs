@@ -42,6 +42,7 @@ use crate::os::Survives;
 use crate::shm::Seen;
 use crate::step::{self, Step};
 use crate::sums::Sums;
+use crate::trace;
 use crate::wal::Log;
 pub(crate) use begin::EngineHandle;
 pub(crate) use changes::Changes;
@@ -175,7 +176,11 @@ impl Engine {
         let result = result.map_err(|error| self.name(unknown(error)));
         if let Err(error) = &result {
             self.counters.checkpoints().failure = Some(error.to_string());
-            self.group.fail();
+            let had_failed = self.group.fail();
+            // A failed header, and a failed sync of the group, have been told where they failed.
+            if !had_failed && writer.superblock.check_healthy("").is_ok() {
+                trace::poisoned(&*self.backing, error);
+            }
         }
         result
     }
@@ -228,7 +233,17 @@ impl Writer {
     pub(crate) fn doubt(&mut self, error: &Error) {
         let harmless =
             [ErrorKind::NoSpace, ErrorKind::OutOfRange, ErrorKind::Deleted, ErrorKind::NotFound];
-        self.busy |= !harmless.contains(&error.kind());
+        if !harmless.contains(&error.kind()) {
+            self.poison(error);
+        }
+    }
+
+    /// Makes the handle refuse all later writes.
+    fn poison(&mut self, error: &Error) {
+        // A step that fails is told of by `Engine::step`.
+        if !std::mem::replace(&mut self.busy, true) {
+            trace::poisoned(&**self.superblock.backing(), error);
+        }
     }
 
     /// The number of the log's files, and the bytes of its frames.
