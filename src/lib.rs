@@ -118,7 +118,7 @@ pub use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 pub use crate::io::install_fault_guard;
 pub use crate::shm::Wait;
 pub use db::{
-    BorrowedWriter, Chunk, Chunks, Database, DynDatabase, DynReadOnlyDatabase,
+    BorrowedWriter, Chunk, Chunks, CommitEvents, Database, DynDatabase, DynReadOnlyDatabase,
     OwnedWriteTransaction, OwnedWriter, ReadOnlyDatabase, ReadableDatabase, Snapshot,
     SnapshotRecords, TransactionRecords, WriteTransaction, WriterOwnership,
 };

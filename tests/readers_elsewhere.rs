@@ -94,6 +94,14 @@ fn the_other_process() {
                 let after = held.as_ref().map(Snapshot::commit_id).unwrap_or_default();
                 assert!(reader.wait(after, Duration::from_secs(60)).unwrap());
             }
+            "wait for events" => {
+                let snapshot = held.as_ref().unwrap();
+                let events = reader.commit_events().unwrap();
+                assert!(events.wait(Duration::ZERO).unwrap());
+                events.acknowledge(snapshot).unwrap();
+                println!("answer: {}", events.wait(Duration::ZERO).unwrap());
+                assert!(events.wait(Duration::from_secs(60)).unwrap());
+            }
             "look" => {}
             other => panic!("unknown order {other}"),
         }
@@ -152,6 +160,36 @@ fn an_unregistered_reader_holds_back_checkpoints_while_it_reads() {
     other.child.wait().unwrap();
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
     database.close().unwrap();
+}
+
+/// No bell rings for a reader that may not count itself. Finds commit events that such a reader
+/// never gets, and those that need a lock file with words.
+#[test]
+fn an_unregistered_reader_gets_commit_events() {
+    for words_come_later in [false, true] {
+        let (_directory, path) = place();
+        Database::<Row>::create(&path).unwrap().close().unwrap();
+        if words_come_later {
+            std::fs::write(lock_file(&path), "").unwrap();
+        }
+        share(&path);
+        let Some(mut other) = Other::start(&path) else { return };
+        assert_eq!(other.tell("begin"), "[]");
+        assert_eq!(other.tell("wait for events"), "false");
+        let database = Database::<Row>::open(&path).unwrap();
+        commit(&database, |it| {
+            it.append(&Row { n: 1 }).unwrap();
+        });
+        assert_eq!(other.answer(), "[]");
+        // A writer that opens the store is an event, and its commit another one.
+        assert_eq!(other.tell("end"), "[]");
+        assert_eq!(other.tell("begin"), "[1]");
+        assert_eq!(other.tell("wait for events"), "false");
+        commit(&database, |it| {
+            it.append(&Row { n: 2 }).unwrap();
+        });
+        assert_eq!(other.answer(), "[1]");
+    }
 }
 
 /// Finds a writer that opens the store beside a reader that it cannot see.

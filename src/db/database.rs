@@ -209,7 +209,8 @@ impl<R: Row + ?Sized> Database<R> {
 
     /// Waits for a commit after commit `after`, at most for the given time. Returns whether there
     /// is one. Threads with this handle use it; other processes use
-    /// [`ReadOnlyDatabase::wait`](crate::ReadOnlyDatabase::wait).
+    /// [`ReadOnlyDatabase::wait`](crate::ReadOnlyDatabase::wait), and asynchronous programs
+    /// [`Database::commit_events`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -225,6 +226,10 @@ impl<R: Row + ?Sized> Database<R> {
     /// [`ErrorKind::Io`] if the operating system reports an error, which no supported system does.
     pub fn wait(&self, after: CommitId, at_most: Duration) -> Result<bool> {
         self.engine.wait(after.get(), at_most)
+    }
+
+    pub(super) fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.engine) as Arc<dyn Source>
     }
 
     /// The readers in other handles and processes, and the commits that they hold. The list does

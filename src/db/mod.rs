@@ -2,6 +2,7 @@
 //! transactions.
 
 mod closing;
+mod commit_events;
 mod database;
 mod read_only;
 mod readable;
@@ -11,6 +12,7 @@ mod snapshot;
 mod tests;
 mod transaction;
 
+pub use commit_events::CommitEvents;
 pub use database::{Database, DynDatabase};
 pub use read_only::{DynReadOnlyDatabase, ReadOnlyDatabase};
 pub use readable::ReadableDatabase;

@@ -107,7 +107,7 @@ impl<R: Row + ?Sized> ReadOnlyDatabase<R> {
     /// - [`ErrorKind::Io`] if the operating system reports an error.
     pub fn begin_read(&self) -> Result<Snapshot<R>> {
         let state = self.follower.newest()?;
-        Snapshot::new(Arc::clone(&self.follower) as Arc<dyn Source>, state)
+        Snapshot::new(self.source(), state)
     }
 
     /// The number of the newest commit that this reader knows: the one that
@@ -119,12 +119,17 @@ impl<R: Row + ?Sized> ReadOnlyDatabase<R> {
     /// Waits for a commit after commit `after`, at most for the given time. Returns whether there
     /// is one. The thread sleeps. On Linux the writer wakes it; on other systems, and if the reader
     /// may not write the lock file, the thread checks every few milliseconds.
+    /// [`ReadOnlyDatabase::commit_events`] waits without a thread.
     ///
     /// # Errors
     /// [`ErrorKind::Outdated`] as for [`ReadOnlyDatabase::begin_read`]; [`ErrorKind::Io`] if the
     /// operating system reports an error.
     pub fn wait(&self, after: CommitId, at_most: Duration) -> Result<bool> {
         self.follower.wait(after.get(), at_most)
+    }
+
+    pub(super) fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.follower) as Arc<dyn Source>
     }
 
     /// Whether a writer has the store open under this name.

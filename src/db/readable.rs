@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::commit_events::CommitEvents;
 use super::database::Database;
 use super::read_only::ReadOnlyDatabase;
 use super::snapshot::Snapshot;
@@ -65,6 +66,12 @@ pub trait ReadableDatabase: Sealed + Send + Sync {
     /// [`ErrorKind::Io`] if the operating system reports an error.
     fn info(&self) -> Result<StoreInfo>;
 
+    /// Events by which a program waits for commits together with other things.
+    ///
+    /// # Errors
+    /// Those of [`ReadOnlyDatabase::commit_events`].
+    fn commit_events(&self) -> Result<CommitEvents>;
+
     /// The schema in the file.
     fn schema(&self) -> &Schema;
 
@@ -103,6 +110,10 @@ macro_rules! readable {
 
             fn info(&self) -> Result<StoreInfo> {
                 $handle::info(self)
+            }
+
+            fn commit_events(&self) -> Result<CommitEvents> {
+                $handle::commit_events(self)
             }
 
             fn schema(&self) -> &Schema {

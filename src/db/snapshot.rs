@@ -93,6 +93,11 @@ impl<R: Row + ?Sized> Snapshot<R> {
         Ok(Self { array, layout, state, source })
     }
 
+    /// The handle that the snapshot comes from.
+    pub(super) fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
     /// The number of records, deleted ones included. Record numbers are below it.
     #[inline]
     pub fn count(&self) -> u64 {

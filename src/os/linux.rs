@@ -13,7 +13,7 @@ use rustix::fs::{FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
 use rustix::shm;
-use rustix::thread::futex;
+use rustix::thread::{ClockId, futex};
 use std::os::fd::{AsFd, AsRawFd};
 
 use super::file_system::{FileSystemKind, kind_of_magic, kind_of_type_name, mounted_type};
@@ -190,6 +190,37 @@ pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
 pub(crate) fn wake_all(word: &AtomicU32) {
     // It fails only for invalid addresses.
     let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.unsigned_abs());
+}
+
+const NANOSECONDS_A_SECOND: i64 = 1_000_000_000;
+
+/// Waits while each word has the value beside it, at most so long, or until a wake-up; may return
+/// early for no reason. Takes up to [`WORDS_MAX`](super::WORDS_MAX) words. Returns `false` at once
+/// if the system cannot wait for several words: Linux before 5.16, or a sandbox that does not know
+/// the call, or no memory for it.
+pub(crate) fn wait_for_any(words: &[(&AtomicU32, u32)], at_most: Duration) -> bool {
+    let waits: Vec<futex::Wait> = words
+        .iter()
+        .map(|(word, value)| {
+            let mut wait = futex::Wait::new();
+            wait.val = (*value).into();
+            wait.uaddr = futex::WaitPtr::new(word.as_ptr().cast());
+            // Not private, as in `wait_while`.
+            wait.flags = futex::WaitFlags::SIZE_U32;
+            wait
+        })
+        .collect();
+    // The call takes the time of its end, not a length. A time that cannot be counted has no limit.
+    let now = rustix::time::clock_gettime(ClockId::Monotonic);
+    let nanoseconds = now.tv_nsec + i64::from(at_most.subsec_nanos());
+    let seconds = i64::try_from(at_most.as_secs()).ok().and_then(|more| {
+        now.tv_sec.checked_add(more)?.checked_add(nanoseconds / NANOSECONDS_A_SECOND)
+    });
+    let timeout = seconds
+        .map(|tv_sec| rustix::fs::Timespec { tv_sec, tv_nsec: nanoseconds % NANOSECONDS_A_SECOND });
+    let flags = futex::WaitvFlags::empty();
+    let waited = futex::waitv(&waits, flags, timeout.as_ref(), ClockId::Monotonic);
+    matches!(waited, Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT))
 }
 
 /// The lock of a range, and the call that takes one. Its offsets have 64 bits on every target, so

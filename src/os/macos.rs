@@ -139,6 +139,11 @@ pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
 /// Does nothing: waiters look again by themselves ([`wait_while`]).
 pub(crate) fn wake_all(_word: &AtomicU32) {}
 
+/// Does not wait, and returns `false`: see [`wait_while`].
+pub(crate) fn wait_for_any(_words: &[(&AtomicU32, u32)], _at_most: Duration) -> bool {
+    false
+}
+
 /// What synced bytes survive: at most a crash of the system. [`sync_data`](super::sync_data) asks
 /// the device to empty its cache, but no run on macOS has shown that the bytes reach the medium.
 pub(crate) fn survives_synced(_file: &File, kind: &FileSystemKind) -> Survives {

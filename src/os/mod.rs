@@ -32,6 +32,7 @@ mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
 mod sharing;
+mod signal;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
@@ -52,14 +53,15 @@ pub(crate) use sharing::{
     Distrust, Permissions, Sharing, create_new, distrust, has_other_names, is_own, narrow,
     no_follow,
 };
+pub(crate) use signal::Signal;
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, LOCKS_START, VIEWS_MAY_PASS_END, advise,
-    agreed_path, allocated_bytes, begins_with_name, file_identity, file_system, fill_holes,
-    flush_of_view, has_no_locks, has_room_for, is_at, is_nameless, is_range_locked, is_writable,
-    lock_memory, may_write, next_data, open_again, open_temporary, read_at, remove, rename_new,
-    replace, residency, show_change, survives_synced, sync_directory, try_lock_inode,
-    try_lock_range, unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, why_no_file,
-    write_all_at,
+    agreed_path, allocated_bytes, begins_with_name, block_signals, file_identity, file_system,
+    fill_holes, flush_of_view, has_no_locks, has_room_for, is_at, is_nameless, is_range_locked,
+    is_writable, lock_memory, may_write, next_data, open_again, open_temporary, read_at, remove,
+    rename_new, replace, residency, show_change, survives_synced, sync_directory, try_lock_inode,
+    try_lock_range, unlock_inode, unlock_memory, unlock_range, wait_for_any, wait_while, wake_all,
+    why_no_file, write_all_at,
 };
 
 use std::alloc::{self, Layout};
@@ -188,6 +190,9 @@ fn sleep_while(word: &AtomicU32, value: u32, at_most: Duration) {
         pause = (pause * 2).min(Duration::from_millis(5));
     }
 }
+
+/// The greatest number of words that [`wait_for_any`] can wait for.
+pub(crate) const WORDS_MAX: usize = 128; // FUTEX_WAITV_MAX
 
 /// Identifies a file on this machine.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,11 @@
 use std::ffi::{OsStr, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::ptr;
 
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
@@ -20,7 +22,7 @@ use super::macos as kernel;
 use super::{FaultCounts, FileIdentity, LockKind, Preallocated, Residency, page_range};
 
 pub(crate) use kernel::{
-    advise, file_system, next_data, open_again, survives_synced, wait_while, wake_all,
+    advise, file_system, next_data, open_again, survives_synced, wait_for_any, wait_while, wake_all,
 };
 
 /// Whether read and write calls see the contents of a shared view at once, and the reverse. One
@@ -500,4 +502,21 @@ pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
     // st_blocks counts 512 bytes each, whatever the block size (stat(2)).
     let bytes = file.metadata()?.blocks().checked_mul(512);
     bytes.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Keeps signals from the calling thread, so that the program's own threads handle them. Not those
+/// that a fault of the thread itself raises.
+pub(crate) fn block_signals() {
+    let mut signals = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the call fills the set (sigfillset, POSIX), and fails for no valid pointer.
+    unsafe { libc::sigfillset(signals.as_mut_ptr()) };
+    // SAFETY: the call above has filled it.
+    let mut signals = unsafe { signals.assume_init() };
+    for fault in [libc::SIGBUS, libc::SIGSEGV, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP] {
+        // SAFETY: the set is filled, and these are numbers of signals.
+        unsafe { libc::sigdelset(&raw mut signals, fault) };
+    }
+    // SAFETY: the set is valid, and the null pointer asks for no old set (pthread_sigmask, POSIX).
+    // The call fails only for an unknown first argument.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, ptr::null_mut()) };
 }

@@ -325,6 +325,14 @@ pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
 /// Does nothing: waiters look again by themselves ([`wait_while`]).
 pub(crate) fn wake_all(_word: &AtomicU32) {}
 
+/// Does not wait, and returns `false`: see [`wait_while`].
+pub(crate) fn wait_for_any(_words: &[(&AtomicU32, u32)], _at_most: Duration) -> bool {
+    false
+}
+
+/// Does nothing: Windows has no signals that a thread could receive.
+pub(crate) fn block_signals() {}
+
 fn check_lock_range(start: u64, len: u64) -> io::Result<()> {
     if len == 0 {
         return Err(io::ErrorKind::InvalidInput.into());

@@ -453,6 +453,11 @@ impl SideLock {
         self.withdrawn.store(true, Ordering::Relaxed);
     }
 
+    /// The open file. It has the same locks, which the drop of this handle releases.
+    pub(super) fn open_file(&self) -> &Arc<OpenFile> {
+        &self.open
+    }
+
     /// Whether the lock file is writable, so that it can be locked exclusively.
     pub(crate) fn is_writable(&self) -> bool {
         self.writable

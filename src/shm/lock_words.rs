@@ -73,6 +73,11 @@ impl LockWords {
         self.lock.as_ref()
     }
 
+    /// The words that were mapped first, with the bell.
+    pub(super) fn words(&self) -> &SharedWords {
+        &self.words
+    }
+
     /// Takes an entry and locks it. The returned words reach to its end.
     ///
     /// # Errors

@@ -2,8 +2,10 @@
 //! many readers (at most 65,536 with entries) that read in place at the same time.
 //!
 //! [`protocol`] is what they tell one another through shared words; [`lock_words`] places the words
-//! in the file; [`lock_file`] has the locks that say which processes are alive.
+//! in the file; [`lock_file`] has the locks that say which processes are alive. [`bell_thread`]
+//! sets the signals of programs that wait for a descriptor ([`watch`]).
 
+mod bell_thread;
 #[cfg(all(test, loom))]
 mod in_loom;
 mod lock_file;
@@ -11,10 +13,12 @@ mod lock_words;
 #[cfg(test)]
 mod model;
 mod protocol;
+mod watch;
 mod words;
 
 pub use lock_file::Wait;
 
+pub(crate) use bell_thread::ServedWatch;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use lock_file::EARLIER_READERS;
 pub(crate) use lock_file::{
@@ -25,6 +29,7 @@ pub(crate) use protocol::{
     CheckpointLimit, EPOCH, Mark, ReadPoint, ReaderSide, Seen, Shared, Span, TableEntry,
     WriterSide, writer_of,
 };
+pub(crate) use watch::WatchedWords;
 
 /// The part of a store's id that identifies it in the words; never 0.
 pub(crate) fn store_word(file_id: [u8; 16]) -> u64 {

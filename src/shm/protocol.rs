@@ -182,6 +182,11 @@ impl<S: Shared> WriterSide<S> {
         &self.shared
     }
 
+    /// The store, as the words identify it.
+    pub(crate) fn store(&self) -> u64 {
+        self.store
+    }
+
     /// Whether readers may have seen newer commits than `found`, the newest in the store. Called
     /// before the writer begins its epoch.
     pub(crate) fn has_lost(&self, found: u64) -> bool {
@@ -420,6 +425,24 @@ impl Mark {
     }
 }
 
+/// The present mark of `store`'s writer, and the newest commit that readers may see; 0 while the
+/// words belong to another store.
+#[inline]
+pub(super) fn mark_of(load: impl Fn(usize) -> u64, store: u64) -> (Mark, u64) {
+    loop {
+        // The epoch also counts for a reader without words: between two looks a writer of its
+        // store may have come and gone, and one of another store may have followed.
+        let epoch = load(EPOCH);
+        let has_words = load(STORE) == store;
+        let mark = Mark { has_words, epoch, lineage: load(LINEAGE) };
+        let published = if has_words { load(PUBLISHED) } else { 0 };
+        let still = load(STORE) == store;
+        if still == has_words && load(EPOCH) == epoch {
+            return (mark, published);
+        }
+    }
+}
+
 /// A state of the store that a reader has read, for a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReadPoint {
@@ -484,22 +507,9 @@ impl<S: Shared> ReaderSide<S> {
         &self.shared
     }
 
-    /// The writer's present mark, and the newest commit that readers may see; 0 while the words
-    /// belong to another store.
+    /// As [`mark_of`] this store.
     pub(crate) fn mark(&self) -> (Mark, u64) {
-        let shared = &self.shared;
-        loop {
-            // The epoch also counts for a reader without words: between two looks a writer of its
-            // store may have come and gone, and one of another store may have followed.
-            let epoch = shared.load(EPOCH);
-            let has_words = shared.load(STORE) == self.store;
-            let mark = Mark { has_words, epoch, lineage: shared.load(LINEAGE) };
-            let published = if has_words { shared.load(PUBLISHED) } else { 0 };
-            let still = shared.load(STORE) == self.store;
-            if still == has_words && shared.load(EPOCH) == epoch {
-                return (mark, published);
-            }
-        }
+        mark_of(|word| self.shared.load(word), self.store)
     }
 
     /// As [`writer_of`] this store.

@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
@@ -26,12 +27,15 @@ mod tests;
 const UNANNOUNCED_WAIT: Duration = Duration::from_millis(20);
 
 /// What keeps the words in memory.
+#[derive(Clone)]
 enum Memory {
-    View(#[allow(dead_code, reason = "held to stay mapped")] View),
-    Own(#[allow(dead_code, reason = "held to stay allocated")] Box<[AtomicU64]>),
+    View(#[allow(dead_code, reason = "held to stay mapped")] Arc<View>),
+    Own(#[allow(dead_code, reason = "held to stay allocated")] Arc<[AtomicU64]>),
 }
 
-/// Words that other threads and processes may read and write at the same time.
+/// Words that other threads and processes may read and write at the same time. A clone has the same
+/// words.
+#[derive(Clone)]
 pub(crate) struct SharedWords {
     base: NonNull<AtomicU64>,
     len: usize,
@@ -48,7 +52,7 @@ unsafe impl Sync for SharedWords {}
 impl SharedWords {
     /// Words of this process alone, all 0.
     pub(crate) fn in_memory(len: usize) -> Self {
-        let words: Box<[AtomicU64]> = (0..len).map(|_| AtomicU64::new(0)).collect();
+        let words: Arc<[AtomicU64]> = (0..len).map(|_| AtomicU64::new(0)).collect();
         let base = NonNull::from(&*words).cast::<AtomicU64>();
         Self { base, len, writable: true, _memory: Memory::Own(words) }
     }
@@ -65,7 +69,12 @@ impl SharedWords {
                 .detail("the view does not begin on a multiple of eight bytes"));
         };
         let (len, writable) = (view.len_bytes() / size_of::<u64>(), view.access().is_writable());
-        Ok(Self { base, len, writable, _memory: Memory::View(view) })
+        Ok(Self { base, len, writable, _memory: Memory::View(Arc::new(view)) })
+    }
+
+    /// Whether the words may be written.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
     }
 
     /// The number of words.
@@ -117,7 +126,7 @@ impl SharedWords {
         mut changed: impl FnMut() -> Result<bool>,
     ) -> Result<bool> {
         let started = Instant::now();
-        let _announced = self.writable.then(|| Announced::new(self.word(waiters)));
+        let _announced = self.writable.then(|| Announced::new(self, waiters));
         loop {
             // Loaded before `changed` looks: a later change ends the wait at once.
             let seen = self.bell(bell).load(Ordering::SeqCst);
@@ -134,6 +143,19 @@ impl SharedWords {
         }
     }
 
+    /// Counts one more waiter in word `waiters`, or one less. Until the latter call, each change
+    /// rings the bell.
+    ///
+    /// # Panics
+    /// If the words are read-only.
+    pub(crate) fn announce(&self, waiters: usize, more: bool) {
+        assert!(self.writable, "words of a read-only mapping are not written");
+        let step = if more { 1 } else { u64::MAX };
+        let _ = self.word(waiters).fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+            Some(u64::from_le(count).wrapping_add(step).to_le())
+        });
+    }
+
     #[inline]
     fn word(&self, at: usize) -> &AtomicU64 {
         assert!(at < self.len, "word {at} of {}", self.len);
@@ -145,7 +167,7 @@ impl SharedWords {
     }
 
     /// The first half of word `at`, which is a bell: the word is never accessed as a whole.
-    fn bell(&self, at: usize) -> &AtomicU32 {
+    pub(crate) fn bell(&self, at: usize) -> &AtomicU32 {
         assert!(at < self.len, "word {at} of {}", self.len);
         // SAFETY: `at < len`, so by the invariant the address lies within the words.
         let bell = unsafe { self.base.add(at) }.cast::<AtomicU32>();
@@ -156,22 +178,18 @@ impl SharedWords {
 }
 
 /// Counts a waiter as long as it lives.
-struct Announced<'w>(&'w AtomicU64);
+struct Announced<'w>(&'w SharedWords, usize);
 
 impl<'w> Announced<'w> {
-    fn new(waiters: &'w AtomicU64) -> Self {
-        let _ = waiters.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
-            Some(u64::from_le(count).wrapping_add(1).to_le())
-        });
-        Self(waiters)
+    fn new(words: &'w SharedWords, waiters: usize) -> Self {
+        words.announce(waiters, true);
+        Self(words, waiters)
     }
 }
 
 impl Drop for Announced<'_> {
     fn drop(&mut self) {
-        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
-            Some(u64::from_le(count).wrapping_sub(1).to_le())
-        });
+        self.0.announce(self.1, false);
     }
 }
 

@@ -22,7 +22,7 @@ use super::versions::{State, view_of};
 use crate::error::Result;
 use crate::format::{RecordLayout, Schema};
 use crate::io::{Access, Backing, View};
-use crate::shm::{ReadPoint, Wait, store_word};
+use crate::shm::{ReadPoint, Wait, WatchedWords, store_word};
 use crate::sums::Known;
 use crate::wal::Position;
 
@@ -305,6 +305,10 @@ impl Source for LogFollower {
             Ok(self.newest_commit() > commit)
         });
         waited.map_err(|error| self.name(error))
+    }
+
+    fn watched(&self) -> WatchedWords {
+        self.presence.watched()
     }
 
     fn layout(&self) -> &RecordLayout {

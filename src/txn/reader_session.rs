@@ -22,8 +22,8 @@ use super::locks::Locks;
 use super::superblock::outdated;
 use crate::error::{ErrorKind, Result};
 use crate::shm::{
-    EPOCH, LockWords, Mark, ReadPoint, ReaderSide, Seen, Shared as _, Span, TableEntry, Wait, now,
-    process,
+    EPOCH, LockWords, Mark, ReadPoint, ReaderSide, Seen, Shared as _, Span, TableEntry, Wait,
+    WatchedWords, now, process,
 };
 
 /// How long a reader waits for a checkpoint to end, even if its options say not to wait.
@@ -189,6 +189,15 @@ impl Presence {
             if left == patience {
                 return Ok(false);
             }
+        }
+    }
+
+    /// The shared words as a watch sees them. It holds none of this reader's locks.
+    pub(crate) fn watched(&self) -> WatchedWords {
+        match (self.side(), self.locks.side()) {
+            (Some(side), _) => WatchedWords::of(side.shared(), self.store),
+            (None, Some(lock)) => WatchedWords::later(lock, self.store),
+            (None, None) => WatchedWords::without_writers(),
         }
     }
 

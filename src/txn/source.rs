@@ -8,6 +8,7 @@ use super::versions::State;
 use crate::error::{Error, Result};
 use crate::format::RecordLayout;
 use crate::format::Schema;
+use crate::shm::WatchedWords;
 
 /// A source of states of a store.
 pub(crate) trait Source: Send + Sync {
@@ -23,6 +24,9 @@ pub(crate) trait Source: Send + Sync {
     /// Waits until there is a commit after `commit`, or the time is over. Returns whether there is
     /// one.
     fn wait(&self, commit: u64, at_most: Duration) -> Result<bool>;
+
+    /// The shared words that say when there is a newer commit.
+    fn watched(&self) -> WatchedWords;
 
     fn layout(&self) -> &RecordLayout;
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flatrec::{
-    CopyOptions, Database, Durability, Error, ErrorKind, ReadOnlyDatabase, Store, VerifyOptions,
-    Wait, WindowedStore, backup, verify,
+    CommitEvents, CopyOptions, Database, Durability, Error, ErrorKind, ReadOnlyDatabase, Store,
+    VerifyOptions, Wait, WindowedStore, backup, verify,
 };
 
 use super::{Row, append, kill, row};
@@ -82,6 +82,16 @@ fn look(reader: &ReadOnlyDatabase<Row>) -> Result<u64, Error> {
     reader.begin_read().map(|snapshot| snapshot.get(0).unwrap().n)
 }
 
+const LONG: Duration = Duration::from_secs(60);
+
+/// Events that wait for a commit after the newest one.
+fn armed_events(reader: &ReadOnlyDatabase<Row>) -> CommitEvents {
+    let events = reader.commit_events().unwrap();
+    events.acknowledge(&reader.begin_read().unwrap()).unwrap();
+    assert!(!events.wait(Duration::ZERO).unwrap());
+    events
+}
+
 fn assert_outdated<V: std::fmt::Debug>(result: Result<V, Error>) {
     let error = result.expect_err("the reader showed an old state");
     assert_eq!(error.kind(), ErrorKind::Outdated, "{error}");
@@ -117,6 +127,14 @@ fn a_reader_of_the_original_lock_file_never_shows_old_records() {
     let reader = open(&image.read_only_path());
     write(&image.path(), 700);
     assert_eq!(look(&reader).unwrap(), 700);
+
+    // The copy of the lock file has all words of later writers, and no view of this reader.
+    let Some(image) = Image::new("") else { return };
+    let reader = open(&image.read_only_path());
+    let events = armed_events(&reader);
+    write(&image.path(), 701);
+    assert!(events.wait(LONG).unwrap());
+    assert_outdated(look(&reader));
 }
 
 /// Finds a reader beside a lock file without shared words that misses the words of the copy.
@@ -129,7 +147,9 @@ fn a_reader_beside_an_empty_lock_file_never_shows_old_records() {
     let Some(image) = Image::with("", make_blank) else { return };
     let reader = open(&image.read_only_path());
     let snapshot = reader.begin_read().unwrap();
+    let events = armed_events(&reader);
     let database = Database::<Row>::open(image.path()).unwrap();
+    assert!(events.wait(LONG).unwrap());
     set(&database, 666);
     assert_eq!(reader.commit_id(), snapshot.commit_id());
     assert!(!snapshot.is_newest());

@@ -10,6 +10,7 @@ mod support;
 mod access;
 mod backings;
 mod checksums;
+mod commit_events;
 mod copies;
 mod database_damage;
 mod database_edges;

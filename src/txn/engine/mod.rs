@@ -39,7 +39,7 @@ use crate::format::RecordLayout;
 use crate::format::{Geometry, Schema};
 use crate::io::{Backing, View};
 use crate::os::Survives;
-use crate::shm::Seen;
+use crate::shm::{Seen, WatchedWords};
 use crate::step::{self, Step};
 use crate::sums::Sums;
 use crate::trace;
@@ -207,6 +207,11 @@ impl Source for Engine {
     fn wait(&self, commit: u64, at_most: Duration) -> Result<bool> {
         let words = self.published.sharing().shared();
         words.wait_until(at_most, || Ok(self.published.commit() > commit))
+    }
+
+    fn watched(&self) -> WatchedWords {
+        let sharing = self.published.sharing();
+        WatchedWords::of(sharing.shared(), sharing.store())
     }
 
     fn layout(&self) -> &RecordLayout {
