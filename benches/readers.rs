@@ -18,6 +18,8 @@ use flatrec::{Database, Durability, ReadOnlyDatabase};
 const WRITER: &str = "FLATREC_BENCH_WRITER";
 /// The reads of a reader before it refreshes its snapshot.
 const READS: usize = 1000;
+/// Longer than any wait.
+const LONG: Duration = Duration::from_secs(60);
 
 fn main() {
     if let Some(path) = std::env::var_os(WRITER) {
@@ -26,6 +28,7 @@ fn main() {
     let mut criterion = common::criterion();
     begin(&mut criterion);
     follow(&mut criterion);
+    wake(&mut criterion);
     get(&mut criterion);
     criterion.final_summary();
 }
@@ -73,6 +76,68 @@ fn follow(criterion: &mut Criterion) {
         });
     });
     group.finish();
+}
+
+/// From the start of a commit of one record, without a sync, to the thread that it wakes; and the
+/// commit alone, with and without a program to wake.
+fn wake(criterion: &mut Criterion) {
+    let sample = Sample::make();
+    let database = Database::<Item>::open(&sample.path).expect("open");
+    let reader: ReadOnlyDatabase<Item> = Database::open_read_only(&sample.path).expect("open");
+    let events = reader.commit_events().expect("events");
+    let mut group = common::group(criterion, "reader: wake-up by a commit of one record", 1);
+    group.sample_size(20);
+    let mut random = Random(11);
+    let by_wait = || reader.wait(reader.commit_id(), LONG).expect("wait");
+    let by_events = || {
+        events.acknowledge(&reader.begin_read().expect("begin")).expect("acknowledge");
+        events.wait(LONG).expect("wait")
+    };
+    let mut measure = |name, wait: &(dyn Fn() -> bool + Sync), to_the_wake_up| {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|times| {
+                let commit = || commit(&database, &mut random);
+                wakes(times, wait, commit, to_the_wake_up)
+            });
+        });
+    };
+    measure("the commit, with nothing to wake", &|| true, false);
+    measure("the commit, and a wait", &by_wait, false);
+    measure("the commit, and commit events", &by_events, false);
+    measure("to the end of a wait", &by_wait, true);
+    measure("to the end of a wait for commit events", &by_events, true);
+    group.finish();
+}
+
+/// The time of so many commits, or from their starts to the ends of the waits in another thread.
+fn wakes(
+    times: u64,
+    wait: &(dyn Fn() -> bool + Sync),
+    mut commit: impl FnMut(),
+    to_the_wake_up: bool,
+) -> Duration {
+    let (begins, begun) = std::sync::mpsc::channel();
+    let (wakes, woken) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..times {
+                begins.send(()).expect("send");
+                assert!(wait(), "the waiting thread missed a commit");
+                wakes.send(Instant::now()).expect("send");
+            }
+        });
+        let each = (0..times).map(|_| {
+            begun.recv().expect("the waiting thread failed");
+            // Time for the other thread to fall asleep.
+            std::thread::sleep(Duration::from_micros(300));
+            let started = Instant::now();
+            commit();
+            let committed = Instant::now();
+            let woken = woken.recv().expect("the waiting thread failed");
+            (if to_the_wake_up { woken } else { committed }).saturating_duration_since(started)
+        });
+        each.sum()
+    })
 }
 
 /// Reads of two fields by number, with a newer snapshot after every thousand.
