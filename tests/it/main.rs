@@ -54,6 +54,7 @@ mod snapshots;
 mod store;
 mod temporary;
 mod trace_events;
+mod tick_store;
 mod transaction_records;
 mod transactions;
 mod win32_document;
