@@ -14,6 +14,7 @@ documents! {
     readme "README.md"
     guide "docs/GUIDE.md"
     cli "docs/CLI.md"
+    compare "docs/COMPARE.md"
     durability "docs/DURABILITY.md"
     concurrency "docs/CONCURRENCY.md"
     observability "docs/OBSERVABILITY.md"

@@ -11,6 +11,7 @@ mod access;
 mod backings;
 mod checksums;
 mod commit_events;
+mod compare_document;
 mod copies;
 mod database_damage;
 mod database_edges;
