@@ -196,7 +196,10 @@ hold! {
 }
 
 macro_rules! noticed {
-    ($($name:ident: $scenario:expr, $without:expr, $flaw:expr, $says:expr $(, from $seed:literal)?;)*) => {
+    ($(
+        $name:ident: $scenario:expr, $without:expr, $flaw:expr, $says:expr
+        $(, from $seed:literal)?;
+    )*) => {
         $(#[test]
         fn $name() {
             let found = notices(&$scenario, $without, $flaw, 0 $(+ $seed)?);
@@ -205,8 +208,8 @@ macro_rules! noticed {
     };
 }
 
-// Where few executions show the mistake, the seed is that of the first one. A change to the protocol
-// or the model may require new seeds.
+// Where few executions show the mistake, the seed is that of the first one. A change to the
+// protocol or the model may require new seeds.
 noticed! {
     without_target_first: ONE_READER, &[Step::TargetFirst], None, "finds";
     without_target_fence: ONE_READER, &[Step::TargetFence], None, "finds";
