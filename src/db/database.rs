@@ -259,7 +259,7 @@ impl<R: Row + ?Sized> Database<R> {
     ///
     /// Any thread can call it at any time, also one with a transaction: the call waits for no
     /// transaction, commit or checkpoint. It takes longer with more records in the log, and with
-    /// checksums (it reads 4 bytes for each 64 KiB of records).
+    /// checksums (it reads 8 bytes for each 64 KiB of records).
     ///
     /// ```
     /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
