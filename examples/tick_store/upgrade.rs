@@ -1,8 +1,8 @@
 //! The schema change: ticks get the field `venue`.
 //!
 //! A file has one schema, so a new field needs a new file. [`rewrite`] copies the ticks into it and
-//! swaps the two: a program that opens the path finds the old store or the new one, whole, and so it
-//! does after a crash at any moment.
+//! swaps the two: a program that opens the path finds the old store or the new one, whole. So it is
+//! after a crash at any moment, too.
 
 use std::path::Path;
 use std::time::Duration;

@@ -111,12 +111,12 @@ fn values_are_shown_and_set_by_their_names() {
 
 /// Finds Rust text without an attribute or a shape that the schema has.
 #[test]
-fn rust_text_has_durations_forms_and_shapes() {
+fn rust_text_has_durations_forms_names_and_shapes() {
     let place = loaded();
     let text = place.ok(["schema", "s.rec", "--as", "rust"]);
     for field in [
         "    #[record(duration = \"ms\")]\n    pub took: flatrec::le::I64,\n",
-        "    #[record(display = \"uuid\")]\n    pub id: flatrec::Nullable<[u8; 16]>,\n",
+        "    pub side: flatrec::Enum<Side>,\n    pub id: flatrec::Nullable<flatrec::Uuid>,\n",
         "    pub grid: [[flatrec::le::F32; 2]; 2],\n",
     ] {
         assert!(text.contains(field), "{text}");
