@@ -135,25 +135,28 @@ fn a_backing_on_a_network_file_system_is_written_only_if_allowed() {
     let refused = ErrorKind::NetworkFileSystem;
     let backing = made();
     let creating = |allow| Store::<N>::create_options().allow_network_file_system(allow);
+    let copy = || Arc::clone(&backing);
     // SAFETY: this test alone has the files, by one handle at a time.
-    unsafe {
-        let create = |allow| creating(allow).create_over(Arc::clone(&backing)).map(drop);
-        assert_eq!(kind(create(false)), refused);
-        create(true).unwrap();
-        let options = |allow| Store::<N>::options().allow_network_file_system(allow);
-        let open = |allow| options(allow).over(Arc::clone(&backing)).map(drop);
-        assert_eq!(kind(open(false)), refused);
-        open(true).unwrap();
-        assert!(Store::<N>::read_options().over(Arc::clone(&backing)).unwrap().is_empty());
+    let create = |allow| unsafe { creating(allow).create_over(copy()) }.map(drop);
+    assert_eq!(kind(create(false)), refused);
+    create(true).unwrap();
+    let options = |allow| Store::<N>::options().allow_network_file_system(allow);
+    // SAFETY: as above.
+    let open = |allow| unsafe { options(allow).over(copy()) }.map(drop);
+    assert_eq!(kind(open(false)), refused);
+    open(true).unwrap();
+    // SAFETY: as above.
+    assert!(unsafe { Store::<N>::read_options().over(copy()) }.unwrap().is_empty());
 
-        let options = |allow| Database::<N>::options().allow_network_file_system(allow);
-        let open = |allow| options(allow).over(Arc::clone(&backing)).map(drop);
-        assert_eq!(kind(open(false)), refused);
-        open(true).unwrap();
-        let other = made();
-        let options = |allow| Database::<N>::create_options().allow_network_file_system(allow);
-        let create = |allow| options(allow).create_over(Arc::clone(&other)).map(drop);
-        assert_eq!(kind(create(false)), refused);
-        create(true).unwrap();
-    }
+    let options = |allow| Database::<N>::options().allow_network_file_system(allow);
+    // SAFETY: as above.
+    let open = |allow| unsafe { options(allow).over(copy()) }.map(drop);
+    assert_eq!(kind(open(false)), refused);
+    open(true).unwrap();
+    let other = made();
+    let options = |allow| Database::<N>::create_options().allow_network_file_system(allow);
+    // SAFETY: as above.
+    let create = |allow| unsafe { options(allow).create_over(Arc::clone(&other)) }.map(drop);
+    assert_eq!(kind(create(false)), refused);
+    create(true).unwrap();
 }

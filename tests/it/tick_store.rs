@@ -162,7 +162,11 @@ fn a_follower_goes_on_in_a_store_that_was_compacted() {
     assert!(newest.len() as u64 > written);
     let expected = newest.last().unwrap();
     let mut again = Vec::new();
-    follower.read_new(|tick| Ok(again.push(*tick))).unwrap();
+    let push = |tick: &Tick| {
+        again.push(*tick);
+        Ok(())
+    };
+    follower.read_new(push).unwrap();
     assert_eq!((again, audit.finish().is_ok()), (vec![], true), "{expected:?} is the newest");
 }
 
