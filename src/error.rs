@@ -34,6 +34,28 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A name as an error shows it: as [`printable`], and cut.
+pub(crate) fn named(name: &str) -> Cow<'_, str> {
+    match cut(name) {
+        Cow::Borrowed(name) => printable(name),
+        Cow::Owned(name) => Cow::Owned(printable(&name).into_owned()),
+    }
+}
+
+/// The same in quotes, with the escapes of Rust's literals.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("{:?}", cut(name))
+}
+
+/// `name`, cut to a readable length.
+fn cut(name: &str) -> Cow<'_, str> {
+    const CHARS_MAX: usize = 60;
+    match name.char_indices().nth(CHARS_MAX) {
+        None => Cow::Borrowed(name),
+        Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
+    }
+}
+
 /// Whether a character changes how the text after it is shown. Joiners, which emoji need, do not.
 fn is_command(c: char) -> bool {
     c.is_control()

@@ -10,11 +10,11 @@ use crate::output::Format;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Choice {
     /// Fields to show, in this order; the default is all
-    #[arg(long, value_name = "FIELD,…")]
+    #[arg(long, value_name = "FIELD,…", allow_hyphen_values = true)]
     select: Vec<String>,
 
     /// Only records for which this condition is true (see below)
-    #[arg(long = "where", value_name = "CONDITION")]
+    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
     condition: Option<String>,
 
     /// Output format; tables also show each record's number

@@ -18,6 +18,7 @@ use crate::interrupt::Stream;
 use crate::output::{Column, Format, Sheet};
 use crate::progress::Bar;
 use crate::rejects::Rejects;
+use crate::strays;
 use crate::verify::counted;
 
 /// The form of the CSV file, and the place for its bad rows.
@@ -32,9 +33,19 @@ pub(crate) struct CsvArgs {
     #[arg(long, value_name = "CHAR", default_value = ",", value_parser = parse_delimiter)]
     delimiter: u8,
 
-    /// Text that means null, besides the empty value; may be given several times
-    #[arg(long, value_name = "TEXT")]
+    /// Text that means null, besides the empty value; may be given several times. In quotes it
+    /// means null in columns that are not text
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     null: Vec<String>,
+
+    /// The empty value, and that of --null, mean null in quotes in columns of text, too
+    #[arg(long)]
+    quoted_null: bool,
+
+    /// Store the nearest value for a number that its field does not keep, and count it; without
+    /// this option its row does not fit
+    #[arg(long)]
+    round: bool,
 
     /// Write rows that do not fit to this CSV file, with line, column and reason; without it the
     /// first such row is an error, and nothing is loaded
@@ -45,7 +56,11 @@ pub(crate) struct CsvArgs {
 
 impl CsvArgs {
     fn options(&self) -> flatrec::Result<CsvOptions> {
-        let mut options = CsvOptions::new().header(!self.no_header).delimiter(self.delimiter)?;
+        let mut options = CsvOptions::new()
+            .header(!self.no_header)
+            .quoted_null(self.quoted_null)
+            .round(self.round)
+            .delimiter(self.delimiter)?;
         for text in &self.null {
             options = options.null_text(text);
         }
@@ -71,6 +86,8 @@ impl CsvArgs {
             ("--delimiter".into(), char::from(self.delimiter).to_string().into()),
             ("--no-header".into(), self.no_header.into()),
             ("--null".into(), json!(null_texts)),
+            ("--quoted-null".into(), self.quoted_null.into()),
+            ("--round".into(), self.round.into()),
             ("--rejects".into(), json!(rejects)),
         ]))
     }
@@ -122,6 +139,7 @@ pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
 /// A CSV file to be loaded into a store.
 pub(crate) struct Job<'j> {
     reader: CsvReader<'j>,
+    round: bool,
     bar: Bar,
     started: Instant,
     interrupt: &'j Interrupt,
@@ -145,7 +163,7 @@ impl<'j> Job<'j> {
         if let Some(rejects) = rejects {
             reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
         }
-        Ok(Self { reader, bar, started: Instant::now(), interrupt })
+        Ok(Self { reader, round: args.round, bar, started: Instant::now(), interrupt })
     }
 
     /// The narrowest schema of the first rows, or of all rows.
@@ -155,6 +173,7 @@ impl<'j> Job<'j> {
     ) -> Result<(Schema, Option<u64>), Failure> {
         let inferred = self.reader.infer(sample_rows).map_err(Failure::from);
         let inferred = self.interrupt.outcome(inferred)?;
+        self.bar.aside(|| strays::tell(&inferred.strays));
         self.bar.next("load");
         Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
     }
@@ -169,13 +188,15 @@ impl<'j> Job<'j> {
     ) -> Result<Loaded, Failure> {
         let report = self.reader.load_from(schema, sink, from).map_err(Failure::from);
         let report = self.interrupt.outcome(report)?;
-        Ok(Loaded { report, from: *from, time: self.started.elapsed() })
+        Ok(Loaded { report, round: self.round, from: *from, time: self.started.elapsed() })
     }
 }
 
 /// The result of a load.
 pub(crate) struct Loaded {
     report: LoadReport,
+    /// Whether --round was given.
+    round: bool,
     /// The point at which this run began.
     from: LoadPoint,
     time: Duration,
@@ -201,7 +222,7 @@ impl Loaded {
         schema: &Schema,
         count: u64,
     ) -> Result<Vec<u8>, Failure> {
-        let Self { report, from, time } = self;
+        let Self { report, round, from, time } = self;
         let seconds = time.as_secs_f64().max(1e-6);
         let rows_before = from.report.loaded + from.report.rejected;
         let rows = report.loaded + report.rejected - rows_before;
@@ -210,8 +231,11 @@ impl Loaded {
             Column::text("loaded"),
             Column::text(format!("{} records into {}", report.loaded, path.display())),
         ]);
+        sheet.row(["rejected".into(), format!("{} rows", report.rejected).into()]);
+        if *round {
+            sheet.row(["rounded".into(), counted(report.rounded, "value").into()]);
+        }
         for (name, value) in [
-            ("rejected", format!("{} rows", report.rejected)),
             ("nulls", report.nulls.to_string()),
             ("read", bytes(report.read_bytes)),
             ("records", format!("{count} of {} bytes", schema.record_size())),

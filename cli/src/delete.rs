@@ -27,6 +27,7 @@ pub(crate) struct Args {
 
     /// Numbers of records, starting at 0, separated by spaces or commas
     #[arg(required = true, value_name = "ID", value_delimiter = ',')]
+    #[arg(allow_negative_numbers = true, value_parser = get::parse_id)]
     ids: Vec<u64>,
 
     #[command(flatten)]

@@ -123,9 +123,21 @@ impl Failure {
     pub(crate) fn advise_on_row(self, advice: &str) -> Self {
         match &self {
             Self::Library(error) if error.operation() == "load" => {
-                self.advise(ErrorKind::InvalidValue, advice)
+                let round = match self.is_about_unfit_number() {
+                    true => ", or store the nearest values with --round",
+                    false => "",
+                };
+                self.advise(ErrorKind::InvalidValue, &format!("{advice}{round}"))
             }
             _ => self,
+        }
+    }
+
+    /// Whether the error names the value that would be stored for a number that does not fit.
+    pub(crate) fn is_about_unfit_number(&self) -> bool {
+        match self {
+            Self::Library(error) => error.to_string().contains("it would be stored as "),
+            _ => false,
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) struct Args {
 
     /// Numbers of records, starting at 0, separated by spaces or commas
     #[arg(required = true, value_name = "ID", value_delimiter = ',')]
+    #[arg(allow_negative_numbers = true, value_parser = parse_id)]
     ids: Vec<u64>,
 
     /// Output format
@@ -60,6 +61,11 @@ impl Args {
         }
         Ok(table.finish()?)
     }
+}
+
+/// The number of a record.
+pub(crate) fn parse_id(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "the numbers of records start at 0, and have digits only".into())
 }
 
 /// The bytes of record `id`, which must exist.

@@ -31,6 +31,7 @@ mod salvage;
 mod scan;
 mod schema;
 mod set;
+mod strays;
 mod tail;
 mod verify;
 mod waiting;

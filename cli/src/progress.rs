@@ -33,6 +33,11 @@ impl Bar {
         self.0.reset();
     }
 
+    /// Lets `tell` write lines to standard error, without the bar among them.
+    pub(crate) fn aside(&self, tell: impl FnOnce()) {
+        self.0.suspend(tell);
+    }
+
     /// Removes the bar, to make room for a summary.
     pub(crate) fn clear(&self) {
         self.0.finish_and_clear();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use flatrec::{DataType, Field, Schema, Value, printable, query};
+use flatrec::{DataType, ErrorKind, Field, Schema, Value, printable, query};
 
 use crate::change;
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
     /// The number of the record, starting at 0; or several separated by commas, for the same
     /// changes
-    #[arg(value_name = "ID", value_parser = parse_ids)]
+    #[arg(value_name = "ID", value_parser = parse_ids, allow_hyphen_values = true)]
     ids: Ids,
 
     /// Fields and their new values
@@ -39,8 +39,12 @@ pub(crate) struct Args {
     values: Vec<(String, String)>,
 
     /// Make this field null; may be given several times
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     null: Vec<String>,
+
+    /// Store the nearest value for a number that its field does not keep, and say so
+    #[arg(long)]
+    round: bool,
 
     #[command(flatten)]
     wait: WaitArgs,
@@ -65,16 +69,20 @@ impl Args {
             };
             let in_record = |failure: Failure| failure.in_record("set", &self.store, id);
             let mut after = before.clone();
-            let changed = self.apply(database.schema(), &mut after).map_err(in_record)?;
-            refuse_repeated(&changed)?;
+            let changes = self.apply(database.schema(), &mut after).map_err(in_record)?;
+            refuse_repeated(&changes)?;
             // The old value may be damaged; setting it anew repairs it.
-            for field in &changed {
+            for Change { field, rounded_from } in &changes {
                 let old = shown(field, &before).unwrap_or_else(|_| "not readable".into());
                 let new = shown(field, &after).map_err(in_record)?;
                 if ids.len() > 1 {
                     lines.push_str(&format!("record {id}, "));
                 }
-                let line = format!("{}: {old} -> {new}", field.name());
+                let rounded = match rounded_from {
+                    Some(text) => format!(" (rounded from {text:?})"),
+                    None => String::new(),
+                };
+                let line = format!("{}: {old} -> {new}{rounded}", field.name());
                 lines.extend([&*printable(&line), "\n"]);
             }
             transaction.set(id, &after)?;
@@ -90,21 +98,32 @@ impl Args {
         report_text(&done, lines.as_bytes())
     }
 
-    /// Makes the changes in a copy of the record; returns the changed fields.
-    fn apply(&self, schema: &Schema, record: &mut [u8]) -> Result<Vec<Field>, Failure> {
-        let mut changed = Vec::new();
+    /// Makes the changes in a copy of the record.
+    fn apply(&self, schema: &Schema, record: &mut [u8]) -> Result<Vec<Change>, Failure> {
+        let mut changes = Vec::new();
         for (name, text) in &self.values {
             let field = query::field(schema, name)?;
-            change(field, text, record)?;
-            changed.push(field.clone());
+            let rounded = change(field, text, record, self.round).map_err(|failure| {
+                let unfit = !self.round && failure.is_about_unfit_number();
+                let advice = "--round stores the nearest value";
+                if unfit { failure.advise(ErrorKind::InvalidValue, advice) } else { failure }
+            })?;
+            let rounded_from = rounded.then(|| text.clone());
+            changes.push(Change { field: field.clone(), rounded_from });
         }
         for name in &self.null {
             let field = query::field(schema, name)?;
             field.write(record, &Value::Null)?;
-            changed.push(field.clone());
+            changes.push(Change { field: field.clone(), rounded_from: None });
         }
-        Ok(changed)
+        Ok(changes)
     }
+}
+
+/// A field that was changed, and the text of its new value if that is not the text's own.
+struct Change {
+    field: Field,
+    rounded_from: Option<String>,
 }
 
 /// A value as tables show it, but text in quotes.
@@ -115,25 +134,30 @@ fn shown(field: &Field, record: &[u8]) -> Result<String, Failure> {
     }
 }
 
-fn change(field: &Field, text: &str, record: &mut [u8]) -> Result<(), Failure> {
+/// Stores the value of the text; returns whether it is not the text's own.
+fn change(field: &Field, text: &str, record: &mut [u8], round: bool) -> Result<bool, Failure> {
     let is_text = matches!(field.data_type(), DataType::Utf8(_)) && field.array_len().is_none();
     if text.is_empty() && !is_text {
-        return Ok(field.write(record, &Value::Null)?);
+        field.write(record, &Value::Null)?;
+        return Ok(false);
     }
-    Ok(field.parse_text(text, record)?)
+    if round {
+        return Ok(field.parse_text_rounded(text, record)?);
+    }
+    field.parse_text(text, record)?;
+    Ok(false)
 }
 
-fn refuse_repeated(fields: &[Field]) -> Result<(), Failure> {
+fn refuse_repeated(changes: &[Change]) -> Result<(), Failure> {
     let mut names = std::collections::HashSet::new();
-    match fields.iter().find(|field| !names.insert(field.name())) {
-        Some(field) => Err(Failure::Message(format!("field {:?} is set twice", field.name()))),
+    match changes.iter().map(|change| change.field.name()).find(|name| !names.insert(*name)) {
+        Some(name) => Err(Failure::Message(format!("field {name:?} is set twice"))),
         None => Ok(()),
     }
 }
 
 fn parse_ids(text: &str) -> Result<Ids, String> {
-    let ids: Result<_, _> = text.split(',').map(str::parse).collect();
-    ids.map(Ids).map_err(|error: std::num::ParseIntError| error.to_string())
+    text.split(',').map(get::parse_id).collect::<Result<_, _>>().map(Ids)
 }
 
 fn parse_assignment(text: &str) -> Result<(String, String), String> {

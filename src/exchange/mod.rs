@@ -42,7 +42,7 @@ mod schema_text;
 mod sink;
 mod unpublished;
 
-pub use csv::{CsvOptions, CsvReader, Inferred, Reject};
+pub use csv::{CsvOptions, CsvReader, Inferred, Reject, Strays};
 pub use input::Input;
 pub use output::{
     CsvWriter, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,

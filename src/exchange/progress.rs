@@ -37,7 +37,7 @@ impl Progress {
 /// let schema = reader.infer(None)?.schema;
 /// let mut records: Vec<u8> = Vec::new();
 /// let report = reader.load(&schema, &mut records)?;
-/// assert_eq!(report, LoadReport { loaded: 2, rejected: 0, nulls: 1, read_bytes: 11 });
+/// assert_eq!(report, LoadReport { loaded: 2, nulls: 1, read_bytes: 11, ..LoadReport::default() });
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub struct LoadReport {
     pub rejected: u64,
     /// The null values in rows that became records.
     pub nulls: u64,
+    /// The numbers in these rows that their fields do not keep, and that the load has rounded
+    /// ([`CsvOptions::round`](super::CsvOptions::round)).
+    pub rounded: u64,
     /// The bytes read of the file on disk.
     pub read_bytes: u64,
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::annotations::Variant;
 use super::field::Field;
 use super::schema::Schema;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, named};
 
 impl Schema {
     /// The reasons why records of the schema `found` cannot be read as records of this one: a line
@@ -44,19 +44,21 @@ impl Schema {
                 }
                 Some(other) => lines.push(format!(
                     "{}: expected {}, found {}",
-                    field.name(),
+                    named(field.name()),
                     field.layout(),
                     other.layout()
                 )),
                 None => {
-                    lines.push(format!("{}: expected {}, not found", field.name(), field.layout()))
+                    let (name, layout) = (named(field.name()), field.layout());
+                    lines.push(format!("{name}: expected {layout}, not found"));
                 }
             }
         }
         let expected: std::collections::HashSet<&str> =
             self.fields().iter().map(Field::name).collect();
         for field in found.fields().iter().filter(|field| !expected.contains(field.name())) {
-            lines.push(format!("{}: not expected, found {}", field.name(), field.layout()));
+            let (name, layout) = (named(field.name()), field.layout());
+            lines.push(format!("{name}: not expected, found {layout}"));
         }
         lines.extend(self.size_diff(found));
         lines.extend(moved_fields(&moved));
@@ -91,7 +93,8 @@ fn renamed(expected: &Field, found: &Field) -> Option<String> {
     };
     let variant = expected.variants().iter().find(differs)?;
     let other = found.variant_of(variant.value()).or(found.variant_named(variant.name()))?;
-    Some(format!("{}: expected the variant {variant}, found {other}", expected.name()))
+    let name = named(expected.name());
+    Some(format!("{name}: expected the variant {variant}, found {other}"))
 }
 
 /// Tells of fields that differ in their offsets alone: mostly because one before them differs.
@@ -102,7 +105,7 @@ fn moved_fields(moved: &[(&Field, &Field)]) -> Option<String> {
         1 => " (and 1 more field lies elsewhere)".to_owned(),
         more => format!(" (and {more} more fields lie elsewhere)"),
     };
-    let (name, expected, found) = (expected.name(), expected.layout(), found.layout());
+    let (name, expected, found) = (named(expected.name()), expected.layout(), found.layout());
     Some(format!("{name}: expected {expected}, found {found}{more}"))
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::annotations::{Annotations, DisplayHint, Variant};
 use super::data_type::{DataType, TimeUnit};
+use crate::error::named;
 
 /// One field of a record: its name, its type, and its place.
 ///
@@ -275,9 +276,10 @@ impl Field {
 /// [`Field::layout`]'s text.
 pub(crate) struct FieldLayout<'a>(&'a Field);
 
+/// The name is escaped as by [`printable`](crate::printable), and cut after 60 characters.
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.layout())
+        write!(f, "{}: {}", named(&self.name), self.layout())
     }
 }
 

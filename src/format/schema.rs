@@ -8,7 +8,7 @@
 use super::annotations::{Group, RecordAnnotations};
 use super::data_type::DataType;
 use super::field::Field;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, quoted};
 
 /// The largest record, and the largest stride: 16 MiB.
 pub const MAX_RECORD_BYTES: u32 = 16 << 20;
@@ -76,7 +76,7 @@ impl Schema {
         let mut end = 0u64;
         for field in &fields {
             if !names.insert(field.name.as_str()) {
-                return Err(invalid(format!("two fields are named {:?}", field.name)));
+                return Err(invalid(format!("two fields are named {}", quoted(&field.name))));
             }
             if u64::from(field.offset) < end {
                 return Err(invalid(format!("field {field}: overlaps the field before it")));

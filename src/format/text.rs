@@ -7,6 +7,7 @@
 mod civil;
 mod display;
 mod duration;
+mod number;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -21,8 +22,13 @@ use crate::error::Result;
 /// The length that an error quotes of a text.
 const QUOTED_CHARS: usize = 40;
 
+#[cfg(feature = "exchange")]
+pub(crate) use self::civil::time_text;
 #[cfg(feature = "query")]
 pub(crate) use self::duration::nanoseconds as duration_nanoseconds;
+pub(crate) use self::number::{
+    Fit, Float, Loss, Shown, float as fit_float, integer as fit_integer,
+};
 
 impl Field {
     /// Parses `text` into the field's place in `record` and marks it present. The caller decides
@@ -30,12 +36,12 @@ impl Field {
     ///
     /// | type | text |
     /// | --- | --- |
-    /// | `bool` | `true`, `True`, `TRUE`, and the same for `false` |
-    /// | integers | `-12`, `+7`, `007` |
-    /// | floats | `0.1`, `1e300`, `NaN`, `inf`, `-inf` |
+    /// | `bool` | `true`, `True`, `TRUE`, `T`, `t`, `Y`, `y`, `1`, and the same for false |
+    /// | integers | `-12`; neither `+7` nor `007` nor `-0` |
+    /// | floats | `0.1`, `1e300`; `nan`, `inf`, `infinity` in any case, `-inf` |
     /// | `date32` | `2013-01-31` |
-    /// | `timestamp` | `2013-01-31T05:00:00[.123]`, or a space for the `T` |
-    /// | the same, UTC | the same and `Z`, or an offset such as `-05:00` |
+    /// | `timestamp` | `2013-01-31T05:00[:00[.123]]`, or a space for the `T`; `2013-01-31` |
+    /// | the same, UTC | a time and `Z`, `z`, `-05:00`, `-0500` or `-05`; `2013-01-31` |
     /// | `duration` | `PT1.5S`, `-PT90S`, `P1DT2H` |
     /// | `utf8` | as it is |
     /// | `binary` | two hexadecimal digits for each byte |
@@ -44,7 +50,13 @@ impl Field {
     /// | fixed array | `[1,2,3]`; dates, times, text and bytes in it as JSON strings |
     /// | with a shape | `[[1,2],[3,4]]` |
     ///
-    /// Years outside 0000 to 9999 have a sign and six digits or more: `+010000-01-01`.
+    /// Years outside 0000 to 9999 have a sign and six digits or more: `+010000-01-01`. A date alone
+    /// is its midnight.
+    ///
+    /// A number *fits* if the stored value, rounded to as many significant digits as the text has,
+    /// is the same number, or if the text is the shortest of the stored value. Zeros at the end of
+    /// a fraction are no such digits. Zeros before other digits and a leading `+` never fit. The
+    /// [guide](crate::documents::guide#numbers-from-text) has examples.
     ///
     /// ```
     /// use flatrec::{DataType, Field, TimeUnit, Value};
@@ -65,10 +77,41 @@ impl Field {
     /// may be written. [`OutOfRange`](crate::ErrorKind::OutOfRange) if the record is too short for
     /// this field.
     pub fn parse_text(&self, text: &str, record: &mut [u8]) -> Result<()> {
-        self.write_with("parse", record, |bytes| match self.array_len {
-            None => parse_element(self, text, bytes).map_err(|why| describe(text, why)),
-            Some(_) => parse_array(self, text, bytes),
-        })
+        self.parse(text, record, Unfit::Refused).map(drop)
+    }
+
+    /// As [`Field::parse_text`], but stores the nearest value for a number that does not fit, and
+    /// returns whether it did. A number past the range of the type is an error here, too.
+    ///
+    /// ```
+    /// use flatrec::{DataType, ErrorKind, Field, Value};
+    /// let field = Field::new("price", DataType::Float32);
+    /// let mut record = [0; 4];
+    /// let error = field.parse_text("16777217", &mut record).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidValue);
+    ///
+    /// assert!(field.parse_text_rounded("16777217", &mut record)?);
+    /// assert_eq!(field.read(&record)?, Value::Float32(16_777_216.0));
+    /// assert!(!field.parse_text_rounded("0.1", &mut record)?);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Field::parse_text`], except for numbers that do not fit.
+    pub fn parse_text_rounded(&self, text: &str, record: &mut [u8]) -> Result<bool> {
+        self.parse(text, record, Unfit::Rounded)
+    }
+
+    fn parse(&self, text: &str, record: &mut [u8], unfit: Unfit) -> Result<bool> {
+        let mut rounded = false;
+        self.write_with("parse", record, |bytes| {
+            rounded = match self.array_len {
+                None => parse_element(self, text, bytes, unfit).map_err(|why| describe(text, why)),
+                Some(_) => parse_array(self, text, bytes, unfit),
+            }?;
+            Ok(())
+        })?;
+        Ok(rounded)
     }
 
     /// Appends the field's value in `record` to `out`, as [`Field::parse_text`] accepts it; nothing
@@ -168,8 +211,17 @@ impl Field {
     }
 }
 
+/// What becomes of a number that its field does not keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unfit {
+    Refused,
+    /// The nearest value is stored.
+    Rounded,
+}
+
 /// Why a text is not a value of its field. The text is built only if the error is shown.
-enum Refusal {
+#[derive(Debug)]
+pub(crate) enum Refusal {
     Not(&'static str),
     Because(String),
 }
@@ -191,44 +243,55 @@ fn describe(text: &str, why: Refusal) -> String {
     }
 }
 
-/// Parses one element into `into`, which is as long as the type; unchanged on failure.
-fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refusal> {
+/// Parses one element into `into`, which is as long as the type; unchanged on failure. Returns
+/// whether the value is not the text's own.
+fn parse_element(
+    field: &Field,
+    text: &str,
+    into: &mut [u8],
+    unfit: Unfit,
+) -> Result<bool, Refusal> {
     macro_rules! number {
-        ($type:ty) => {{
-            let value: $type = text.parse().map_err(|error| not_a_number(field, error))?;
+        ($fit:expr) => {{
+            let (value, rounded) = match $fit? {
+                Fit::Exact(value) => (value, false),
+                Fit::Near(value, _) if unfit == Unfit::Rounded => (value, true),
+                Fit::Near(value, loss) => {
+                    let data_type = field.data_type.to_string();
+                    return Err(Refusal::Because(loss.told(text, &value, &data_type)));
+                }
+            };
             put(into, field.big_endian, value.to_le_bytes());
+            return Ok(rounded);
         }};
+    }
+    macro_rules! integer {
+        ($type:ty) => {
+            number!(fit_integer::<$type>(text).map_err(|error| not_a_number(field, error)))
+        };
     }
     if field.annotations.is_some() {
         if let Some(parsed) = parse_displayed(field, text, into) {
             if field.big_endian && parsed.is_ok() && is_number(field.data_type) {
                 into.reverse();
             }
-            return parsed;
+            return parsed.map(|()| false);
         }
     }
     match field.data_type {
         DataType::Bool => into.copy_from_slice(&[parse_bool(text)?]),
-        DataType::Int8 => number!(i8),
-        DataType::Int16 => number!(i16),
-        DataType::Int32 => number!(i32),
-        DataType::Int64 => number!(i64),
-        DataType::UInt8 => number!(u8),
-        DataType::UInt16 => number!(u16),
-        DataType::UInt32 => number!(u32),
-        DataType::UInt64 => number!(u64),
-        DataType::Int128 => number!(i128),
-        DataType::UInt128 => number!(u128),
-        DataType::Float32 => {
-            let value: f32 = text.parse().map_err(|_| Refusal::Not("number"))?;
-            check_finite(text, value.is_finite())?;
-            put(into, field.big_endian, value.to_le_bytes());
-        }
-        DataType::Float64 => {
-            let value: f64 = text.parse().map_err(|_| Refusal::Not("number"))?;
-            check_finite(text, value.is_finite())?;
-            put(into, field.big_endian, value.to_le_bytes());
-        }
+        DataType::Int8 => integer!(i8),
+        DataType::Int16 => integer!(i16),
+        DataType::Int32 => integer!(i32),
+        DataType::Int64 => integer!(i64),
+        DataType::UInt8 => integer!(u8),
+        DataType::UInt16 => integer!(u16),
+        DataType::UInt32 => integer!(u32),
+        DataType::UInt64 => integer!(u64),
+        DataType::Int128 => integer!(i128),
+        DataType::UInt128 => integer!(u128),
+        DataType::Float32 => number!(fit_float::<f32>(text)),
+        DataType::Float64 => number!(fit_float::<f64>(text)),
         DataType::Date32 => {
             let days = civil::parse_date(text.as_bytes())?;
             put(into, field.big_endian, days.to_le_bytes());
@@ -247,7 +310,7 @@ fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refus
         }
         DataType::Binary(_) => parse_hex(text, into)?,
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Why a text is no integer of the field: its names are part of the answer, if it has variants.
@@ -266,18 +329,10 @@ fn not_a_number(field: &Field, error: std::num::ParseIntError) -> Refusal {
 
 fn parse_bool(text: &str) -> Result<u8, Refusal> {
     match text {
-        "true" | "True" | "TRUE" => Ok(1),
-        "false" | "False" | "FALSE" => Ok(0),
+        "true" | "True" | "TRUE" | "T" | "t" | "Y" | "y" | "1" => Ok(1),
+        "false" | "False" | "FALSE" | "F" | "f" | "N" | "n" | "0" => Ok(0),
         _ => Err("bool (true or false)".into()),
     }
-}
-
-/// Refuses digits that become an infinity: the number is out of range, and not `inf`.
-fn check_finite(text: &str, finite: bool) -> Result<(), Refusal> {
-    if !finite && text.bytes().any(|byte| byte.is_ascii_digit()) {
-        return Err(Refusal::Because("the number is too large for the field".into()));
-    }
-    Ok(())
 }
 
 fn parse_hex(text: &str, into: &mut [u8]) -> Result<(), Refusal> {
@@ -302,8 +357,9 @@ fn hex_value(digit: u8) -> u8 {
     }
 }
 
-/// Parses `[…, …]`, or an array of such for each dimension, into the elements of `into`.
-fn parse_array(field: &Field, text: &str, into: &mut [u8]) -> Result<(), String> {
+/// Parses `[…, …]`, or an array of such for each dimension, into the elements of `into`. Returns
+/// whether one of them is not the text's own.
+fn parse_array(field: &Field, text: &str, into: &mut [u8], unfit: Unfit) -> Result<bool, String> {
     let refuse = |what: &str| describe(text, Refusal::Because(format!("expected {what}")));
     let width = width_bytes(field.data_type).max(1);
     let expected = into.len() / width;
@@ -311,13 +367,14 @@ fn parse_array(field: &Field, text: &str, into: &mut [u8]) -> Result<(), String>
     let example =
         if sizes.len() == 1 { "an array like [1,2,3]" } else { "an array like [[1,2],[3,4]]" };
     let mut rest = text.trim();
+    let mut rounded = false;
     for (index, bytes) in into.chunks_exact_mut(width).enumerate() {
         for _ in sizes.iter().filter(|&size| index % size == 0) {
             rest = rest.trim_start().strip_prefix('[').ok_or_else(|| refuse(example))?;
         }
         let (element, after) = next_element(rest, bare_in_arrays(field.data_type))
             .ok_or_else(|| refuse("elements of the field's type, as many as it has"))?;
-        parse_element(field, &element, bytes)
+        rounded |= parse_element(field, &element, bytes, unfit)
             .map_err(|why| format!("element {index}: {}", describe(&element, why)))?;
         rest = after;
         for _ in sizes.iter().filter(|&size| (index + 1) % size == 0) {
@@ -335,7 +392,7 @@ fn parse_array(field: &Field, text: &str, into: &mut [u8]) -> Result<(), String>
         };
     }
     // Text is left over only for a field without elements, which no schema has.
-    if rest.is_empty() { Ok(()) } else { Err(refuse("no elements")) }
+    if rest.is_empty() { Ok(rounded) } else { Err(refuse("no elements")) }
 }
 
 fn elements_of(sizes: &[usize], elements: usize) -> String {

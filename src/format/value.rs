@@ -6,7 +6,7 @@
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
 use super::types::{unpadded, write_padded};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, named};
 use crate::number::len_of;
 
 /// The value of a field in one record.
@@ -295,7 +295,8 @@ impl Field {
     }
 
     pub(super) fn error(&self, kind: ErrorKind, verb: &'static str, why: String) -> Error {
-        Error::new(kind, verb).detail(format!("field {} ({}): {why}", self.name, self.data_type))
+        let name = named(&self.name);
+        Error::new(kind, verb).detail(format!("field {name} ({}): {why}", self.data_type))
     }
 
     fn too_short(&self, verb: &'static str, record_len: usize) -> Error {

@@ -10,7 +10,7 @@ use super::like::Pattern;
 use super::literal::{Written, describe, is_float, is_integer};
 use super::parse::{DEPTH_MAX, invalid, shortened, too_deep};
 use super::{READ, suggest};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::format::{DataType, Field, Schema};
 
 /// The condition of `expr` over records of `schema`.
@@ -225,7 +225,7 @@ impl<'s> Check<'s> {
     fn field(&self, name: &str, quote: Option<char>) -> Result<Side<'s>> {
         match suggest::field(self.schema, name, READ) {
             Ok(field) => Ok(Side::Field(field)),
-            Err(_) if quote.is_some() => Err(invalid(format!("no field {name:?}"))
+            Err(_) if quote.is_some() => Err(invalid(format!("no field {}", quoted(name)))
                 .advice("double quotes are for field names; put text in single quotes")),
             Err(error) => Err(error),
         }

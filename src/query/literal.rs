@@ -5,8 +5,11 @@ use std::fmt;
 use super::READ;
 use super::eval::{Literal, NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND};
 use super::parse::{invalid, shortened};
-use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field, TimeUnit, Value, Variant, duration_nanoseconds};
+use crate::error::{Error, ErrorKind, Result, quoted};
+use crate::format::{
+    DataType, Field, Fit, Float, Loss, Refusal, Shown, TimeUnit, Value, Variant,
+    duration_nanoseconds, fit_float, fit_integer,
+};
 
 /// A literal as written, before its field gives it a meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +53,12 @@ impl Written {
             (Self::Text(text), DataType::Duration(_)) => duration_nanoseconds(text)
                 .map(Literal::Int)
                 .ok_or_else(|| self.bad(field, "a duration is written like PT1.5S")),
-            (Self::Number(text), DataType::Int128 | DataType::UInt128) => wide(text)
-                .ok_or_else(|| self.bad(field, "it is not a decimal number of up to 128 bits")),
-            (Self::Number(text), DataType::Float32) => float(text, text.parse::<f32>().ok(), field),
-            (Self::Number(text), DataType::Float64) => float(text, text.parse::<f64>().ok(), field),
-            (Self::Number(text), data_type) if is_integer(data_type) => {
-                exact(text).ok_or_else(|| self.bad(field, "it is not a decimal number"))
+            (Self::Number(text), DataType::Float32) => self.float::<f32>(text, field),
+            (Self::Number(text), DataType::Float64) => self.float::<f64>(text, field),
+            (Self::Text(text), DataType::Float32 | DataType::Float64) if is_infinity(text) => {
+                self.float::<f64>(text, field)
             }
+            (Self::Number(text), data_type) if is_integer(data_type) => self.integer(text, field),
             (Self::Text(text), DataType::Utf8(_)) => Ok(Literal::Bytes(text.as_bytes().into())),
             (Self::Bool(value), DataType::Bool) => Ok(Literal::Int(i128::from(*value))),
             (Self::Hex(digits), DataType::Binary(_)) => unhex(digits)
@@ -68,6 +70,39 @@ impl Written {
             ) => self.instant(text, field),
             _ => Err(self.clash(field)),
         }
+    }
+
+    /// A number compared with a float field must fit it: see [`Field::parse_text`].
+    fn float<F: Float + Shown>(&self, text: &str, field: &Field) -> Result<Literal> {
+        match fit_float::<F>(text) {
+            Ok(Fit::Exact(value)) => Ok(Literal::Float(value.into())),
+            Ok(Fit::Near(value, loss)) => Err(self.unfit(text, field, loss, &value)),
+            Err(Refusal::Not(_)) => Err(self.bad(field, "it is not a decimal number")),
+            Err(Refusal::Because(_)) => {
+                Err(self.bad(field, format!("it is too large for {}", field.data_type())))
+            }
+        }
+    }
+
+    /// A number compared with an integer field may be any number. Its sign is an operator of SQL,
+    /// so that `-0` is zero.
+    fn integer(&self, text: &str, field: &Field) -> Result<Literal> {
+        match fit_integer::<i128>(text) {
+            Ok(Fit::Near(value, Loss::LeadingZeros)) => {
+                return Err(self.unfit(text, field, Loss::LeadingZeros, &value));
+            }
+            _ => {}
+        }
+        match field.data_type() {
+            DataType::Int128 | DataType::UInt128 => wide(text)
+                .ok_or_else(|| self.bad(field, "it is not a decimal number of up to 128 bits")),
+            _ => exact(text).ok_or_else(|| self.bad(field, "it is not a decimal number")),
+        }
+    }
+
+    fn unfit(&self, text: &str, field: &Field, loss: Loss, value: &dyn Shown) -> Error {
+        self.bad(field, loss.told(text, value, &field.data_type().to_string()))
+            .advice("write the number that it is to be compared with")
     }
 
     fn instant(&self, text: &str, field: &Field) -> Result<Literal> {
@@ -107,13 +142,21 @@ impl Written {
     fn clash(&self, field: &Field) -> Error {
         let error = invalid(format!("{} cannot be compared with {self}", describe(field)));
         match (self, field.data_type()) {
-            (Self::Number(text), DataType::Utf8(_)) => {
-                error.advice(format!("to compare text, write '{}'", shortened(text)))
-            }
+            (Self::Number(text), DataType::Utf8(_)) => error.advice(format!(
+                "to compare text, write '{}'; to compare numbers, load the column with its \
+                     words for null, as load --null TEXT does",
+                shortened(text)
+            )),
             (Self::Text(text), data_type)
                 if exact(text).is_some() && (is_integer(data_type) || is_float(data_type)) =>
             {
                 error.advice(format!("to compare numbers, write {}", shortened(text)))
+            }
+            (Self::Text(text), data_type)
+                if is_float(data_type)
+                    && text.trim_start_matches('-').eq_ignore_ascii_case("nan") =>
+            {
+                error.advice("NaN is the value that is not equal to itself: write x <> x")
             }
             (Self::Text(_), DataType::Binary(_)) => error.advice("write bytes as X'00ff'"),
             (Self::Number(_), DataType::Date32 | DataType::Timestamp(_)) => {
@@ -148,14 +191,13 @@ impl TimeOfDay {
     /// every date, and one of nanoseconds only the years 1677 to 2262.
     fn read(text: &str) -> Option<Self> {
         let clock = text.strip_prefix(['T', ' '])?;
-        let zone_at = clock.find(['Z', '+', '-']).unwrap_or(clock.len());
+        let zone_at = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
         let (clock, zone) = clock.split_at(zone_at);
         let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-        let seconds = if clock.len() == "05:00".len() { ":00" } else { "" };
         let mut field = Field::new("time", DataType::Timestamp(TimeUnit::Second));
         field = if zone.is_empty() { field } else { field.utc() };
         let mut time = [0; 8];
-        field.parse_text(&format!("1970-01-01T{clock}{seconds}{zone}"), &mut time).ok()?;
+        field.parse_text(&format!("1970-01-01T{clock}{zone}"), &mut time).ok()?;
         let mut nanoseconds = i128::from(i64::from_le_bytes(time)) * NANOSECONDS_PER_SECOND;
         nanoseconds += read_fraction(fraction)?;
         Some(Self { nanoseconds, has_zone: !zone.is_empty() })
@@ -172,9 +214,10 @@ fn read_fraction(digits: &str) -> Option<i128> {
 
 /// A field in the form of error messages: its name in quotes and its type.
 pub(super) fn describe(field: &Field) -> String {
+    let name = quoted(field.name());
     match field.array_len() {
-        Some(len) => format!("the array {:?} of {len} {}", field.name(), field.data_type()),
-        None => format!("the {} field {:?}", field.data_type(), field.name()),
+        Some(len) => format!("the array {name} of {len} {}", field.data_type()),
+        None => format!("the {} field {name}", field.data_type()),
     }
 }
 
@@ -198,13 +241,10 @@ pub(super) fn is_float(data_type: DataType) -> bool {
     matches!(data_type, DataType::Float32 | DataType::Float64)
 }
 
-fn float<F: Into<f64>>(text: &str, parsed: Option<F>, field: &Field) -> Result<Literal> {
-    let written = Written::Number(text.to_owned());
-    let value = parsed.ok_or_else(|| written.bad(field, "it is not a decimal number"))?.into();
-    if value.is_infinite() {
-        return Err(written.bad(field, format!("it is too large for {}", field.data_type())));
-    }
-    Ok(Literal::Float(value))
+/// Whether the text is an infinity: the one number that has no digits, and so is text in SQL.
+fn is_infinity(text: &str) -> bool {
+    let word = text.strip_prefix('-').unwrap_or(text);
+    word.eq_ignore_ascii_case("inf") || word.eq_ignore_ascii_case("infinity")
 }
 
 /// The decimal number `text`, exactly: an integer, or the integer below it. Past 38 digits it is

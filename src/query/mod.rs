@@ -41,7 +41,11 @@
 //! - Integers compare exactly, whatever their types and signs, also with `2.5` or with numbers past
 //!   64 bits; so do integer fields with float fields.
 //! - A number compared with a float field is first read as that field's own type, as `load` does:
-//!   `x = 0.1` finds what was loaded from the text `0.1`, also in a `float32` field.
+//!   `x = 0.1` finds what was loaded from the text `0.1`, also in a `float32` field. A number that
+//!   the type does not keep is an error ([`Field::parse_text`] has the rule): `9007199254740993`
+//!   would find another number.
+//! - `007` beside a field of numbers is an error, too: no number type gives its zeros back. The
+//!   infinities of a float field are `'inf'` and `'-inf'`.
 //! - NaN is unequal to everything, including itself, and neither less nor greater: `x <> x` finds
 //!   it.
 //! - Text compares by its UTF-8 bytes, which is the order of its code points.

@@ -1,6 +1,6 @@
 //! "Did you mean": the field name nearest to an unknown one.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, named, quoted};
 use crate::format::{Field, Schema};
 
 /// The field `name`, or an error of `operation` that suggests the nearest name or lists them.
@@ -12,11 +12,11 @@ pub(super) fn field<'s>(
     if let Some(field) = schema.field(name) {
         return Ok(field);
     }
-    let error =
-        Error::new(ErrorKind::InvalidArgument, operation).detail(format!("no field {name:?}"));
+    let error = Error::new(ErrorKind::InvalidArgument, operation)
+        .detail(format!("no field {}", quoted(name)));
     let names = schema.fields().iter().map(Field::name);
     Err(match nearest(name, names) {
-        Some(near) => error.advice(format!("did you mean {near:?}?")),
+        Some(near) => error.advice(format!("did you mean {}?", quoted(near))),
         None => error.advice(format!("the fields are {}", list(schema))),
     })
 }
@@ -25,7 +25,7 @@ pub(super) fn field<'s>(
 fn list(schema: &Schema) -> String {
     const SHOWN_MAX: usize = 12;
     let fields = schema.fields();
-    let names: Vec<&str> = fields.iter().take(SHOWN_MAX).map(Field::name).collect();
+    let names: Vec<_> = fields.iter().take(SHOWN_MAX).map(|it| named(it.name())).collect();
     match fields.len() - names.len() {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),

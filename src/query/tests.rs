@@ -95,6 +95,8 @@ fn numbers_of_all_types_compare_exactly() {
         "speed = 0.1 AND ratio = 0.1 AND ratio = 0.10",
         "speed < ratio", // 0.1 as f32 lies above 0.1 as f64
         "distance > speed AND delay < ratio AND year <> speed",
+        "speed < 'inf' AND ratio > '-Infinity' AND speed <> 'INF' AND speed > -0",
+        "speed < 9007199254740994 AND ratio < 1180591620717411303424 AND year > -0",
         "\"dep time\" = 517 AND \"dep time\" < distance",
         "order = 200 AND \"order\" = +200",
     ]);
@@ -228,7 +230,8 @@ fn clashes_of_type_are_refused() {
         (
             "5 < carrier",
             "the utf8(2) field \"carrier\" cannot be compared with the number 5 (to compare text, \
-             write '5')",
+             write '5'; to compare numbers, load the column with its words for null, as load \
+             --null TEXT does)",
         ),
         (
             "day > 20130131",
@@ -305,6 +308,21 @@ fn impossible_literals_are_invalid_values() {
             "ratio < 1e39",
             "the number 1e39 compared with the float32 field \"ratio\": it is too large for \
              float32",
+        ),
+        (
+            "ratio < 16777217",
+            "the number 16777217 compared with the float32 field \"ratio\": it would be stored as \
+             16777216.0, the nearest float32 (write the number that it is to be compared with)",
+        ),
+        (
+            "speed = 9007199254740993",
+            "the number 9007199254740993 compared with the float64 field \"speed\": it would be \
+             stored as 9007199254740992.0, the nearest float64",
+        ),
+        (
+            "year = 02013",
+            "the number 02013 compared with the int16 field \"year\": it would be stored as 2013, \
+             without its leading zeros",
         ),
         (
             "key = X'0'",

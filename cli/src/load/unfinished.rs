@@ -211,6 +211,7 @@ impl Unfinished {
                 "loaded": report.loaded,
                 "rejected": report.rejected,
                 "nulls": report.nulls,
+                "rounded": report.rounded,
                 "read_bytes": report.read_bytes,
             },
             "rejects": self.rejects.as_ref().map(|rejects| {
@@ -242,6 +243,7 @@ impl Unfinished {
                     loaded: point["loaded"].as_u64()?,
                     rejected: point["rejected"].as_u64()?,
                     nulls: point["nulls"].as_u64()?,
+                    rounded: point["rounded"].as_u64()?,
                     read_bytes: point["read_bytes"].as_u64()?,
                 },
             },

@@ -41,6 +41,7 @@ mod shown;
 mod skip;
 mod tail;
 mod transactions;
+mod values;
 mod waits;
 #[cfg(windows)]
 mod windows;

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::options::CsvOptions;
 use super::parse::{self, Cell, Decimal};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, named, quoted};
 use crate::format::{DataType, Field, Schema};
 
 /// How many unmatched columns and fields an error names.
@@ -17,6 +18,10 @@ const DIFFERENCES_MAX: usize = 10;
 pub(super) struct Column {
     field: Field,
     way: Way,
+    /// Whether a number that does not fit becomes the nearest one.
+    round: bool,
+    /// Whether a quoted text that means null is itself, because the field is text.
+    keeps_quoted: bool,
     /// The place of the presence byte (if any) and the value in the record.
     start: usize,
     value: usize,
@@ -34,7 +39,7 @@ enum Way {
 }
 
 impl Column {
-    fn new(field: &Field) -> Self {
+    fn new(field: &Field, options: &CsvOptions) -> Self {
         let integer = |min: i64, max: i64| Way::Integer { min, max };
         let way = match field.data_type() {
             _ if field.array_len().is_some() || field.is_big_endian() => Way::General,
@@ -57,8 +62,11 @@ impl Column {
         };
         // A schema's fields lie within its record, whose size fits in memory.
         let start = field.offset() as usize;
+        let is_text = matches!(field.data_type(), DataType::Utf8(_)) && field.array_len().is_none();
         Self {
             way,
+            round: options.round,
+            keeps_quoted: is_text && !options.quoted_null,
             start,
             value: start + usize::from(field.is_nullable()),
             end: start + field.size_bytes() as usize,
@@ -66,21 +74,25 @@ impl Column {
         }
     }
 
-    /// The columns for `names`, in order. With a `header` each fills the field with its name;
+    /// The columns for `names`, in order. With a header each fills the field with its name;
     /// otherwise the field at its place.
-    pub(super) fn for_schema(schema: &Schema, names: &[String], header: bool) -> Result<Vec<Self>> {
+    pub(super) fn for_schema(
+        schema: &Schema,
+        names: &[String],
+        options: &CsvOptions,
+    ) -> Result<Vec<Self>> {
         let mismatch = |detail: String| {
             Error::new(ErrorKind::SchemaMismatch, "match columns")
                 .detail(detail)
                 .advice("every field needs a column and every column a field")
         };
         let fields = schema.fields();
-        if !header {
+        if !options.header {
             if names.len() != fields.len() {
                 let (columns, fields) = (names.len(), fields.len());
                 return Err(mismatch(format!("{columns} columns for {fields} fields")));
             }
-            return Ok(fields.iter().map(Self::new).collect());
+            return Ok(fields.iter().map(|field| Self::new(field, options)).collect());
         }
         let mut unpaired: HashMap<&str, &Field> =
             fields.iter().map(|field| (field.name(), field)).collect();
@@ -88,12 +100,13 @@ impl Column {
         let mut differences = Vec::new();
         for name in names {
             match unpaired.remove(name.as_str()) {
-                Some(field) => columns.push(Self::new(field)),
-                None => differences.push(format!("no field for column {name:?}")),
+                Some(field) => columns.push(Self::new(field, options)),
+                None => differences.push(format!("no field for column {}", quoted(name))),
             }
         }
         let missing = fields.iter().filter(|field| unpaired.contains_key(field.name()));
-        differences.extend(missing.map(|field| format!("no column for field {:?}", field.name())));
+        differences
+            .extend(missing.map(|field| format!("no column for field {}", quoted(field.name()))));
         if differences.is_empty() {
             return Ok(columns);
         }
@@ -110,6 +123,12 @@ impl Column {
         self.field.name()
     }
 
+    /// Whether a quoted text that means null is itself here.
+    #[inline]
+    pub(super) fn keeps_quoted(&self) -> bool {
+        self.keeps_quoted
+    }
+
     /// Makes the field null in `record`, whose bytes are zero.
     ///
     /// # Errors
@@ -119,10 +138,12 @@ impl Column {
         if self.field.is_nullable() {
             return Ok(());
         }
-        Err(format!("field {} ({}) is empty but not nullable", self.name(), self.field.data_type()))
+        let (name, data_type) = (named(self.name()), self.field.data_type());
+        Err(format!("field {name} ({data_type}) is empty but not nullable"))
     }
 
-    /// Stores the value of the text in `record`, whose bytes are zero.
+    /// Stores the value of the text in `record`, whose bytes are zero. Returns whether it is not
+    /// the text's own, but the nearest one.
     ///
     /// # Errors
     /// Why the text is not such a value.
@@ -132,12 +153,12 @@ impl Column {
         cell: Cell<'_>,
         known_utf8: bool,
         record: &mut [u8],
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let into = &mut record[self.start..self.end];
         let (presence, value) = into.split_at_mut(self.value - self.start);
         if self.put_fast(cell, known_utf8, value) {
             presence.fill(1);
-            return Ok(());
+            return Ok(false);
         }
         self.put_general(cell.text(), record)
     }
@@ -148,8 +169,7 @@ impl Column {
         match self.way {
             Way::Integer { min, max } => {
                 let integer = parse::decimal(cell)
-                    // An unsigned field accepts no sign, not even that of -0.
-                    .filter(|decimal| !(decimal.negative && min == 0))
+                    .filter(|it| !it.has_leading_zeros(cell) && !it.is_minus_zero())
                     .and_then(Decimal::integer)
                     .filter(|integer| (min..=max).contains(integer));
                 if let Some(integer) = integer {
@@ -159,7 +179,9 @@ impl Column {
                 integer.is_some()
             }
             Way::Float => {
-                let float = parse::decimal(cell).and_then(Decimal::float);
+                let float = parse::decimal(cell)
+                    .filter(|it| !it.has_leading_zeros(cell))
+                    .and_then(Decimal::float);
                 copy(float.map(f64::to_le_bytes), value)
             }
             Way::Date => copy(parse::day(cell).map(|day| day.since_1970().to_le_bytes()), value),
@@ -182,11 +204,14 @@ impl Column {
     }
 
     #[cold]
-    fn put_general(&self, text: &[u8], record: &mut [u8]) -> Result<(), String> {
-        match std::str::from_utf8(text) {
-            Ok(text) => self.field.parse_text(text, record).map_err(Error::into_detail),
-            Err(error) => Err(format!("field {}: text: {error}", self.name())),
-        }
+    fn put_general(&self, text: &[u8], record: &mut [u8]) -> Result<bool, String> {
+        let text = std::str::from_utf8(text)
+            .map_err(|error| format!("field {}: text: {error}", named(self.name())))?;
+        let put = match self.round {
+            true => self.field.parse_text_rounded(text, record),
+            false => self.field.parse_text(text, record).map(|()| false),
+        };
+        put.map_err(Error::into_detail)
     }
 }
 

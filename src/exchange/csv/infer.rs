@@ -1,43 +1,50 @@
 //! The type of a column, by the texts in it.
 //!
 //! A type is chosen only if it gives every value back: see the table at [`CsvReader::infer`]. The
-//! facts about a column are a few flags and extremes, so that threads can look at parts of a file
+//! rule for numbers is that of [`Field::parse_text`]. The facts about a column are a few flags and extremes, so that threads can look at parts of a file
 //! in any order and merge the results.
 //!
 //! [`CsvReader::infer`]: super::reader::CsvReader::infer
 
-use super::parse::{self, Cell, Decimal, EXACT_FLOAT_MAX, Time};
+use super::parse::{self, Cell, Decimal, Time};
+use super::strays::Strays;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field, TimeUnit};
+use crate::format::{DataType, Field, Fit, TimeUnit, fit_float, fit_integer, time_text};
 
 /// Kinds of text, as flags: a column may have seen several.
 mod kind {
     pub(super) const BOOL: u16 = 1;
+    /// A number that an `int64` and a `float64` keep.
     pub(super) const INTEGER: u16 = 1 << 1;
-    /// An integer that an `f64` may not represent.
-    pub(super) const LARGE_INTEGER: u16 = 1 << 2;
+    /// A number that only an `int64` keeps.
+    pub(super) const LONG_INTEGER: u16 = 1 << 2;
+    /// A number that only a `float64` keeps.
     pub(super) const FLOAT: u16 = 1 << 3;
-    pub(super) const DATE: u16 = 1 << 4;
-    pub(super) const LOCAL_TIME: u16 = 1 << 5;
-    pub(super) const UTC_TIME: u16 = 1 << 6;
-    /// Anything else, including the quoted empty text.
-    pub(super) const TEXT: u16 = 1 << 7;
+    /// The same, of digits alone. Others beside it will not fit, if it counts or names something.
+    pub(super) const HUGE_INTEGER: u16 = 1 << 4;
+    pub(super) const DATE: u16 = 1 << 5;
+    pub(super) const LOCAL_TIME: u16 = 1 << 6;
+    pub(super) const UTC_TIME: u16 = 1 << 7;
+    /// Anything else.
+    pub(super) const TEXT: u16 = 1 << 8;
 }
 
-/// An `f64` distinguishes all numbers of so many digits.
-const FLOAT_DIGITS_MAX: usize = 17;
-/// A plain number up to this length is finite and not rounded to zero, whatever its digits.
-const PLAIN_FLOAT_MAX_BYTES: usize = 300;
+/// The longest fraction of a second that a unit holds.
+const FRACTION_DIGITS_MAX: usize = 9;
 
 /// The facts about one column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     kinds: u16,
     nulls: bool,
+    /// Whether there was a quoted null: a null, unless the column is text.
+    quoted_nulls: bool,
     longest_bytes: usize,
     fraction_digits: usize,
-    /// Whether there was a time outside the range of nanoseconds since 1970.
+    /// Whether there was a time or date outside the range of nanoseconds since 1970.
     far_times: bool,
+    /// The texts of no other type.
+    strays: Strays,
 }
 
 impl Seen {
@@ -46,21 +53,33 @@ impl Seen {
         self.nulls = true;
     }
 
+    /// Notes a null in quotes.
+    pub(super) fn quoted_null(&mut self, cell: Cell<'_>) {
+        self.longest_bytes = self.longest_bytes.max(cell.text().len());
+        self.quoted_nulls = true;
+    }
+
     /// Notes a text that is not null.
     #[inline]
     pub(super) fn text(&mut self, cell: Cell<'_>) {
         self.longest_bytes = self.longest_bytes.max(cell.text().len());
-        if self.kinds & kind::TEXT == 0 {
-            self.kinds |= self.kind_of(cell);
+        if !self.strays.are_many() {
+            let kind = self.kind_of(cell);
+            self.kinds |= kind;
+            if kind == kind::TEXT {
+                self.strays.note(cell.text());
+            }
         }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.kinds |= other.kinds;
         self.nulls |= other.nulls;
+        self.quoted_nulls |= other.quoted_nulls;
         self.longest_bytes = self.longest_bytes.max(other.longest_bytes);
         self.fraction_digits = self.fraction_digits.max(other.fraction_digits);
         self.far_times |= other.far_times;
+        self.strays.merge(&other.strays);
     }
 
     /// The narrowest field that gives every text back.
@@ -71,22 +90,45 @@ impl Seen {
         let field = match self.kinds {
             kind::BOOL => Field::new(name, DataType::Bool),
             kind::DATE => Field::new(name, DataType::Date32),
-            kind::LOCAL_TIME | kind::UTC_TIME => match self.time_unit() {
-                Some(unit) if self.kinds == kind::UTC_TIME => {
-                    Field::new(name, DataType::Timestamp(unit)).utc()
-                }
-                Some(unit) => Field::new(name, DataType::Timestamp(unit)),
-                None => self.text_field(name)?,
-            },
-            numbers if only(numbers, kind::INTEGER | kind::LARGE_INTEGER) => {
+            numbers if only(numbers, kind::INTEGER | kind::LONG_INTEGER) => {
                 Field::new(name, DataType::Int64)
             }
-            numbers if only(numbers, kind::INTEGER | kind::FLOAT) => {
-                Field::new(name, DataType::Float64)
+            numbers if only(numbers, kind::INTEGER | kind::FLOAT | kind::HUGE_INTEGER) => {
+                match numbers & kind::FLOAT {
+                    0 => self.text_field(name)?,
+                    _ => Field::new(name, DataType::Float64),
+                }
             }
+            times if only(times, kind::DATE | kind::LOCAL_TIME) => self.time_field(name, false)?,
+            times if only(times, kind::DATE | kind::UTC_TIME) => self.time_field(name, true)?,
             _ => self.text_field(name)?,
         };
-        Ok(if self.nulls || self.kinds == 0 { field.nullable() } else { field })
+        let is_text = matches!(field.data_type(), DataType::Utf8(_));
+        let nulls = self.nulls || self.quoted_nulls && !is_text;
+        let without_values = self.kinds == 0 && !self.quoted_nulls;
+        Ok(if nulls || without_values { field.nullable() } else { field })
+    }
+
+    /// The field without the texts that alone make it text, these texts, and the number of values
+    /// that have them; `None` unless they are a few of `rows`.
+    pub(super) fn without_strays(
+        &self,
+        name: &str,
+        rows: u64,
+    ) -> Option<(Field, Vec<String>, u64)> {
+        let (texts, values) = self.strays.few(rows)?;
+        let kinds = self.kinds & !kind::TEXT;
+        let field = Self { kinds, ..self.clone() }.field(name).ok()?;
+        let is_text = matches!(field.data_type(), DataType::Utf8(_));
+        (!is_text).then_some((field, texts, values))
+    }
+
+    fn time_field(&self, name: &str, utc: bool) -> Result<Field> {
+        match self.time_unit() {
+            Some(unit) if utc => Ok(Field::new(name, DataType::Timestamp(unit)).utc()),
+            Some(unit) => Ok(Field::new(name, DataType::Timestamp(unit))),
+            None => self.text_field(name),
+        }
     }
 
     fn text_field(&self, name: &str) -> Result<Field> {
@@ -111,17 +153,20 @@ impl Seen {
     #[inline]
     fn kind_of(&mut self, cell: Cell<'_>) -> u16 {
         if let Some(decimal) = parse::decimal(cell) {
-            return decimal_kind(&decimal, cell.text());
+            return decimal_kind(decimal, cell);
         }
         match cell.text() {
-            b"true" | b"false" => kind::BOOL,
-            [b'0'..=b'9', ..] if parse::day(cell).is_some() => kind::DATE,
-            [b'0'..=b'9', ..] => match parse::time(cell) {
-                Some(time) => self.time_kind(&time),
-                None => number_kind(cell.text()),
+            b"true" | b"false" | b"True" | b"False" | b"TRUE" | b"FALSE" => kind::BOOL,
+            [b'0'..=b'9', ..] => match (parse::day(cell), parse::time(cell)) {
+                (Some(day), _) => {
+                    self.far_times |= !day.fits_nanoseconds();
+                    kind::DATE
+                }
+                (None, Some(time)) => self.time_kind(&time),
+                (None, None) => self.other_kind(cell.text()),
             },
-            [b'-' | b'.', ..] => number_kind(cell.text()),
-            b"NaN" | b"inf" => kind::FLOAT,
+            // Also `nan` and `inf`.
+            [b'-' | b'.' | b'n' | b'N' | b'i' | b'I', ..] => self.other_kind(cell.text()),
             _ => kind::TEXT,
         }
     }
@@ -132,6 +177,25 @@ impl Seen {
         self.far_times |= !time.fits_nanoseconds();
         if time.utc { kind::UTC_TIME } else { kind::LOCAL_TIME }
     }
+
+    /// The kind of a text that the fast ways do not know.
+    #[cold]
+    fn other_kind(&mut self, text: &[u8]) -> u16 {
+        // A row with a field that is not UTF-8 is bad, and comes not so far.
+        let number = std::str::from_utf8(text).map_or(kind::TEXT, number_kind);
+        if number != kind::TEXT || !matches!(text, [b'0'..=b'9', ..]) {
+            return number;
+        }
+        match time_text(text) {
+            Some(time) if time.fraction_digits() <= FRACTION_DIGITS_MAX => {
+                self.fraction_digits = self.fraction_digits.max(time.fraction_digits());
+                let seconds = i64::try_from(time.seconds());
+                self.far_times |= !seconds.is_ok_and(parse::fits_nanoseconds);
+                if time.has_zone() { kind::UTC_TIME } else { kind::LOCAL_TIME }
+            }
+            _ => kind::TEXT,
+        }
+    }
 }
 
 /// Whether `kinds` has at least one of the flags `allowed`, and no other.
@@ -139,134 +203,32 @@ fn only(kinds: u16, allowed: u16) -> bool {
     kinds != 0 && kinds & !allowed == 0
 }
 
-/// The kind of a number in plain decimal form, whose text is `text`.
+/// The kind of a number in plain decimal form, of 15 digits or fewer if it has a point: a `float64`
+/// keeps it.
 #[inline]
-fn decimal_kind(decimal: &Decimal, text: &[u8]) -> u16 {
-    let digits = &text[usize::from(decimal.negative)..];
-    let whole = digits.len() - usize::from(decimal.has_point) - usize::from(decimal.decimals);
-    if whole > 1 && digits[0] == b'0' {
-        return kind::TEXT; // no numeric type gives the zeros back
-    }
-    // Integers have no negative zero.
-    if decimal.has_point || decimal.negative && decimal.mantissa == 0 {
+fn decimal_kind(decimal: Decimal, cell: Cell<'_>) -> u16 {
+    if decimal.has_leading_zeros(cell) {
+        kind::TEXT // no number type gives the zeros back
+    } else if decimal.has_point || decimal.is_minus_zero() {
         kind::FLOAT
-    } else if decimal.mantissa <= EXACT_FLOAT_MAX {
+    } else if decimal.mantissa as f64 as u64 == decimal.mantissa {
         kind::INTEGER
     } else {
-        kind::LARGE_INTEGER
+        kind::LONG_INTEGER
     }
 }
 
-/// The kind of another text that begins like a number.
-#[cold]
-fn number_kind(text: &[u8]) -> u16 {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let whole = leading_digits(digits);
-    if whole > 1 && digits[0] == b'0' {
-        return kind::TEXT;
+/// The kind of a text if it is a number that a type keeps; else that of text.
+fn number_kind(text: &str) -> u16 {
+    let is_float = matches!(fit_float::<f64>(text), Ok(Fit::Exact(_)));
+    let is_digits = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+    match fit_integer::<i64>(text) {
+        Ok(Fit::Exact(_)) if is_float => kind::INTEGER,
+        Ok(Fit::Exact(_)) => kind::LONG_INTEGER,
+        _ if !is_float => kind::TEXT,
+        Err(_) if is_digits => kind::HUGE_INTEGER,
+        _ => kind::FLOAT,
     }
-    if whole == digits.len() && whole > 0 {
-        return long_integer_kind(text);
-    }
-    if text == b"-inf" || is_float(text, digits, whole) { kind::FLOAT } else { kind::TEXT }
-}
-
-/// The kind of a row of digits, with or without a sign, that is too long for the fast path.
-fn long_integer_kind(text: &[u8]) -> u16 {
-    // Digits are ASCII, so parsing fails only for too large a number.
-    let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
-    match value {
-        Some(value) if value.unsigned_abs() <= EXACT_FLOAT_MAX => kind::INTEGER,
-        Some(_) => kind::LARGE_INTEGER,
-        None => kind::TEXT,
-    }
-}
-
-/// Whether a float keeps the number; `digits` is `text` without its sign and begins with `whole`
-/// digits.
-fn is_float(text: &[u8], digits: &[u8], whole: usize) -> bool {
-    let mut rest = &digits[whole..];
-    let mut decimals = 0;
-    if let [b'.', fraction @ ..] = rest {
-        decimals = leading_digits(fraction);
-        rest = &fraction[decimals..];
-    }
-    if whole + decimals == 0 {
-        return false;
-    }
-    let mantissa = &digits[..digits.len() - rest.len()];
-    let few_digits = significant_digits(mantissa) <= FLOAT_DIGITS_MAX;
-    match rest {
-        [] if few_digits && text.len() <= PLAIN_FLOAT_MAX_BYTES => return true,
-        [] => {}
-        [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => {
-            if exponent.is_empty() || leading_digits(exponent) != exponent.len() {
-                return false;
-            }
-        }
-        _ => return false,
-    }
-    // The value must not become infinite, nor zero if it was not zero.
-    let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
-    let zero = !mantissa.iter().any(|byte| matches!(byte, b'1'..=b'9'));
-    value.is_some_and(|value| {
-        value.is_finite() && (value != 0.0 || zero) && (few_digits || is_shortest(digits, value))
-    })
-}
-
-/// The number of significant digits: without zeros before the first other digit and zeros at the
-/// end of the decimals.
-fn significant_digits(mantissa: &[u8]) -> usize {
-    let ends_in_decimals = mantissa.contains(&b'.');
-    let zeros = mantissa.iter().rev().take_while(|&&byte| ends_in_decimals && byte == b'0');
-    let end = mantissa.len() - zeros.count();
-    let significant = mantissa[..end].iter().filter(|&&byte| byte != b'.');
-    significant.skip_while(|&&byte| byte == b'0').count()
-}
-
-/// Whether the shortest text of `value` is exactly the number of the unsigned text `digits`.
-#[cold]
-fn is_shortest(digits: &[u8], value: f64) -> bool {
-    let exact = Exact::of(digits);
-    exact.is_some() && exact == Exact::of(format!("{:e}", value.abs()).as_bytes())
-}
-
-/// A decimal number without a sign, in the one form that equal numbers share.
-#[derive(Debug, PartialEq, Eq)]
-struct Exact {
-    /// The digits, without zeros at either end.
-    digits: Vec<u8>,
-    /// The power of ten of the last digit.
-    exponent: i64,
-}
-
-impl Exact {
-    /// The number in `text`: digits with or without a point, and an exponent if any. `None` if the
-    /// exponent does not fit in 64 bits.
-    fn of(text: &[u8]) -> Option<Self> {
-        let end = text.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(text.len());
-        let (mantissa, exponent) = text.split_at(end);
-        let mut exponent = match exponent {
-            [] => 0,
-            [_, exponent @ ..] => std::str::from_utf8(exponent).ok()?.parse::<i64>().ok()?,
-        };
-        let mut digits: Vec<u8> = mantissa.iter().copied().filter(|&byte| byte != b'.').collect();
-        if let Some(point) = mantissa.iter().position(|&byte| byte == b'.') {
-            let decimals = i64::try_from(mantissa.len() - point - 1).ok()?;
-            exponent = exponent.checked_sub(decimals)?;
-        }
-        while digits.last() == Some(&b'0') {
-            digits.pop();
-            exponent = exponent.checked_add(1)?;
-        }
-        let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
-        digits.drain(..zeros);
-        Some(Self { digits, exponent })
-    }
-}
-
-fn leading_digits(text: &[u8]) -> usize {
-    text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod part;
 mod pipeline;
 mod reader;
 mod split;
+mod strays;
 
 pub use options::CsvOptions;
-pub use reader::{CsvReader, Inferred, Reject};
+pub use reader::{CsvReader, Inferred, Reject, Strays};

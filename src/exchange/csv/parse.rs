@@ -169,6 +169,20 @@ fn without_point_wide(first: u64, second: u64) -> ((u64, u64), u8) {
 }
 
 impl Decimal {
+    /// Whether the text, which `cell` has, begins with zeros that no number type gives back.
+    #[inline]
+    pub(super) fn has_leading_zeros(self, cell: Cell<'_>) -> bool {
+        let digits = cell.skip(usize::from(self.negative));
+        let whole = digits.len - usize::from(self.has_point) - usize::from(self.decimals);
+        digits.starts_with(b'0') && whole > 1
+    }
+
+    /// Whether it is the `-0` that no integer type has.
+    #[inline]
+    pub(super) fn is_minus_zero(self) -> bool {
+        self.negative && self.mantissa == 0
+    }
+
     /// As an integer, if it has no point.
     #[inline]
     pub(super) fn integer(self) -> Option<i64> {
@@ -254,6 +268,18 @@ fn days_in_month(year: u32, month: u32) -> u32 {
 }
 
 impl Day {
+    /// Whether nanoseconds since 1970 reach its midnight.
+    #[inline]
+    pub(super) fn fits_nanoseconds(self) -> bool {
+        self.is_near() || fits_nanoseconds(i64::from(self.since_1970()) * SECONDS_PER_DAY)
+    }
+
+    /// Whether the year says so, which suffices for nearly all days.
+    #[inline]
+    fn is_near(self) -> bool {
+        (1700..2200).contains(&self.year)
+    }
+
     /// Days since 1970-01-01.
     #[inline]
     pub(super) fn since_1970(self) -> i32 {
@@ -269,6 +295,13 @@ impl Day {
     }
 }
 
+/// Whether every nanosecond of a second since 1970 fits in an `i64`.
+pub(super) fn fits_nanoseconds(seconds: i64) -> bool {
+    const FIRST: i64 = i64::MIN / 1_000_000_000;
+    const LAST: i64 = i64::MAX / 1_000_000_000 - 1;
+    (FIRST..=LAST).contains(&seconds)
+}
+
 /// A point in time, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time {
@@ -277,7 +310,7 @@ pub(super) struct Time {
     nanoseconds: i64,
     /// The digits of the fraction of a second, without zeros at the end.
     pub(super) fraction_digits: usize,
-    /// Whether a `Z` follows.
+    /// Whether a zone follows.
     pub(super) utc: bool,
 }
 
@@ -285,11 +318,7 @@ impl Time {
     /// Whether nanoseconds since 1970 reach this second: from 1677 to 2262.
     #[inline]
     pub(super) fn fits_nanoseconds(&self) -> bool {
-        // The first and last whole seconds whose every nanosecond fits in an i64.
-        const FIRST: i64 = i64::MIN / 1_000_000_000;
-        const LAST: i64 = i64::MAX / 1_000_000_000 - 1;
-        // The year suffices for nearly all times.
-        (1700..2200).contains(&self.day.year) || (FIRST..=LAST).contains(&self.seconds())
+        self.day.is_near() || fits_nanoseconds(self.seconds())
     }
 
     /// Seconds since 1970-01-01T00:00:00, rounded down.
@@ -316,7 +345,7 @@ impl Time {
 }
 
 /// `YYYY-MM-DDTHH:MM:SS`, with a `T` or a space, then optionally a fraction of 1 to 9 digits and
-/// `Z`.
+/// `Z`, `+00` or `+00:00`.
 #[inline]
 pub(super) fn time(cell: Cell<'_>) -> Option<Time> {
     const WHOLE_SECONDS_BYTES: usize = 19;
@@ -340,6 +369,9 @@ pub(super) fn time(cell: Cell<'_>) -> Option<Time> {
     let second_of_day = hour * 3600 + minute * 60 + second;
     let (rest, utc) = match cell.skip(WHOLE_SECONDS_BYTES).text() {
         [fraction @ .., b'Z'] => (fraction, true),
+        // As PostgreSQL and pandas write it.
+        [fraction @ .., b'+', b'0', b'0'] => (fraction, true),
+        [fraction @ .., b'+', b'0', b'0', b':', b'0', b'0'] => (fraction, true),
         fraction => (fraction, false),
     };
     let (nanoseconds, fraction_digits) = match rest {

@@ -8,7 +8,7 @@ use super::column::Column;
 use super::infer::Seen;
 use super::options::CsvOptions;
 use super::split::{Malformed, Row, Span, Splitter, count_lines};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, quoted};
 
 /// The facts about a file that its first row gives.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ impl Layout {
         let mut places = HashMap::with_capacity(names.len());
         for (at, name) in names.iter().enumerate() {
             if let Some(earlier) = places.insert(name, at) {
-                let why = format!("columns {} and {} are both {name:?}", earlier + 1, at + 1);
+                let why =
+                    format!("columns {} and {} are both {}", earlier + 1, at + 1, quoted(name));
                 return Err(bad(why, "rename one of them"));
             }
         }
@@ -228,10 +229,12 @@ impl Part<Vec<Seen>> {
             }
             for (seen, span) in columns.iter_mut().zip(fields.spans) {
                 let cell = span.cell(fields.text, &mut scratch);
-                if plan.options.is_null(cell.text(), span.is_quoted()) {
-                    seen.null();
-                } else {
+                if !plan.options.is_null(cell.text()) {
                     seen.text(cell);
+                } else if span.is_quoted() && !plan.options.quoted_null {
+                    seen.quoted_null(cell);
+                } else {
+                    seen.null();
                 }
             }
             Ok(())
@@ -263,6 +266,8 @@ pub(super) struct LoadPlan<'p> {
 pub(super) struct Records {
     pub(super) bytes: Vec<u8>,
     pub(super) nulls: u64,
+    /// The values that are not the text's own.
+    pub(super) rounded: u64,
 }
 
 impl Part<Records> {
@@ -270,14 +275,16 @@ impl Part<Records> {
     pub(super) fn load(&mut self, plan: &LoadPlan<'_>) {
         self.result.bytes.clear();
         self.result.nulls = 0;
+        self.result.rounded = 0;
         let mut scratch = Vec::new();
         self.scan(plan.columns.len(), plan.lenient, |records, fields| {
             let start = records.bytes.len();
             records.bytes.resize(start + plan.record_bytes, 0);
             let record = &mut records.bytes[start..];
             match put_row(plan, &fields, record, &mut scratch) {
-                Ok(nulls) => {
+                Ok((nulls, rounded)) => {
                     records.nulls += nulls;
+                    records.rounded += rounded;
                     Ok(())
                 }
                 Err(refusal) => {
@@ -289,24 +296,27 @@ impl Part<Records> {
     }
 }
 
-/// Stores a row's values in `record`, whose bytes are zero, and returns how many of them are null.
+/// Stores a row's values in `record`, whose bytes are zero, and returns how many of them are null,
+/// and how many are not the text's own.
 #[inline]
 fn put_row(
     plan: &LoadPlan<'_>,
     fields: &Fields<'_>,
     record: &mut [u8],
     scratch: &mut Vec<u8>,
-) -> Result<u64, Refusal> {
-    let mut nulls = 0;
+) -> Result<(u64, u64), Refusal> {
+    let (mut nulls, mut rounded) = (0, 0);
     for (at, (column, span)) in plan.columns.iter().zip(fields.spans).enumerate() {
         let cell = span.cell(fields.text, scratch);
-        let put = if plan.options.is_null(cell.text(), span.is_quoted()) {
+        let is_null =
+            plan.options.is_null(cell.text()) && !(span.is_quoted() && column.keeps_quoted());
+        let put = if is_null {
             nulls += 1;
-            column.put_null()
+            column.put_null().map(|()| false)
         } else {
             column.put(cell, fields.known_utf8, record)
         };
-        put.map_err(|reason| (Some(at), reason))?;
+        rounded += u64::from(put.map_err(|reason| (Some(at), reason))?);
     }
-    Ok(nulls)
+    Ok((nulls, rounded))
 }

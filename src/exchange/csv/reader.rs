@@ -13,7 +13,7 @@ use super::part::{Fault, InferPlan, Layout, LoadPlan, Part, Records};
 use super::pipeline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Input, LoadPoint, LoadReport, Progress, RecordSink};
-use crate::format::Schema;
+use crate::format::{Field, Schema};
 
 /// Shorter inputs are parsed on one thread: starting others takes longer.
 const ONE_THREAD_BYTES: u64 = 1 << 20;
@@ -67,12 +67,36 @@ pub struct Inferred {
     pub schema: Schema,
     /// The rows that inference looked at.
     pub rows: u64,
+    /// The columns that are text only because of a few values.
+    pub strays: Vec<Strays>,
+}
+
+/// A column that is text only because of a few values, which may be words for null.
+///
+/// ```
+/// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+/// let csv = "id,delay\n1,-5\n2,NA\n3,7\n";
+/// let inferred = CsvReader::new(Input::from_bytes(csv), CsvOptions::new()).infer(None)?;
+/// assert_eq!(inferred.schema.fields()[1].to_string(), "delay: utf8(2) at 8");
+/// let strays = &inferred.strays[0];
+/// assert_eq!((&*strays.texts, strays.values), (&["NA".to_owned()][..], 1));
+/// assert_eq!(strays.field.to_string(), "delay: int64 at 0");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strays {
+    /// The field that the column would be without these values, at offset 0.
+    pub field: Field,
+    /// Their texts, three at most.
+    pub texts: Vec<String>,
+    /// How many values have one of these texts, at most half of the rows.
+    pub values: u64,
 }
 
 /// A CSV file, to be read as records.
 ///
 /// The text follows RFC 4180, with some extensions: quoted fields may hold delimiters, line ends
-/// and doubled quotes; lines end in LF or CR LF; a byte order mark is skipped.
+/// and doubled quotes; lines end in LF, CR LF or CR, also mixed; a byte order mark is skipped.
 ///
 /// A blank line, with no byte before its line end, is skipped in a file of two or more columns. In
 /// a file of one column it is a row with a null value, because such a row is written that way;
@@ -136,20 +160,22 @@ impl<'a> CsvReader<'a> {
     ///
     /// | type | if every value is like |
     /// | --- | --- |
-    /// | `bool` | `true`, `false` |
+    /// | `bool` | `true`, `True`, `TRUE`, and the same for `false` |
     /// | `int64` | `0`, `-12`; not `007`, `+7` or `-0`, and within 64 bits |
-    /// | `float64` | `0.1`, `-1e9`, `.5`, `NaN`, `inf`, or an integer up to 2^53; not `1e999` |
+    /// | `float64` | `0.1`, `-1e9`, `.5`, `nan`, `inf`, `-Infinity`, or an integer; not `1e999` |
     /// | `date32` | `2013-01-31`, an existing day |
-    /// | `timestamp` | `2013-01-31T05:00:00.25`, `T` or a space; in UTC if each ends in `Z` |
+    /// | `timestamp` | `2013-01-31T05:00:00.25`, `T` or a space, and dates among such times |
+    /// | the same, UTC | the same and `Z`, `+01:00` or `+01`, each of the times |
     /// | `utf8(n)` | anything else; `n` is the longest length in bytes |
     ///
-    /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. Floats
-    /// keep their value, not their text (`1.50` becomes `1.5`), and their digits: a number is
-    /// `float64` if it has at most 17 significant digits, the resolution of a float (without zeros
-    /// before them and zeros at the end of its decimals), or if the shortest text of the float is
-    /// exactly the same number (`100000000000000000000.0`, `1e20`); otherwise the column is `utf8`,
-    /// for example with `0.1234567890123456789`. An empty or null text makes the field nullable; a
-    /// quoted empty one is text. A column with only nulls is a nullable `utf8(1)`.
+    /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. A column
+    /// of numbers is one that keeps each of them: [`Field::parse_text`](crate::Field::parse_text)
+    /// has the rule, and the load applies it again. Values are kept, not their spellings (`1.50`
+    /// becomes `1.5`). A column of integers of which one is past 64 bits is text, also where floats
+    /// would keep them all.
+    ///
+    /// An empty or null text makes the field nullable. In quotes it does so in a column that is not
+    /// text, and is itself in a column of text. A column with only nulls is a nullable `utf8(1)`.
     ///
     /// With `sample_rows` inference looks only at so many rows, and reads only as much of a stream,
     /// which it keeps in memory for the load. Rows that do not fit the types of the sample are bad
@@ -199,7 +225,11 @@ impl<'a> CsvReader<'a> {
             fields.collect::<Result<Vec<_>>>().and_then(Schema::packed).map_err(|error| {
                 error.path(&watch.name).advice("change the column, or give a schema")
             })?;
-        Ok(Inferred { schema, rows: watch.rows })
+        let rows = watch.rows;
+        let columns = source.layout.names.iter().zip(&seen);
+        let strays = columns.filter_map(|(name, seen)| seen.without_strays(name, rows));
+        let strays = strays.map(|(field, texts, values)| Strays { field, texts, values }).collect();
+        Ok(Inferred { schema, rows, strays })
     }
 
     /// Makes records from the rows and gives them to `sink`, in order.
@@ -252,7 +282,7 @@ impl<'a> CsvReader<'a> {
         };
         watch.lines = source.layout.lines.max(from.lines);
         watch.rows = from.report.loaded;
-        let columns = Column::for_schema(schema, &source.layout.names, options.header)
+        let columns = Column::for_schema(schema, &source.layout.names, options)
             .map_err(|error| error.path(&watch.name))?;
         let record_bytes = schema.record_size() as usize;
         let lenient = on_reject.is_some();
@@ -278,6 +308,7 @@ impl<'a> CsvReader<'a> {
                 report.loaded = report.loaded.saturating_add(part.rows);
                 report.rejected = report.rejected.saturating_add(part.faults.len() as u64);
                 report.nulls = report.nulls.saturating_add(part.result.nulls);
+                report.rounded = report.rounded.saturating_add(part.result.rounded);
                 report.read_bytes = part.read_bytes;
                 watch.pass(part)?;
                 let (offset_bytes, lines) = (part.end_offset, watch.lines);

@@ -116,70 +116,123 @@ pub(super) fn parse_date(text: &[u8]) -> Result<i32, Refusal> {
     }
 }
 
-/// The time since 1970 in `unit` of a date and time of day. A text in UTC must say so, by `Z` or an
-/// offset, and other text must not: the code neither invents nor drops a zone.
+/// The time since 1970 in `unit` of a date and time of day, or of a date, which is its midnight. A
+/// time in UTC must say so, by `Z` or an offset, and another must not: the code neither invents nor
+/// drops a zone.
 pub(super) fn parse_timestamp(text: &[u8], unit: TimeUnit, utc: bool) -> Result<i64, Refusal> {
-    let (seconds, rest) = take_time(text).ok_or(TIME)?;
-    let (fraction, rest) = take_fraction(rest, unit)?;
-    let zone = if rest.is_empty() { None } else { Some(take_zone(rest).ok_or(TIME)?) };
-    let offset_seconds = match (zone, utc) {
-        (None, false) => 0,
-        (Some(offset_seconds), true) => offset_seconds,
-        (None, true) => return Err("time in UTC: it ends in neither Z nor an offset".into()),
-        (Some(_), false) => return Err("time without a zone, as the field's values are".into()),
-    };
-    let time = (seconds - i128::from(offset_seconds)) * i128::from(unit.per_second());
-    i64::try_from(time + i128::from(fraction))
+    let time = TimeText::parse(text).ok_or(TIME)?;
+    match (time.is_date, time.offset_seconds, utc) {
+        (false, None, true) => {
+            return Err("time in UTC: it ends in neither Z nor an offset".into());
+        }
+        (_, Some(_), false) => return Err("time without a zone, as the field's values are".into()),
+        _ => {}
+    }
+    let whole = time.seconds * i128::from(unit.per_second());
+    i64::try_from(whole + i128::from(time.fraction_in(unit)?))
         .map_err(|_| "time within 64 bits of the field's unit from 1970".into())
 }
 
-/// The seconds since 1970 of the date and time of day at the start of `bytes`, and the rest.
-///
-/// 128 bits, because the whole seconds of a negative time may be out of range although the time
-/// with its fraction is not.
-fn take_time(bytes: &[u8]) -> Option<(i128, &[u8])> {
-    let (days, rest) = take_date(bytes)?;
-    let [b'T' | b' ', rest @ ..] = rest else { return None };
-    let (hour, rest) = two_digits(rest)?;
-    let (minute, rest) = two_digits(after(rest, b':')?)?;
-    let (second, rest) = two_digits(after(rest, b':')?)?;
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let of_day = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
-    Some((i128::from(days) * i128::from(SECONDS_PER_DAY) + i128::from(of_day), rest))
+/// The point in time of a text; `None` if it is not one.
+#[cfg(feature = "exchange")]
+pub(crate) fn time_text(text: &[u8]) -> Option<TimeText<'_>> {
+    TimeText::parse(text)
 }
 
-/// The fraction of a second at the start of `bytes`, in `unit`, and the rest.
-fn take_fraction(bytes: &[u8], unit: TimeUnit) -> Result<(i64, &[u8]), Refusal> {
-    let Some(digits) = after(bytes, b'.') else { return Ok((0, bytes)) };
-    let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if len == 0 {
-        return Err(TIME.into());
-    }
-    let (digits, rest) = digits.split_at(len);
-    let mut scale = unit.per_second();
-    let mut fraction = 0;
-    for digit in digits {
-        scale /= 10;
-        if scale == 0 && *digit != b'0' {
-            return Err("time in the field's unit: it has more digits".into());
+/// A point in time, as written.
+pub(crate) struct TimeText<'t> {
+    /// The whole seconds since 1970, in UTC if the text has a zone. 128 bits, because they may be
+    /// out of the range of a unit although the time with its fraction is not.
+    seconds: i128,
+    /// The digits after the point, without zeros at the end.
+    fraction: &'t [u8],
+    /// The seconds by which the zone is ahead of UTC, if there is one.
+    offset_seconds: Option<i64>,
+    is_date: bool,
+}
+
+impl<'t> TimeText<'t> {
+    fn parse(text: &'t [u8]) -> Option<Self> {
+        let (days, rest) = take_date(text)?;
+        let midnight = i128::from(days) * i128::from(SECONDS_PER_DAY);
+        let [b'T' | b' ', rest @ ..] = rest else {
+            let date =
+                Self { seconds: midnight, fraction: &[], offset_seconds: None, is_date: true };
+            return rest.is_empty().then_some(date);
+        };
+        let (hour, rest) = two_digits(rest)?;
+        let (minute, rest) = two_digits(after(rest, b':')?)?;
+        let (second, has_seconds, rest) = match after(rest, b':') {
+            Some(seconds) => two_digits(seconds).map(|(second, rest)| (second, true, rest))?,
+            None => (0, false, rest),
+        };
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
         }
-        fraction += i64::from(digit - b'0') * scale;
+        let (fraction, rest) = match rest {
+            [b'.', digits @ ..] if has_seconds => take_digits(digits)?,
+            rest => (&[][..], rest),
+        };
+        let offset_seconds = if rest.is_empty() { None } else { Some(take_zone(rest)?) };
+        let of_day = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+        let seconds = midnight + i128::from(of_day - offset_seconds.unwrap_or(0));
+        Some(Self { seconds, fraction, offset_seconds, is_date: false })
     }
-    Ok((fraction, rest))
+
+    /// The number of digits of the fraction, without zeros at the end.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn fraction_digits(&self) -> usize {
+        self.fraction.len()
+    }
+
+    #[cfg(feature = "exchange")]
+    pub(crate) fn has_zone(&self) -> bool {
+        self.offset_seconds.is_some()
+    }
+
+    /// Seconds since 1970-01-01T00:00:00, rounded down.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn seconds(&self) -> i128 {
+        self.seconds
+    }
+
+    fn fraction_in(&self, unit: TimeUnit) -> Result<i64, Refusal> {
+        let mut scale = unit.per_second();
+        let mut fraction = 0;
+        for digit in self.fraction {
+            scale /= 10;
+            if scale == 0 {
+                return Err("time in the field's unit: it has more digits".into());
+            }
+            fraction += i64::from(digit - b'0') * scale;
+        }
+        Ok(fraction)
+    }
 }
 
-/// The seconds by which a zone, `Z` or an offset such as `+05:30`, is ahead of UTC.
+/// The digits at the start of `bytes`, of which there must be one, without zeros at their end; and
+/// the rest.
+fn take_digits(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let len = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = bytes.split_at(len);
+    let zeros = digits.iter().rev().take_while(|&&digit| digit == b'0').count();
+    (len > 0).then_some((&digits[..len - zeros], rest))
+}
+
+/// The seconds by which a zone is ahead of UTC: `Z` or `z`, or an offset such as `+05:30`, `+0530`
+/// or `+05`.
 fn take_zone(bytes: &[u8]) -> Option<i64> {
     let (sign, rest) = match bytes {
-        [b'Z'] => return Some(0),
+        [b'Z' | b'z'] => return Some(0),
         [b'+', rest @ ..] => (1, rest),
         [b'-', rest @ ..] => (-1, rest),
         _ => return None,
     };
     let (hours, rest) = two_digits(rest)?;
-    let (minutes, rest) = two_digits(after(rest, b':')?)?;
+    let (minutes, rest) = match rest {
+        [] => (0, rest),
+        [b':', rest @ ..] | rest => two_digits(rest)?,
+    };
     (rest.is_empty() && hours <= 23 && minutes <= 59)
         .then(|| sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
 }

@@ -342,7 +342,17 @@ fn kinds() -> impl Strategy<Value = (usize, usize, Vec<Lit>)> {
         1 => (pair(&INSTANTS), three(days.boxed())),
         1 => (pair(&[FLAG]), three(any::<bool>().prop_map(Lit::Bool).boxed())),
     ]
-    .prop_map(|((left, right), literals)| (left, right, literals))
+    .prop_map(|((left, right), mut literals)| {
+        // A float field does not keep these numbers, and refuses them.
+        if [left, right].iter().any(|field| matches!(name(*field), "f" | "g")) {
+            for literal in &mut literals {
+                if let Lit::Number(mantissa @ (i64::MAX | 0x20_0000_0000_0001), _) = literal {
+                    *mantissa = 1 << 53;
+                }
+            }
+        }
+        (left, right, literals)
+    })
 }
 
 fn leaf() -> impl Strategy<Value = Cond> {

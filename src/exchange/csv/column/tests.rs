@@ -30,11 +30,12 @@ fn cell(text: &str) -> Cell<'_> {
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         "-?[0-9]{1,20}",
+        "[-+]?0{0,3}[0-9]{1,17}\\.?0{0,3}",
         "[-+]?[0-9]{0,12}\\.?[0-9]{0,10}",
         "[-+]?[0-9]{1,3}(\\.[0-9]{1,3})?[eE][-+]?[0-9]{1,3}",
         "[0-9]{4}-[01][0-9]-[0-3][0-9]",
-        "[0-9]{4}-(0[1-9]|1[0-2])-[0-2][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-6][0-9]\
-         (\\.[0-9]{0,10})?Z?",
+        "[0-9]{4}-(0[1-9]|1[0-2])-[0-2][0-9][T ][0-2][0-9]:[0-5][0-9](:[0-6][0-9])?\
+         (\\.[0-9]{0,10})?(Z|z|[-+]0[0-9](:?[0-5][0-9])?)?",
         any::<i64>().prop_map(|value| value.to_string()),
         any::<f64>().prop_map(|value| format!("{value:?}")),
         any::<f32>().prop_map(|value| format!("{value}")),
@@ -65,11 +66,11 @@ proptest! {
         let mut expected = [0; 24];
         let result = field.parse_text(&text, &mut expected);
         let mut record = [0; 24];
-        let put = Column::new(&field).put(cell(&text), true, &mut record);
+        let put = Column::new(&field, &CsvOptions::new()).put(cell(&text), true, &mut record);
         // The text after the cell makes no difference.
         let longer = format!("{text}{follows}");
         let mut with_tail = [0; 24];
-        let tail_put = Column::new(&field).put(
+        let tail_put = Column::new(&field, &CsvOptions::new()).put(
             Cell::new(longer.as_bytes(), text.len()),
             true,
             &mut with_tail,
@@ -95,7 +96,7 @@ fn common_texts_take_the_fast_path() {
         (DataType::Timestamp(TimeUnit::Millisecond), "2013-01-31 05:00:00.125"),
         (DataType::Utf8(12), "text"),
     ] {
-        let column = Column::new(&Field::new("x", data_type));
+        let column = Column::new(&Field::new("x", data_type), &CsvOptions::new());
         let mut record = [0; 12];
         let value = &mut record[..data_type.size_bytes() as usize];
         assert!(column.put_fast(cell(text), true, value), "{text} into {data_type}");
@@ -108,15 +109,16 @@ fn columns_pair_up_with_fields() {
         Schema::packed([Field::new("a", DataType::Int8), Field::new("b", DataType::Int16)])
             .unwrap();
     let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&n| n.to_owned()).collect() };
-    let columns = Column::for_schema(&schema, &names(&["b", "a"]), true).unwrap();
+    let [header, no_header] = [true, false].map(|header| CsvOptions::new().header(header));
+    let columns = Column::for_schema(&schema, &names(&["b", "a"]), &header).unwrap();
     assert_eq!(columns.iter().map(Column::name).collect::<Vec<_>>(), ["b", "a"]);
-    let columns = Column::for_schema(&schema, &names(&["x", "y"]), false).unwrap();
+    let columns = Column::for_schema(&schema, &names(&["x", "y"]), &no_header).unwrap();
     assert_eq!(columns.iter().map(Column::name).collect::<Vec<_>>(), ["a", "b"]);
 
-    let error = Column::for_schema(&schema, &names(&["a", "c"]), true).unwrap_err();
+    let error = Column::for_schema(&schema, &names(&["a", "c"]), &header).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
     let text = error.to_string();
     assert!(text.contains("no field for column \"c\"; no column for field \"b\""), "{text}");
-    let error = Column::for_schema(&schema, &names(&["a"]), false).unwrap_err();
+    let error = Column::for_schema(&schema, &names(&["a"]), &no_header).unwrap_err();
     assert!(error.to_string().contains("1 columns for 2 fields"), "{error}");
 }

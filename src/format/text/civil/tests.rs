@@ -81,7 +81,12 @@ fn a_timestamp_has_the_zone_that_its_field_has() {
             Refusal::Because(why) => why,
         })
     };
-    for text in ["1970-01-01T01:00:00", "1970-01-01 01:00:00", "1970-01-01T01:00:00.000000"] {
+    for text in [
+        "1970-01-01T01:00:00",
+        "1970-01-01 01:00:00",
+        "1970-01-01T01:00:00.000000",
+        "1970-01-01 01:00",
+    ] {
         assert_eq!(millisecond(text, false), Ok(3_600_000), "{text}");
         assert!(millisecond(text, true).unwrap_err().contains("neither Z nor"), "{text}");
     }
@@ -89,6 +94,10 @@ fn a_timestamp_has_the_zone_that_its_field_has() {
         "1970-01-01T01:00:00Z",
         "1970-01-01T01:00:00.0Z",
         "1970-01-01T01:00:00+00:00",
+        "1970-01-01T01:00:00z",
+        "1970-01-01T01:00Z",
+        "1970-01-01T02:00:00+01",
+        "1970-01-01T02:30:00+0130",
         "1969-12-31 19:30:00-05:30",
         "1970-01-02T00:59:00.000+23:59",
     ] {
@@ -97,8 +106,10 @@ fn a_timestamp_has_the_zone_that_its_field_has() {
     }
     for text in [
         "",
-        "1970-01-01",
-        "1970-01-01T01:00",
+        "1970-01-01T",
+        "1970-01-01Z",
+        "1970-01-01T01",
+        "1970-01-01T01:00.5",
         "1970-01-01t01:00:00",
         "1970-01-01T1:00:00",
         "1970-01-01T24:00:00",
@@ -107,8 +118,9 @@ fn a_timestamp_has_the_zone_that_its_field_has() {
         "1970-01-01T01:00:00.",
         "1970-01-01T01:00:00.Z",
         "1970-01-01T01:00:00ZZ",
-        "1970-01-01T01:00:00z",
-        "1970-01-01T01:00:00+0100",
+        "1970-01-01T01:00:00+1",
+        "1970-01-01T01:00:00+01:",
+        "1970-01-01T01:00:00+010",
         "1970-01-01T01:00:00+24:00",
         "1970-01-01T01:00:00+01:60",
         " 1970-01-01T01:00:00",
@@ -116,6 +128,11 @@ fn a_timestamp_has_the_zone_that_its_field_has() {
         assert!(millisecond(text, false).is_err(), "{text}");
         assert!(millisecond(text, true).is_err(), "{text}");
     }
+    // A date is its midnight.
+    assert_eq!(
+        [true, false].map(|utc| millisecond("1970-01-02", utc)),
+        [Ok(86_400_000), Ok(86_400_000)]
+    );
 }
 
 #[test]
