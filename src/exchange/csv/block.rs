@@ -139,7 +139,7 @@ mod tests {
     proptest! {
         #[test]
         fn blocks_hold_the_rows_of_the_text(
-            text in "([a,\"]{0,3}(\n|\",\"|\r\n)?){0,40}",
+            text in "([a,\"]{0,3}(\n|\",\"|\r\n|\r)?){0,40}",
             block_bytes in 1usize..40,
         ) {
             let text = text.as_bytes();

@@ -43,10 +43,6 @@ impl Layout {
                 return Err(bad("the file has no rows".into(), "give a file with a header"));
             }
         };
-        if names.iter().any(|name| name.contains('\r')) {
-            let why = "lines seem to end in a CR without LF".into();
-            return Err(bad(why, "convert them first, for example with: tr '\\r' '\\n'"));
-        }
         let mut places = HashMap::with_capacity(names.len());
         for (at, name) in names.iter().enumerate() {
             if let Some(earlier) = places.insert(name, at) {

@@ -1,10 +1,10 @@
 //! From bytes to rows and fields: the grammar of CSV.
 //!
 //! ```text
-//! file   = row *( end row ) [ end ]          end = LF or CR LF
+//! file   = row *( end row ) [ end ]          end = LF, CR LF or CR
 //! row    = field *( delimiter field )
 //! field  = plain | '"' *( any byte but '"', or '""' ) '"'
-//! plain  = any bytes but the delimiter and LF, the first of them not '"'
+//! plain  = any bytes but the delimiter, LF and CR, the first of them not '"'
 //! ```
 //!
 //! A quote has a meaning only at the start of a field; elsewhere in a plain field it is text. Text
@@ -19,7 +19,7 @@
 
 use std::ops::ControlFlow;
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr3, memrchr2};
 
 use super::parse::Cell;
 
@@ -159,9 +159,7 @@ impl Walk<'_> {
                 self.quoted(field, &mut malformed)
             } else {
                 let (end, delimited) = self.plain();
-                let end_of_text =
-                    if delimited.is_ok() { end } else { self.without_return(field, end) };
-                self.spans.push(Span { start: field, end: end_of_text, shape: Shape::Plain });
+                self.spans.push(Span { start: field, end, shape: Shape::Plain });
                 delimited
             };
             match delimited {
@@ -184,16 +182,23 @@ impl Walk<'_> {
             if byte == b'\n' {
                 return (mark, Err(mark + 1));
             }
+            if byte == b'\r' {
+                return (mark, Err(self.after_return(mark)));
+            }
         }
         let len = self.text.len() as u32; // asserted to fit
         (len, Err(len))
     }
 
-    /// `end` without a carriage return before it.
+    /// The start of the row after the carriage return at `at`, whose mark is passed; passes that of
+    /// a line feed after it.
     #[inline]
-    fn without_return(&self, field: u32, end: u32) -> u32 {
-        let returns = end > field && self.text[end as usize - 1] == b'\r';
-        end - u32::from(returns)
+    fn after_return(&mut self, at: u32) -> u32 {
+        if self.text.get(at as usize + 1) != Some(&b'\n') {
+            return at + 1;
+        }
+        self.marks = self.marks.get(1..).unwrap_or_default();
+        at + 2
     }
 
     /// Passes the quoted field at `field` and its end; results as of [`Walk::plain`].
@@ -221,8 +226,7 @@ impl Walk<'_> {
         };
         self.spans.push(Span { start: field + 1, end: close, shape });
         let (end, delimited) = self.plain();
-        let after = if delimited.is_ok() { end } else { self.without_return(close, end) };
-        if after != close + 1 {
+        if end != close + 1 {
             *malformed = Some(Malformed::TextAfterQuote);
         }
         delimited
@@ -232,7 +236,8 @@ impl Walk<'_> {
 /// Lists in `marks` the places of delimiters, line ends and quotes in `text`, and returns how many
 /// there are; the rest of `marks` has no meaning.
 fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
-    let is_mark = |byte: u8| (byte == delimiter) | (byte == b'\n') | (byte == QUOTE);
+    let is_mark =
+        |byte: u8| (byte == delimiter) | (byte == b'\n') | (byte == b'\r') | (byte == QUOTE);
     let mut count = 0;
     let blocks = text.chunks_exact(BLOCK_BYTES);
     let tail = blocks.remainder();
@@ -273,16 +278,18 @@ fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
 }
 
 /// The end of the last complete row of `text`, which starts with a row; 0 if there is no complete
-/// row.
+/// row. A row that ends in a CR at the end of `text` may not be complete: an LF may follow.
 pub(super) fn last_row_end(text: &[u8], delimiter: u8) -> usize {
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
     if memchr(QUOTE, text).is_none() {
-        return memrchr(b'\n', text).map_or(0, |at| at + 1);
+        return memrchr2(b'\n', b'\r', text).map_or(0, |at| at + 1);
     }
     let mut row_start = 0;
     let mut position = 0; // always outside quotes
-    while let Some(at) = memchr2(QUOTE, b'\n', &text[position..]).map(|at| position + at) {
+    while let Some(at) = memchr3(QUOTE, b'\n', b'\r', &text[position..]).map(|at| position + at) {
         position = at + 1;
-        if text[at] == b'\n' {
+        if text[at] != QUOTE {
+            position += usize::from(text[at..].starts_with(b"\r\n"));
             row_start = position;
             continue;
         }
@@ -311,7 +318,9 @@ fn closing_quote(text: &[u8], mut position: usize) -> Option<usize> {
 
 /// The number of line ends in `text`.
 pub(super) fn count_lines(text: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', text).count() as u64
+    let is_alone = |at: &usize| text.get(at + 1) != Some(&b'\n');
+    let returns = memchr_iter(b'\r', text).filter(is_alone).count();
+    (memchr_iter(b'\n', text).count() + returns) as u64
 }
 
 #[cfg(test)]

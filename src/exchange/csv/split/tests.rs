@@ -34,12 +34,12 @@ fn shown(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn plain_rows_end_with_lf_crlf_or_the_text() {
+fn plain_rows_end_with_lf_crlf_cr_or_the_text() {
     assert_eq!(shown("a,b\n1,2\r\n3,4"), ["a|b", "1|2", "3|4"]);
     assert_eq!(shown("1,2\n"), ["1|2"]);
     assert_eq!(shown("1,\r"), ["1|"], "a line end without its LF");
     assert_eq!(shown("1,\n,\n"), ["1|", "|"]);
-    assert_eq!(shown("a\rb,c\n"), ["a\rb|c"], "a return inside a line is text");
+    assert_eq!(shown("a\rb,c\n\rd\r\r\n\"e\"\r\"f\rg\""), ["a", "b|c", "d", "<e>", "<f\rg>"]);
     assert_eq!(shown(""), Vec::<String>::new());
 }
 
@@ -83,14 +83,18 @@ fn blocks_are_cut_behind_the_last_complete_row() {
     assert_eq!(end("a\n\"b\"\"\n"), 2, "a doubled quote");
     assert_eq!(end("a\nb\"\nc"), 5, "a quote inside plain text");
     assert_eq!(end("a\n\"b\""), 2, "a quote at the end may be the first of two");
+    assert_eq!(end("a\rb\rc"), 4);
+    assert_eq!(end("a\rb\r"), 2, "a line feed may follow");
+    assert_eq!(end("a\r\"b\"\r"), 2, "a line feed may follow");
+    assert_eq!(end("a\r\n\"b\rc\"\r\nd"), 10);
 }
 
-/// The result of csv-core for `text`: it is told to end lines at LF, and to take quotes in plain
+/// The result of csv-core for `text`: it ends lines at CR, LF and CR LF, and takes quotes in plain
 /// fields as text; blank lines are skipped.
 fn oracle(text: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
     use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
     let mut reader: Reader =
-        ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
+        ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::CRLF).build();
     let mut rows = Vec::new();
     let (mut output, mut ends) = (vec![0; 4096], vec![0; 512]);
     let mut rest = text;
@@ -125,6 +129,8 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
         4 => Just(&b","[..]),
         3 => Just(&b"\""[..]),
         2 => Just(&b"\n"[..]),
+        1 => Just(&b"\r"[..]),
+        1 => Just(&b"\r\n"[..]),
         1 => Just(&b"\"\""[..]),
         1 => Just(&b",\""[..]),
         1 => Just(&b"\","[..]),
@@ -161,7 +167,9 @@ proptest! {
             prop_assert!(end == 0 || ends.contains(&end), "cut {cut} ends at {end} of {ends:?}");
         }
         // Every row is found except the last, which may continue.
-        let complete = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let ending = text.strip_suffix(b"\r").unwrap_or(&text);
+        let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        let complete = ending.iter().rposition(is_end).map_or(0, |at| at + 1);
         let last = ends.iter().rev().find(|&&end| end < text.len() || end == complete);
         let unclosed = split(&text, b',').iter().any(|(_, why, _)| why.is_some());
         if let (Some(&last), false) = (last, unclosed) {
