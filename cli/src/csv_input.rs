@@ -10,7 +10,7 @@ use flatrec::Schema;
 use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport, RecordSink};
 use serde_json::{Map, Value, json};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
 #[cfg(unix)]
@@ -29,9 +29,22 @@ pub(crate) struct CsvArgs {
     #[arg(long)]
     no_header: bool,
 
-    /// The character between values: one of ASCII, or `tab`
-    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = parse_delimiter)]
-    delimiter: u8,
+    /// The character between values: one of ASCII, or `tab`. Without it that is a comma, unless
+    /// the header has no comma, and a semicolon, a tab or a bar divides every row into columns
+    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
+    delimiter: Option<u8>,
+
+    /// Leave out so many lines at the start of the file
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip: u64,
+
+    /// Leave out lines that begin with this character
+    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter, allow_hyphen_values = true)]
+    comment: Option<u8>,
+
+    /// Give a column whose name an earlier one has another name: the second `a` becomes `a_2`
+    #[arg(long)]
+    rename_duplicates: bool,
 
     /// Text that means null, besides the empty value; may be given several times. In quotes it
     /// means null in columns that are not text
@@ -60,7 +73,15 @@ impl CsvArgs {
             .header(!self.no_header)
             .quoted_null(self.quoted_null)
             .round(self.round)
-            .delimiter(self.delimiter)?;
+            .skip_lines(self.skip)
+            .rename_duplicates(self.rename_duplicates)
+            .detect_delimiter(self.delimiter.is_none());
+        if let Some(delimiter) = self.delimiter {
+            options = options.delimiter(delimiter)?;
+        }
+        if let Some(comment) = self.comment {
+            options = options.comment(comment)?;
+        }
         for text in &self.null {
             options = options.null_text(text);
         }
@@ -83,7 +104,10 @@ impl CsvArgs {
         null_texts.sort();
         null_texts.dedup();
         Some(Map::from_iter([
-            ("--delimiter".into(), char::from(self.delimiter).to_string().into()),
+            ("--delimiter".into(), json!(self.delimiter.map(char::from))),
+            ("--skip".into(), self.skip.into()),
+            ("--comment".into(), json!(self.comment.map(char::from))),
+            ("--rename-duplicates".into(), self.rename_duplicates.into()),
             ("--no-header".into(), self.no_header.into()),
             ("--null".into(), json!(null_texts)),
             ("--quoted-null".into(), self.quoted_null.into()),
@@ -91,6 +115,20 @@ impl CsvArgs {
             ("--rejects".into(), json!(rejects)),
         ]))
     }
+}
+
+/// Says that another delimiter than the comma was found.
+fn tell_delimiter(delimiter: u8) {
+    let name = match delimiter {
+        b',' => return,
+        b'\t' => "tabs".to_owned(),
+        b';' => "semicolons".to_owned(),
+        b'|' => "bars (|)".to_owned(),
+        other => format!("{:?}", char::from(other)),
+    };
+    let option =
+        if delimiter == b'\t' { "tab".into() } else { format!("{:?}", char::from(delimiter)) };
+    say(&format!("the columns are divided by {name}, as with --delimiter {option}"));
 }
 
 /// Any path except standard output, which gets the summary.
@@ -139,6 +177,8 @@ pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
 /// A CSV file to be loaded into a store.
 pub(crate) struct Job<'j> {
     reader: CsvReader<'j>,
+    /// Whether the delimiter was not given, and not yet told.
+    tells_delimiter: bool,
     round: bool,
     bar: Bar,
     started: Instant,
@@ -163,7 +203,14 @@ impl<'j> Job<'j> {
         if let Some(rejects) = rejects {
             reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
         }
-        Ok(Self { reader, round: args.round, bar, started: Instant::now(), interrupt })
+        Ok(Self {
+            reader,
+            tells_delimiter: args.delimiter.is_none(),
+            round: args.round,
+            bar,
+            started: Instant::now(),
+            interrupt,
+        })
     }
 
     /// The narrowest schema of the first rows, or of all rows.
@@ -171,11 +218,23 @@ impl<'j> Job<'j> {
         &mut self,
         sample_rows: Option<u64>,
     ) -> Result<(Schema, Option<u64>), Failure> {
+        self.tell_delimiter()?;
         let inferred = self.reader.infer(sample_rows).map_err(Failure::from);
         let inferred = self.interrupt.outcome(inferred)?;
         self.bar.aside(|| strays::tell(&inferred.strays));
         self.bar.next("load");
         Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
+    }
+
+    /// Says which delimiter was found. This reads the start of the input, for which a stream makes
+    /// it wait.
+    fn tell_delimiter(&mut self) -> Result<(), Failure> {
+        if std::mem::take(&mut self.tells_delimiter) {
+            let found = self.reader.delimiter().map_err(Failure::from);
+            let found = self.interrupt.outcome(found)?;
+            self.bar.aside(|| tell_delimiter(found));
+        }
+        Ok(())
     }
 
     /// Gives the rows after `from` to `sink`. If this fails, the caller discards the store or
@@ -186,6 +245,7 @@ impl<'j> Job<'j> {
         sink: &mut dyn RecordSink,
         from: &LoadPoint,
     ) -> Result<Loaded, Failure> {
+        self.tell_delimiter()?;
         let report = self.reader.load_from(schema, sink, from).map_err(Failure::from);
         let report = self.interrupt.outcome(report)?;
         Ok(Loaded { report, round: self.round, from: *from, time: self.started.elapsed() })

@@ -13,7 +13,8 @@ pub(crate) fn tell(columns: &[Strays]) {
     columns.iter().take(COLUMNS_MAX).for_each(|column| say(&line(column)));
     let more = columns.len().saturating_sub(COLUMNS_MAX);
     if more > 0 {
-        say(&format!("and {} more are text only because of a few values", counted(more, "column")));
+        let more = counted(more as u64, "column");
+        say(&format!("of {more} more the same can be said (load --schema gives the types)"));
     }
 }
 

@@ -5,7 +5,9 @@ use super::*;
 /// The types that `load` infers for the columns of a CSV file.
 fn inferred(place: &Place, csv: &str, options: &[&str]) -> Vec<String> {
     place.write("in.csv", csv);
-    place.ok([&["load", "in.csv", "in.rec", "--force"], options].concat());
+    // Standard error may tell of columns that are text only because of a few values.
+    let ran = place.run([&["load", "in.csv", "in.rec", "--force"], options].concat());
+    assert_eq!(ran.status, Some(0), "{ran:?}");
     let schema = place.ok(["schema", "in.rec"]);
     let rows = schema.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
     rows.map(|row| [&row[1..2], &row[4..]].concat().join(" ")).collect()
@@ -267,15 +269,19 @@ fn quoted_null_makes_quoted_nulls_of_text() {
 #[test]
 fn load_says_which_values_make_a_column_text() {
     let place = Place::new();
-    place.write("in.csv", "id,delay,name,ratio\n1,5,Ada,0.5\n2,NA,7,90071992547409.93\n3,NA,x,1\n4,n a,y,2\n5,1,z,3\n6,2,u,4\n");
+    place.write(
+        "in.csv",
+        "id,delay,name,ratio\n1,5,Ada,0.5\n2,NA,7,90071992547409.93\n3,NA,x,1\n4,n a,y,2\n\
+         5,1,z,3\n6,2,u,4\n",
+    );
     let ran = place.run(["load", "in.csv", "in.rec"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(
         ran.stderr,
-        "flatrec: column \"delay\" is text only because of 3 values: \"NA\", \"n a\" (with --null NA \
-         --null 'n a' it is int64)\n\
-         flatrec: column \"ratio\" is text only because of 1 value: \"90071992547409.93\" (otherwise \
-         it would be float64)\n"
+        "flatrec: column \"delay\" is text only because of 3 values: \"NA\", \"n a\" (with --null \
+         NA --null 'n a' it is int64)\n\
+         flatrec: column \"ratio\" is text only because of 1 value: \"90071992547409.93\" \
+         (otherwise it would be float64)\n"
     );
     let options = ["--null", "NA", "--null", "n a", "--force"];
     let ran = place.run([&["load", "in.csv", "in.rec"][..], &options].concat());
@@ -285,4 +291,75 @@ fn load_says_which_values_make_a_column_text() {
     place.ok(["load", "in.csv", "in.rec", "--force"]);
     let text = place.error(["scan", "in.rec", "--where", "a > 5"]);
     assert!(text.contains("write '5'") && text.contains("load --null TEXT"), "{text}");
+}
+
+/// Finds a delimiter that is not found, or is taken without a word, or without a reason.
+#[test]
+fn another_delimiter_is_found_and_said() {
+    let place = Place::new();
+    for (csv, delimiter, rows_expected) in [
+        ("a\tb\n1\t2\n", "tabs, as with --delimiter tab", &["1,2"][..]),
+        (
+            "a;b\n1,5;2,5\n\"x;y\n\";3,1\n",
+            "semicolons, as with --delimiter ';'",
+            &["\"1,5\",\"2,5\"", "\"x;y", "\",\"3,1\""],
+        ),
+        ("a|b\n1|2\n", "bars (|), as with --delimiter '|'", &["1,2"]),
+        ("sep=!\r\na!b\r\n1!2\r\n", "'!', as with --delimiter '!'", &["1,2"]),
+        ("\"sep=;\"\na;b\n1;2\n", "semicolons, as with --delimiter ';'", &["1,2"]),
+    ] {
+        place.write("in.csv", csv);
+        let ran = place.run(["load", "in.csv", "in.rec", "--force"]);
+        let said = format!("flatrec: the columns are divided by {delimiter}\n");
+        assert_eq!((ran.status, ran.stderr), (Some(0), said), "{csv}");
+        assert_eq!(rows(&place, "in.rec"), rows_expected);
+        let ran = place.run(["append", "in.rec", "in.csv"]);
+        assert!(ran.stderr.contains("divided by"), "{ran:?}");
+    }
+    // Not every row has as many columns, or the comma divides the header, or an option says so.
+    for (csv, options) in [
+        ("a;b\n1;2\n3\n", &[][..]),
+        ("a;b,c\n1;2,3\n", &[]),
+        ("a;b\n1;2\n", &["--delimiter", ","]),
+        ("a\n1\n", &[]),
+    ] {
+        place.write("in.csv", csv);
+        let ran = place.run([&["load", "in.csv", "in.rec", "--force"], options].concat());
+        assert_eq!((ran.status, ran.stderr.contains("divided")), (Some(0), false), "{ran:?}");
+    }
+}
+
+/// Finds lines that are not rows, and that become rows.
+#[test]
+fn lines_before_the_header_and_comments_are_left_out() {
+    let place = Place::new();
+    let csv = "Report, \"2013\n\n# units: \"m\na,b\n1,#2\n# end, \"\n3,x\n";
+    let options = ["--skip", "2", "--comment", "#"];
+    assert_eq!(inferred(&place, csv, &options), ["int64", "utf8(2)"]);
+    assert_eq!(rows(&place, "in.rec"), ["1,#2", "3,x"]);
+    place.write("more.csv", csv.replace("3,x", "y,x"));
+    let text = place.error([&["append", "in.rec", "more.csv"][..], &options].concat());
+    assert!(text.contains("line 7: field a"), "{text}");
+    place.write("in.csv", "a\n");
+    let text = place.error(["load", "in.csv", "x.rec", "--skip", "3"]);
+    assert!(text.contains("the file has no rows"), "{text}");
+}
+
+/// Finds a header whose error does not say what to do about it.
+#[test]
+fn errors_of_headers_name_the_options_that_help() {
+    let place = Place::new();
+    place.write("in.csv", "a,b,a,,a_2\n1,2,3,4,5\n");
+    let text = place.error(["load", "in.csv", "in.rec"]);
+    assert!(text.contains("columns 1 and 3 are both \"a\" (rename one of them, or use "), "{text}");
+    assert!(text.ends_with("--rename-duplicates)"), "{text}");
+    place.ok(["load", "in.csv", "in.rec", "--rename-duplicates"]);
+    let csv = place.ok(["scan", "in.rec", "--format", "csv"]);
+    assert_eq!(csv, "a,b,a_3,column_4,a_2\n1,2,3,4,5\n");
+    place.write("data.csv", "1,1,2\n3,4,5\n");
+    let text = place.error(["load", "data.csv", "x.rec"]);
+    assert!(text.ends_with("(the first row looks like data: if it is, use --no-header)"), "{text}");
+    place.write("more.csv", "1,2,3,4,5\n");
+    let text = place.error(["append", "in.rec", "more.csv"]);
+    assert!(text.ends_with("(the first row looks like data: if it is, use --no-header)"), "{text}");
 }

@@ -1,6 +1,9 @@
 //! Cuts a text into blocks of whole rows.
 
-use super::split::last_row_end;
+use std::ops::ControlFlow;
+
+use super::options::{CsvOptions, is_mark};
+use super::split::{Form, Splitter, last_row_end, line_end};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::input::Text;
 
@@ -8,13 +11,21 @@ use crate::exchange::input::Text;
 const BLOCK_BYTES: usize = 256 << 10;
 /// The longest row. A text field of 16 MiB is shorter in every quoting.
 const ROW_BYTES_MAX: usize = 64 << 20;
+/// The delimiters that are looked for.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// The blocks of a text, each of whole rows.
 pub(super) struct Blocks<'t> {
     text: Text<'t>,
-    delimiter: u8,
+    given: Form,
+    /// The form in the file, once the first block is read.
+    form: Form,
+    detects_delimiter: bool,
+    skipped_lines: u64,
+    /// The bytes of the first block before its rows.
+    ignored: usize,
     /// The start of a row that the last block did not hold whole.
     carried: Vec<u8>,
     /// The place of the next block in the text.
@@ -25,10 +36,14 @@ pub(super) struct Blocks<'t> {
 
 impl<'t> Blocks<'t> {
     /// The blocks of a text whose first byte is byte `offset` of the input and starts a row.
-    pub(super) fn new(text: Text<'t>, offset: u64, delimiter: u8) -> Self {
+    pub(super) fn new(text: Text<'t>, offset: u64, options: &CsvOptions) -> Self {
         Self {
             text,
-            delimiter,
+            given: options.form(),
+            form: options.form(),
+            detects_delimiter: options.detects_delimiter,
+            skipped_lines: options.skipped_lines,
+            ignored: 0,
             carried: Vec::new(),
             offset,
             ended: false,
@@ -60,10 +75,14 @@ impl<'t> Blocks<'t> {
             } else {
                 filled += read;
             }
+            let rows_start = if at_start { self.begin(&block[..filled]) } else { Some(0) };
             if self.ended {
                 break;
             }
-            let end = last_row_end(&block[..filled], self.delimiter);
+            let end = rows_start.map_or(0, |start| {
+                let len = last_row_end(&block[start..filled], self.form);
+                if len > 0 { start + len } else { 0 }
+            });
             if end > 0 {
                 self.carried.extend_from_slice(&block[end..filled]);
                 filled = end;
@@ -83,6 +102,77 @@ impl<'t> Blocks<'t> {
         Ok(filled)
     }
 
+    /// Passes what comes before the first row of the file, which `text` begins; `None` if more text
+    /// is needed.
+    fn begin(&mut self, text: &[u8]) -> Option<usize> {
+        self.form = self.given;
+        let mut start = 0;
+        for _ in 0..self.skipped_lines {
+            start += line_end(&text[start..]);
+            if start == text.len() {
+                break;
+            }
+        }
+        // Of a CR at the end it is not known whether an LF follows.
+        if start == text.len() && !self.ended {
+            return None;
+        }
+        let rest = &text[start..];
+        if let Some((delimiter, len)) = delimiter_line(rest) {
+            start += len;
+            if self.detects_delimiter {
+                self.form.delimiter = delimiter;
+            }
+        } else if self.detects_delimiter {
+            self.form.delimiter = self.detected(rest).unwrap_or(self.given.delimiter);
+        }
+        self.ignored = start;
+        Some(start)
+    }
+
+    /// The delimiter that divides every row of `text` into as many columns, if that given divides
+    /// the first row into none.
+    fn detected(&self, text: &[u8]) -> Option<u8> {
+        let is_single = |columns| columns == Some(1);
+        if !is_single(self.columns(text, self.given, 1)) {
+            return None;
+        }
+        DELIMITERS.into_iter().find(|&delimiter| {
+            let form = Form { delimiter, ..self.given };
+            let end = if self.ended { text.len() } else { last_row_end(text, form) };
+            self.columns(&text[..end], form, u64::MAX).is_some_and(|columns| columns > 1)
+        })
+    }
+
+    /// The number of columns of the first rows, if all have as many and none is malformed.
+    fn columns(&self, text: &[u8], form: Form, rows_max: u64) -> Option<usize> {
+        let (mut columns, mut rows) = (None, 0);
+        let differ = Splitter::new(form, false).rows(text, |row| {
+            let count = row.spans.len();
+            rows += 1;
+            if row.malformed.is_some() || *columns.get_or_insert(count) != count {
+                return ControlFlow::Break(true);
+            }
+            if rows == rows_max { ControlFlow::Break(false) } else { ControlFlow::Continue(()) }
+        });
+        if differ == ControlFlow::Break(true) { None } else { columns }
+    }
+
+    /// The form of the rows, once the first block is read.
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Goes on with the form of another reader of the same file.
+    pub(super) fn set_form(&mut self, form: Form) {
+        self.form = form;
+    }
+
+    /// The bytes of the first block before its first row.
+    pub(super) fn ignored(&self) -> usize {
+        self.ignored
+    }
+
     /// The place of the next block in the text.
     pub(super) fn offset(&self) -> u64 {
         self.offset
@@ -91,6 +181,19 @@ impl<'t> Blocks<'t> {
     /// The bytes read so far of the file on disk.
     pub(super) fn read_bytes(&self) -> u64 {
         self.text.read_bytes()
+    }
+}
+
+/// The delimiter and the length of a first line such as `sep=;`, by which Excel is told of it.
+fn delimiter_line(text: &[u8]) -> Option<(u8, usize)> {
+    let len = line_end(text);
+    let line = text[..len].trim_ascii_end();
+    let line = line.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\"")).unwrap_or(line);
+    match line.strip_prefix(b"sep=") {
+        Some(&[delimiter]) if is_mark(delimiter) => Some((delimiter, len)),
+        // Trimmed with the line end.
+        Some([]) if text[..len].contains(&b'\t') => Some((b'\t', len)),
+        _ => None,
     }
 }
 
@@ -113,7 +216,7 @@ mod tests {
 
     fn blocks_of(text: &[u8], block_bytes: usize) -> Vec<Vec<u8>> {
         let mut input = Input::from_bytes(text);
-        let mut blocks = Blocks::new(input.read(true).unwrap(), 0, b',');
+        let mut blocks = Blocks::new(input.read(true).unwrap(), 0, &CsvOptions::new());
         blocks.block_bytes = block_bytes;
         let (mut all, mut block) = (Vec::new(), Vec::new());
         loop {
@@ -129,7 +232,7 @@ mod tests {
 
     fn row_ends(text: &[u8], start: usize) -> Vec<usize> {
         let mut ends = Vec::new();
-        let _ = Splitter::new(b',', true).rows(text, |row| {
+        let _ = Splitter::new(CsvOptions::new().form(), true).rows(text, |row| {
             ends.push(start + row.next);
             ControlFlow::<()>::Continue(())
         });

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::options::CsvOptions;
 use super::parse::{self, Cell, Decimal};
 use crate::error::{Error, ErrorKind, Result, named, quoted};
-use crate::format::{DataType, Field, Schema};
+use crate::format::{DataType, Field, Schema, fit_float};
 
 /// How many unmatched columns and fields an error names.
 const DIFFERENCES_MAX: usize = 10;
@@ -82,9 +82,11 @@ impl Column {
         options: &CsvOptions,
     ) -> Result<Vec<Self>> {
         let mismatch = |detail: String| {
-            Error::new(ErrorKind::SchemaMismatch, "match columns")
-                .detail(detail)
-                .advice("every field needs a column and every column a field")
+            let advice = match options.header && looks_like_data(names) {
+                true => "the first row looks like data: if it is, use --no-header",
+                false => "every field needs a column and every column a field",
+            };
+            Error::new(ErrorKind::SchemaMismatch, "match columns").detail(detail).advice(advice)
         };
         let fields = schema.fields();
         if !options.header {
@@ -213,6 +215,11 @@ impl Column {
         };
         put.map_err(Error::into_detail)
     }
+}
+
+/// Whether a header looks like a row of data: a number is no name.
+pub(super) fn looks_like_data(names: &[String]) -> bool {
+    names.iter().any(|name| fit_float::<f64>(name).is_ok())
 }
 
 #[inline]

@@ -1,8 +1,8 @@
 //! The type of a column, by the texts in it.
 //!
 //! A type is chosen only if it gives every value back: see the table at [`CsvReader::infer`]. The
-//! rule for numbers is that of [`Field::parse_text`]. The facts about a column are a few flags and extremes, so that threads can look at parts of a file
-//! in any order and merge the results.
+//! rule for numbers is that of [`Field::parse_text`]. The facts about a column are a few flags and
+//! extremes, so that threads can look at parts of a file in any order and merge the results.
 //!
 //! [`CsvReader::infer`]: super::reader::CsvReader::infer
 

@@ -1,5 +1,6 @@
 //! The form of a CSV file: its delimiter, its header, its text for null.
 
+use super::split::Form;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The form of a CSV file, and the number of threads that read it.
@@ -17,7 +18,11 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvOptions {
     pub(super) delimiter: u8,
+    pub(super) detects_delimiter: bool,
+    pub(super) comment: Option<u8>,
+    pub(super) skipped_lines: u64,
     pub(super) header: bool,
+    pub(super) rename_duplicates: bool,
     pub(super) null_texts: Vec<String>,
     pub(super) quoted_null: bool,
     pub(super) round: bool,
@@ -35,7 +40,11 @@ impl CsvOptions {
     pub fn new() -> Self {
         Self {
             delimiter: b',',
+            detects_delimiter: false,
+            comment: None,
+            skipped_lines: 0,
             header: true,
+            rename_duplicates: false,
             null_texts: Vec::new(),
             quoted_null: false,
             round: false,
@@ -48,13 +57,51 @@ impl CsvOptions {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for the quote, a line end, or a byte that is not ASCII.
     pub fn delimiter(mut self, delimiter: u8) -> Result<Self> {
-        if matches!(delimiter, b'"' | b'\n' | b'\r' | 0) || !delimiter.is_ascii() {
-            return Err(Error::new(ErrorKind::InvalidArgument, "choose a delimiter")
-                .detail(format!("{:?} cannot be a delimiter", char::from(delimiter)))
-                .advice("use a comma, a semicolon, a tab or another plain ASCII character"));
-        }
+        check_mark("choose a delimiter", delimiter)?;
         self.delimiter = delimiter;
         Ok(self)
+    }
+
+    /// Whether another delimiter (comma, semicolon, tab, bar) is taken if the first row has one
+    /// column with the given one, and the other divides every row of the first 256 KiB into as many
+    /// columns, two at least. A first line such as `sep=;` names the delimiter, too.
+    /// [`CsvReader::delimiter`](super::CsvReader::delimiter) tells which it is.
+    pub fn detect_delimiter(mut self, detect: bool) -> Self {
+        self.detects_delimiter = detect;
+        self
+    }
+
+    /// Leaves out lines that begin with `comment`, except within a quoted field.
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let csv = "made by hand\n# units: m, \"s\na\n1\n# no more\n";
+    /// let options = CsvOptions::new().skip_lines(1).comment(b'#')?;
+    /// let mut reader = CsvReader::new(Input::from_bytes(csv), options);
+    /// assert_eq!(reader.columns()?, ["a"]);
+    /// assert_eq!(reader.infer(None)?.rows, 1);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for the quote, a line end, or a byte that is not ASCII.
+    pub fn comment(mut self, comment: u8) -> Result<Self> {
+        check_mark("choose the mark of comments", comment)?;
+        self.comment = Some(comment);
+        Ok(self)
+    }
+
+    /// Leaves out so many lines at the start of the file, before the header.
+    pub fn skip_lines(mut self, lines: u64) -> Self {
+        self.skipped_lines = lines;
+        self
+    }
+
+    /// Whether a column whose name an earlier one has gets another: the second `a` becomes `a_2`.
+    /// Otherwise a repeated name is an error.
+    pub fn rename_duplicates(mut self, rename: bool) -> Self {
+        self.rename_duplicates = rename;
+        self
     }
 
     /// Whether the first row has the names of the columns. Without a header they are called
@@ -117,9 +164,28 @@ impl CsvOptions {
         self
     }
 
+    pub(super) fn form(&self) -> Form {
+        Form { delimiter: self.delimiter, comment: self.comment }
+    }
+
     /// Whether these bytes mean null, in quotes or not.
     #[inline]
     pub(super) fn is_null(&self, bytes: &[u8]) -> bool {
         bytes.is_empty() || self.null_texts.iter().any(|text| text.as_bytes() == bytes)
     }
+}
+
+/// Refuses a byte that the grammar has another use for.
+fn check_mark(operation: &'static str, mark: u8) -> Result<()> {
+    if !is_mark(mark) {
+        return Err(Error::new(ErrorKind::InvalidArgument, operation)
+            .detail(format!("{:?} cannot be a delimiter or a mark of comments", char::from(mark)))
+            .advice("use a comma, a semicolon, a tab or another plain ASCII character"));
+    }
+    Ok(())
+}
+
+/// Whether a byte can be a delimiter.
+pub(super) fn is_mark(byte: u8) -> bool {
+    !matches!(byte, b'"' | b'\n' | b'\r' | 0) && byte.is_ascii()
 }

@@ -1,13 +1,13 @@
 //! The parts of a file that threads work on: blocks of rows, and the results for each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use super::block::Blocks;
-use super::column::Column;
+use super::column::{Column, looks_like_data};
 use super::infer::Seen;
 use super::options::CsvOptions;
-use super::split::{Malformed, Row, Span, Splitter, count_lines};
+use super::split::{Form, Malformed, Row, Span, Splitter, count_lines};
 use crate::error::{Error, ErrorKind, Result, quoted};
 
 /// The facts about a file that its first row gives.
@@ -30,30 +30,52 @@ impl Layout {
         let mut block = Vec::new();
         let end = blocks.next(&mut block)?;
         block.truncate(end);
-        let mut splitter = Splitter::new(options.delimiter, false);
-        let first = splitter
-            .rows(&block, |row| ControlFlow::Break(first_row(&row, &block, options.header)));
+        let ignored = blocks.ignored();
+        let text = &block[ignored..];
+        let first = Splitter::new(blocks.form(), false)
+            .rows(text, |row| ControlFlow::Break(first_row(&row, text, options.header)));
         let bad = |detail: String, advice: &'static str| {
             Error::new(ErrorKind::InvalidValue, "read the header of").detail(detail).advice(advice)
         };
         let (names, rows_start) = match first {
-            ControlFlow::Break(Ok(names)) => names,
+            ControlFlow::Break(Ok((names, start))) => (names, ignored + start),
             ControlFlow::Break(Err(why)) => return Err(bad(why, "correct the first row")),
             ControlFlow::Continue(()) => {
                 return Err(bad("the file has no rows".into(), "give a file with a header"));
             }
         };
+        let names = if options.rename_duplicates { renamed(names) } else { names };
         let mut places = HashMap::with_capacity(names.len());
         for (at, name) in names.iter().enumerate() {
             if let Some(earlier) = places.insert(name, at) {
                 let why =
                     format!("columns {} and {} are both {}", earlier + 1, at + 1, quoted(name));
-                return Err(bad(why, "rename one of them"));
+                let advice = match looks_like_data(&names) {
+                    true => "the first row looks like data: if it is, use --no-header",
+                    false => "rename one of them, or use --rename-duplicates",
+                };
+                return Err(bad(why, advice));
             }
         }
         let lines = count_lines(&block[..rows_start]);
         Ok((Self { names, rows_start, lines }, block))
     }
+}
+
+/// The names, of which each that an earlier column has gets a number.
+fn renamed(names: Vec<String>) -> Vec<String> {
+    let mut taken: HashSet<String> = names.iter().cloned().collect();
+    let mut seen = HashSet::with_capacity(names.len());
+    let rename = |name: String| {
+        if seen.insert(name.clone()) {
+            return name;
+        }
+        let mut free = (2..).map(|number| format!("{name}_{number}"));
+        let free = free.find(|free| !taken.contains(free)).unwrap_or(name);
+        taken.insert(free.clone());
+        free
+    };
+    names.into_iter().map(rename).collect()
 }
 
 /// The names of the columns and the start of the data, or the fault.
@@ -123,10 +145,10 @@ pub(super) struct Part<T> {
 }
 
 impl<T: Default> Part<T> {
-    pub(super) fn new(delimiter: u8, one_column: bool) -> Self {
+    pub(super) fn new(form: Form, one_column: bool) -> Self {
         Self {
             block: Vec::new(),
-            splitter: Splitter::new(delimiter, one_column),
+            splitter: Splitter::new(form, one_column),
             rows_start: 0,
             rows_end: 0,
             read_bytes: 0,
@@ -140,8 +162,8 @@ impl<T: Default> Part<T> {
     }
 
     /// The first part, with the block of [`Layout::read`].
-    pub(super) fn first(layout: &Layout, block: Vec<u8>, delimiter: u8) -> Self {
-        let part = Self::new(delimiter, layout.names.len() == 1);
+    pub(super) fn first(layout: &Layout, block: Vec<u8>, form: Form) -> Self {
+        let part = Self::new(form, layout.names.len() == 1);
         Self { rows_start: layout.rows_start, rows_end: block.len(), block, ..part }
     }
 

@@ -156,6 +156,24 @@ impl<'a> CsvReader<'a> {
         Ok(Source::open(&mut self.input, &self.options, true)?.layout.names)
     }
 
+    /// The delimiter: that of the options, or the one that was found instead
+    /// ([`CsvOptions::detect_delimiter`]).
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let options = CsvOptions::new().detect_delimiter(true);
+    /// let mut reader = CsvReader::new(Input::from_bytes("a;b\n1;2,5\n"), options);
+    /// assert_eq!(reader.delimiter()?, b';');
+    /// assert_eq!(reader.columns()?, ["a", "b"]);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`CsvReader::columns`].
+    pub fn delimiter(&mut self) -> Result<u8> {
+        Ok(Source::open(&mut self.input, &self.options, true)?.blocks.form().delimiter)
+    }
+
     /// Infers a schema: for each column the narrowest type that gives every value back.
     ///
     /// | type | if every value is like |
@@ -335,23 +353,26 @@ struct Source<'i> {
     layout: Layout,
     /// The block with the header, until it is taken.
     first: Option<Vec<u8>>,
-    delimiter: u8,
 }
 
 impl<'i> Source<'i> {
     fn open(input: &'i mut Input, options: &CsvOptions, keep: bool) -> Result<Self> {
         let name = input.name().to_path_buf();
-        let mut blocks = Blocks::new(input.read(keep)?, 0, options.delimiter);
+        let mut blocks = Blocks::new(input.read(keep)?, 0, options);
         let (layout, first) =
             Layout::read(&mut blocks, options).map_err(|error| error.path(name))?;
-        Ok(Self { blocks, layout, first: Some(first), delimiter: options.delimiter })
+        Ok(Self { blocks, layout, first: Some(first) })
     }
 
     /// The parts from byte `offset` of the text on, where a row other than the first begins.
     fn open_at(input: &'i mut Input, options: &CsvOptions, offset: u64) -> Result<Self> {
-        let layout = Source::open(input, options, true)?.layout;
-        let blocks = Blocks::new(input.read_from(offset)?, offset, options.delimiter);
-        Ok(Self { blocks, layout, first: None, delimiter: options.delimiter })
+        let (form, layout) = {
+            let start = Source::open(input, options, true)?;
+            (start.blocks.form(), start.layout)
+        };
+        let mut blocks = Blocks::new(input.read_from(offset)?, offset, options);
+        blocks.set_form(form);
+        Ok(Self { blocks, layout, first: None })
     }
 
     /// The next part, of which at most `rows_max` rows are needed.
@@ -364,10 +385,10 @@ impl<'i> Source<'i> {
             return Ok(None);
         }
         let mut part = match self.first.take() {
-            Some(block) => Part::first(&self.layout, block, self.delimiter),
+            Some(block) => Part::first(&self.layout, block, self.blocks.form()),
             None => {
                 let one_column = self.layout.names.len() == 1;
-                let mut part = spare.unwrap_or_else(|| Part::new(self.delimiter, one_column));
+                let mut part = spare.unwrap_or_else(|| Part::new(self.blocks.form(), one_column));
                 if !part.refill(&mut self.blocks)? {
                     return Ok(None);
                 }

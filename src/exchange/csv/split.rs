@@ -19,12 +19,41 @@
 
 use std::ops::ControlFlow;
 
-use memchr::{memchr, memchr_iter, memchr3, memrchr2};
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr2};
 
 use super::parse::Cell;
 
 const QUOTE: u8 = b'"';
 const BLOCK_BYTES: usize = 64;
+
+/// What tells fields and rows apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    pub(super) delimiter: u8,
+    /// A line that begins with this byte, where a row could begin, is no row.
+    pub(super) comment: Option<u8>,
+}
+
+impl Form {
+    /// Whether a comment begins at the start of `rest`.
+    #[inline]
+    fn begins_comment(self, rest: &[u8]) -> bool {
+        self.comment.is_some() && rest.first() == self.comment.as_ref()
+    }
+
+    /// The start of the row behind the comments at `start`; `Err` with the start of one that does
+    /// not end.
+    fn after_comments(self, text: &[u8], mut start: usize) -> Result<usize, usize> {
+        while self.begins_comment(&text[start..]) {
+            let end = start + line_end(&text[start..]);
+            if !matches!(text[..end].last(), Some(b'\n' | b'\r')) {
+                return Err(start);
+            }
+            start = end;
+        }
+        Ok(start)
+    }
+}
 
 /// The form of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +122,7 @@ pub(super) struct Row<'s> {
 /// Splits texts into rows; keeps its buffers from text to text.
 #[derive(Debug)]
 pub(super) struct Splitter {
-    delimiter: u8,
+    form: Form,
     /// Whether a blank line is a row (of one null).
     one_column: bool,
     marks: Vec<u32>,
@@ -101,8 +130,8 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
-    pub(super) fn new(delimiter: u8, one_column: bool) -> Self {
-        Self { delimiter, one_column, marks: Vec::new(), spans: Vec::new() }
+    pub(super) fn new(form: Form, one_column: bool) -> Self {
+        Self { form, one_column, marks: Vec::new(), spans: Vec::new() }
     }
 
     /// Calls `row` for each row of `text` until it breaks. `text` starts with a row.
@@ -115,15 +144,17 @@ impl Splitter {
         mut row: impl FnMut(Row<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         assert!(u32::try_from(text.len()).is_ok(), "blocks are far shorter than 4 GiB");
-        let count = mark(text, self.delimiter, &mut self.marks);
-        let mut walk = Walk {
-            text,
-            delimiter: self.delimiter,
-            marks: &self.marks[..count],
-            spans: &mut self.spans,
-        };
+        let delimiter = self.form.delimiter;
+        let count = mark(text, delimiter, &mut self.marks);
+        let mut walk =
+            Walk { text, delimiter, marks: &self.marks[..count], spans: &mut self.spans };
         let mut start = 0;
         while start < text.len() {
+            if self.form.begins_comment(&text[start..]) {
+                start += line_end(&text[start..]);
+                walk.skip_to(start);
+                continue;
+            }
             walk.spans.clear();
             let (next, malformed) = walk.row(start as u32);
             let next = next as usize;
@@ -148,6 +179,13 @@ struct Walk<'t> {
 }
 
 impl Walk<'_> {
+    /// Passes the marks before `place`.
+    #[cold]
+    fn skip_to(&mut self, place: usize) {
+        let passed = self.marks.partition_point(|mark| (*mark as usize) < place);
+        self.marks = &self.marks[passed..];
+    }
+
     /// Collects the fields of the row that begins at `start`, and returns where the next one
     /// begins.
     #[inline]
@@ -279,21 +317,28 @@ fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
 
 /// The end of the last complete row of `text`, which starts with a row; 0 if there is no complete
 /// row. A row that ends in a CR at the end of `text` may not be complete: an LF may follow.
-pub(super) fn last_row_end(text: &[u8], delimiter: u8) -> usize {
+pub(super) fn last_row_end(text: &[u8], form: Form) -> usize {
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     if memchr(QUOTE, text).is_none() {
         return memrchr2(b'\n', b'\r', text).map_or(0, |at| at + 1);
     }
-    let mut row_start = 0;
-    let mut position = 0; // always outside quotes
+    let mut row_start = match form.after_comments(text, 0) {
+        Ok(start) => start,
+        Err(start) => return start,
+    };
+    let mut position = row_start; // always outside quotes
     while let Some(at) = memchr3(QUOTE, b'\n', b'\r', &text[position..]).map(|at| position + at) {
         position = at + 1;
         if text[at] != QUOTE {
             position += usize::from(text[at..].starts_with(b"\r\n"));
-            row_start = position;
+            row_start = match form.after_comments(text, position) {
+                Ok(start) => start,
+                Err(start) => return start,
+            };
+            position = row_start;
             continue;
         }
-        let opens = at == row_start || text[at - 1] == delimiter;
+        let opens = at == row_start || text[at - 1] == form.delimiter;
         if opens {
             match closing_quote(text, position) {
                 Some(close) => position = close + 1,
@@ -302,6 +347,15 @@ pub(super) fn last_row_end(text: &[u8], delimiter: u8) -> usize {
         }
     }
     row_start
+}
+
+/// The end of the first line of `text`, behind its line end.
+pub(super) fn line_end(text: &[u8]) -> usize {
+    match memchr2(b'\n', b'\r', text) {
+        Some(at) if text[at..].starts_with(b"\r\n") => at + 2,
+        Some(at) => at + 1,
+        None => text.len(),
+    }
 }
 
 /// The quote that closes the field whose text begins at `position`. A quote at the end of `text`

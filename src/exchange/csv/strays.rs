@@ -2,7 +2,7 @@
 
 /// The most texts that are a few.
 const TEXTS_MAX: usize = 3;
-/// A longer text is no word for null.
+/// A longer text is no word for null, nor is one with control characters.
 const TEXT_BYTES_MAX: usize = 40;
 
 /// The texts of a column that are of no other type, each once, as long as they are few.
@@ -42,7 +42,8 @@ impl Strays {
         }
         self.values += values;
         let Err(place) = self.texts.binary_search_by(|known| (**known).cmp(text)) else { return };
-        if self.texts.len() == TEXTS_MAX || text.len() > TEXT_BYTES_MAX {
+        let is_word = text.len() <= TEXT_BYTES_MAX && !text.iter().any(u8::is_ascii_control);
+        if self.texts.len() == TEXTS_MAX || !is_word {
             self.give_up();
         } else {
             self.texts.insert(place, text.into());
@@ -53,7 +54,7 @@ impl Strays {
         *self = Self { many: true, ..Self::default() };
     }
 
-    /// The texts and the number of values that have them, if these are no more than half of `rows`.
+    /// The texts and the number of values that have them, if these are at most half of `rows`.
     pub(super) fn few(&self, rows: u64) -> Option<(Vec<String>, u64)> {
         let few = !self.many && self.values > 0 && self.values <= rows / 2;
         few.then(|| {

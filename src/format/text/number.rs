@@ -69,7 +69,7 @@ const EXACT_DIGITS_MAX: usize = 767;
 /// The float for `text`.
 ///
 /// # Errors
-/// Why there is none: the text is not a number, or past the type's range.
+/// Why no value is near: the text is not a number, or past the type's range.
 pub(crate) fn float<F: Float>(text: &str) -> Result<Fit<F>, Refusal> {
     let value: F = text.parse().map_err(|_| Refusal::Not("number"))?;
     // Otherwise `nan`, `inf` or `infinity`.
@@ -92,7 +92,7 @@ pub(crate) fn float<F: Float>(text: &str) -> Result<Fit<F>, Refusal> {
 /// the even one.
 ///
 /// # Errors
-/// Why there is none: the text is not a number, or past the type's range.
+/// Why no value is near: the text is not a number, or past the type's range.
 pub(crate) fn integer<T>(text: &str) -> Result<Fit<T>, ParseIntError>
 where
     T: FromStr<Err = ParseIntError>,
