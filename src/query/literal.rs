@@ -87,11 +87,8 @@ impl Written {
     /// A number compared with an integer field may be any number. Its sign is an operator of SQL,
     /// so that `-0` is zero.
     fn integer(&self, text: &str, field: &Field) -> Result<Literal> {
-        match fit_integer::<i128>(text) {
-            Ok(Fit::Near(value, Loss::LeadingZeros)) => {
-                return Err(self.unfit(text, field, Loss::LeadingZeros, &value));
-            }
-            _ => {}
+        if let Ok(Fit::Near(value, Loss::LeadingZeros)) = fit_integer::<i128>(text) {
+            return Err(self.unfit(text, field, Loss::LeadingZeros, &value));
         }
         match field.data_type() {
             DataType::Int128 | DataType::UInt128 => wide(text)

@@ -118,7 +118,7 @@ fn read(text: &str) -> Option<Read> {
     Some(Read {
         number: Exact::new(digits, whole.len() as i64 + exponent),
         significant: format!("{whole}{fraction_kept}").trim_start_matches('0').len(),
-        well_spelled: !text.starts_with('+') && !(whole.len() > 1 && whole.starts_with('0')),
+        well_spelled: !(text.starts_with('+') || whole.len() > 1 && whole.starts_with('0')),
     })
 }
 

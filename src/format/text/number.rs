@@ -285,10 +285,10 @@ impl<'t> Decimal<'t> {
             return format!("{sign}{PAST_128_BITS}");
         }
         let mut digits = self.digits().skip(self.zeros).chain(std::iter::repeat(b'0'));
-        let whole = digits.by_ref().take(whole_len);
+        let mut whole = digits.by_ref().take(whole_len);
         // Fewer digits than 40, which may exceed 128 bits.
-        let whole = whole.fold(Some(0_u128), |number, digit| {
-            number?.checked_mul(10)?.checked_add(u128::from(digit - b'0'))
+        let whole = whole.try_fold(0_u128, |number, digit| {
+            number.checked_mul(10)?.checked_add(u128::from(digit - b'0'))
         });
         let rest_len =
             (self.whole.len() + self.fraction.len() - self.zeros).saturating_sub(whole_len);
