@@ -10,7 +10,6 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use flatrec::Wait;
-#[cfg(target_os = "linux")]
 use flatrec::map::Mapping;
 use flatrec::{CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema};
 

@@ -10,6 +10,7 @@ use flatrec::{Database, ErrorKind, Store, VerifyOptions, verify};
 
 use self::example::audit::Audit;
 use self::example::feed::FEEDS;
+#[cfg(unix)]
 use self::example::follower::Follower;
 use self::example::store::{TickStore, between};
 use self::example::tick::Tick;
