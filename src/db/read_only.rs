@@ -98,9 +98,8 @@ impl<R: Row + ?Sized> ReadOnlyDatabase<R> {
     /// A snapshot of the newest commit.
     ///
     /// # Errors
-    /// - [`ErrorKind::NotFound`] if the file was moved, or another one took its place, after commits
-    ///   that this reader has not read: [`ReadOnlyDatabase::is_at`] tells, and opening the path again
-    ///   gives the file that is there;
+    /// - [`ErrorKind::NotFound`] if there are commits that this reader has not read, and the file
+    ///   was moved or replaced ([`ReadOnlyDatabase::is_at`] tells): open the path again;
     /// - [`ErrorKind::Corrupt`] if the log is damaged;
     /// - [`ErrorKind::Locked`] if the reader may not write the lock file and a checkpoint takes
     ///   longer than ten seconds, or if for ten seconds the lock file says that a checkpoint is

@@ -26,9 +26,9 @@ const QUOTED_CHARS: usize = 40;
 pub(crate) use self::civil::time_text;
 #[cfg(feature = "query")]
 pub(crate) use self::duration::nanoseconds as duration_nanoseconds;
-pub(crate) use self::number::{
-    Fit, Float, Loss, Shown, float as fit_float, integer as fit_integer,
-};
+pub(crate) use self::number::{Fit, float as fit_float, integer as fit_integer};
+#[cfg(feature = "query")]
+pub(crate) use self::number::{Float, Loss, Shown};
 
 impl Field {
     /// Parses `text` into the field's place in `record` and marks it present. The caller decides

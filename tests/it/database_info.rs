@@ -70,6 +70,8 @@ fn info(database: &impl ReadableDatabase) -> StoreInfo {
 fn every_handle_tells_the_same_of_one_store() {
     let directory = tempfile::tempdir().unwrap();
     let (path, database) = busy(directory.path());
+    // Windows counts a page as resident when this process has read it.
+    assert_eq!(database.begin_read().unwrap().iter().count(), 19_997);
     let own = info(&database);
     assert_eq!((own.count, own.live_count, own.free_head), (20_000, 19_997, Some(2)));
     assert_eq!((own.commit_id.get(), own.array_commit_id.get()), (4, 1));
@@ -330,7 +332,8 @@ fn info_tells_why_a_handle_is_poisoned() {
     let info = database.info().unwrap();
     assert_eq!((info.count, info.array_commit_id.get()), (1, 0));
     let failure = info.checkpoints.unwrap().failure;
-    assert!(failure.as_ref().unwrap().contains("Input/output error"), "{failure:?}");
+    let said = std::io::Error::from_raw_os_error(5).to_string();
+    assert!(failure.as_ref().unwrap().contains(&said), "{failure:?}");
     assert_eq!(failure, database.checkpoint_failure());
     assert_eq!(info.activity.unwrap().aborted, 0, "no transaction could begin");
 }
