@@ -12,7 +12,7 @@ seconds=${1:-10}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
 # The flags are those of `cargo fuzz`, which builds the same by hand (fuzz/README.md). Its program is
-# not needed here, and to install it takes longer than all targets run.
+# not needed here, and cargo would have to build it first.
 flags="--cfg fuzzing -Zsanitizer=address -Cdebug-assertions -Cpasses=sancov-module"
 for argument in sanitizer-coverage-level=4 sanitizer-coverage-inline-8bit-counters \
     sanitizer-coverage-pc-table sanitizer-coverage-trace-compares \
