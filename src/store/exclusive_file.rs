@@ -139,15 +139,26 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     }
 
     /// Opens the store at `path`. Its schema must be `by_hand`, if given, or that of the type.
-    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
     pub(crate) fn open(
         path: &Path,
         access: Access,
         by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
+        Self::open_checked(path, access, by_hand, common, Ok)
+    }
+
+    /// As [`ExclusiveFile::open`], if the store passes `check` before anything changes it.
+    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
+    fn open_checked(
+        path: &Path,
+        access: Access,
+        by_hand: Option<&Schema>,
+        common: &Common,
+        check: impl Fn(Opening) -> Result<Opening>,
+    ) -> Result<Self> {
         until_current(|| {
-            let Opening { superblock, locks } = Opening::at(path, access, common)?;
+            let Opening { superblock, locks } = check(Opening::at(path, access, common)?)?;
             // SAFETY: `Opening::at` took the locks that keep other handles from changing records.
             unsafe { Self::assemble(superblock, locks, by_hand, common, access) }
         })

@@ -9,9 +9,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::metadata::NewMetadata;
+use super::opening::Opening;
 use super::options::Common;
+use super::row::Row;
 use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Schema;
 use crate::sums::Checksums;
 
 /// How often a starter finds that another program has made or removed the file since it looked.
@@ -78,12 +81,23 @@ fn dangling(path: &Path) -> Error {
         .advice("remove the link, or open or create the store at the path that it leads to")
 }
 
-/// Refuses a store that was created with other options than those that the caller has set. Only
-/// reads.
+/// Refuses a store with other rows, or one that was created with other options than those that the
+/// caller has set. Only reads.
 ///
 /// # Errors
-/// [`ErrorKind::OptionsMismatch`], which names each difference; as [`Checksums::look`].
-pub(crate) fn check_created_as(superblock: &Superblock, common: &Common) -> Result<()> {
+/// As [`Opening::check_rows`]; [`ErrorKind::OptionsMismatch`], which names each difference; as
+/// [`Checksums::look`].
+pub(crate) fn check_created_as<R: Row + ?Sized>(
+    opening: Opening,
+    by_hand: Option<&Schema>,
+    common: &Common,
+) -> Result<Opening> {
+    let opening = opening.check_rows::<R>(by_hand, common)?;
+    check_options(&opening.superblock, common)?;
+    Ok(opening)
+}
+
+fn check_options(superblock: &Superblock, common: &Common) -> Result<()> {
     let mut differences = Vec::new();
     let header = superblock.header();
     if common.explicit.deletes && common.deletes != header.deletes {

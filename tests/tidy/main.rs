@@ -60,10 +60,6 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "passes on its opener's promise that only this handle changes the file",
     ),
     (
-        "src/store/exclusive_file/open_or_create.rs",
-        "as src/store/exclusive_file.rs, for a store that may not exist yet",
-    ),
-    (
         "src/store/exclusive_file/resume.rs",
         "as src/store/exclusive_file.rs, for a store that was left unfinished",
     ),

@@ -341,9 +341,7 @@ fn opened_or_created<R: Row + ?Sized>(
 ) -> Result<Database<R>> {
     let open = |common: &Common| {
         let opening = Opening::at(path, Access::ReadWrite, common)?;
-        let opening = opening.check_rows::<R>(by_hand, common)?;
-        check_created_as(&opening.superblock, common)?;
-        Database::of(opening, by_hand, common)
+        Database::of(check_created_as::<R>(opening, by_hand, common)?, by_hand, common)
     };
     open_or_create(path, common, open, |common| create_at(path, schema, common))
 }

@@ -21,26 +21,15 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     ) -> Result<Self> {
         // A caller that cannot create a store here is told so, whether there is one or not.
         Self::schema_to_create(by_hand)?;
-        let mut file = open_or_create(
-            path,
-            common.clone(),
-            |common| Self::open_as_created(path, by_hand, common),
-            |common| Self::create(path, by_hand, common),
-        )?;
+        let open = |common: &Common| {
+            let check = |opening| check_created_as::<R>(opening, by_hand, common);
+            Self::open_checked(path, Access::ReadWrite, by_hand, common, check)
+        };
+        let create = |common: &Common| Self::create(path, by_hand, common);
+        let mut file = open_or_create(path, common.clone(), open, create)?;
         // What is left of the wait was for the opening.
         file.common.wait = common.wait;
         Ok(file)
-    }
-
-    /// Opens a store, if it was created with the options that the caller would create it with.
-    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
-    fn open_as_created(path: &Path, by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
-        let access = Access::ReadWrite;
-        let opening = Opening::at(path, access, common)?.check_rows::<R>(by_hand, common)?;
-        check_created_as(&opening.superblock, common)?;
-        let Opening { superblock, locks } = opening;
-        // SAFETY: `Opening::at` took the locks that keep other handles from changing records.
-        unsafe { Self::assemble(superblock, locks, by_hand, common, access) }
     }
 
     /// Makes a new, empty store at `path` that a database goes on with. The writer's locks stay
