@@ -36,7 +36,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// A name as an error shows it: as [`printable`], and cut.
 pub(crate) fn named(name: &str) -> Cow<'_, str> {
-    match cut(name) {
+    match cut(name, NAME_CHARS_MAX) {
         Cow::Borrowed(name) => printable(name),
         Cow::Owned(name) => Cow::Owned(printable(&name).into_owned()),
     }
@@ -44,15 +44,17 @@ pub(crate) fn named(name: &str) -> Cow<'_, str> {
 
 /// The same in quotes, with the escapes of Rust's literals.
 pub(crate) fn quoted(name: &str) -> String {
-    format!("{:?}", cut(name))
+    format!("{:?}", cut(name, NAME_CHARS_MAX))
 }
 
-/// `name`, cut to a readable length.
-fn cut(name: &str) -> Cow<'_, str> {
-    const CHARS_MAX: usize = 60;
-    match name.char_indices().nth(CHARS_MAX) {
-        None => Cow::Borrowed(name),
-        Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
+/// The length that an error shows of a name.
+const NAME_CHARS_MAX: usize = 60;
+
+/// `text`, cut after so many characters.
+pub(crate) fn cut(text: &str, chars_max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars_max) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }
 

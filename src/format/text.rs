@@ -17,7 +17,7 @@ use super::annotations::Variant;
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
 use super::value::{ArrayValue, Value, put, width_bytes, write_element};
-use crate::error::Result;
+use crate::error::{Result, cut};
 
 /// The length that an error quotes of a text.
 const QUOTED_CHARS: usize = 40;
@@ -233,10 +233,7 @@ impl From<&'static str> for Refusal {
 }
 
 fn describe(text: &str, why: Refusal) -> String {
-    let mut quoted: String = text.chars().take(QUOTED_CHARS).collect();
-    if quoted.len() < text.len() {
-        quoted.push('…');
-    }
+    let quoted = cut(text, QUOTED_CHARS);
     match why {
         Refusal::Not(what) => format!("{quoted:?} is not a {what}"),
         Refusal::Because(why) => format!("{quoted:?}: {why}"),

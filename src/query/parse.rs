@@ -13,7 +13,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::READ;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, cut};
 
 /// Nested parentheses, `NOT`s and the like.
 pub(super) const DEPTH_MAX: usize = 40;
@@ -117,8 +117,5 @@ pub(super) fn invalid(detail: String) -> Error {
 /// `text`, cut to a readable length.
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     const CHARS_MAX: usize = 120;
-    match text.char_indices().nth(CHARS_MAX) {
-        None => text.into(),
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-    }
+    cut(text, CHARS_MAX)
 }
