@@ -82,10 +82,8 @@ impl Column {
         options: &CsvOptions,
     ) -> Result<Vec<Self>> {
         let mismatch = |detail: String| {
-            let advice = match options.header && looks_like_data(names) {
-                true => "the first row looks like data: if it is, use --no-header",
-                false => "every field needs a column and every column a field",
-            };
+            let advice =
+                advice_on_names(names, "every field needs a column and every column a field");
             Error::new(ErrorKind::SchemaMismatch, "match columns").detail(detail).advice(advice)
         };
         let fields = schema.fields();
@@ -217,9 +215,13 @@ impl Column {
     }
 }
 
-/// Whether a header looks like a row of data: a number is no name.
-pub(super) fn looks_like_data(names: &[String]) -> bool {
-    names.iter().any(|name| fit_float::<f64>(name).is_ok())
+/// The advice about the names of columns, `otherwise` unless they look like a row of data: a number
+/// is no name.
+pub(super) fn advice_on_names(names: &[String], otherwise: &'static str) -> &'static str {
+    match names.iter().any(|name| fit_float::<f64>(name).is_ok()) {
+        true => "the first row looks like data: if it is, use --no-header",
+        false => otherwise,
+    }
 }
 
 #[inline]

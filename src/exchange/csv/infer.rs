@@ -157,14 +157,16 @@ impl Seen {
         }
         match cell.text() {
             b"true" | b"false" | b"True" | b"False" | b"TRUE" | b"FALSE" => kind::BOOL,
-            [b'0'..=b'9', ..] => match (parse::day(cell), parse::time(cell)) {
-                (Some(day), _) => {
+            [b'0'..=b'9', ..] => {
+                if let Some(day) = parse::day(cell) {
                     self.far_times |= !day.fits_nanoseconds();
-                    kind::DATE
+                    return kind::DATE;
                 }
-                (None, Some(time)) => self.time_kind(&time),
-                (None, None) => self.other_kind(cell.text()),
-            },
+                match parse::time(cell) {
+                    Some(time) => self.time_kind(&time),
+                    None => self.other_kind(cell.text()),
+                }
+            }
             // Also `nan` and `inf`.
             [b'-' | b'.' | b'n' | b'N' | b'i' | b'I', ..] => self.other_kind(cell.text()),
             _ => kind::TEXT,

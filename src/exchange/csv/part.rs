@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use super::block::Blocks;
-use super::column::{Column, looks_like_data};
+use super::column::{Column, advice_on_names};
 use super::infer::Seen;
 use super::options::CsvOptions;
 use super::split::{Form, Malformed, Row, Span, Splitter, count_lines};
@@ -50,11 +50,8 @@ impl Layout {
             if let Some(earlier) = places.insert(name, at) {
                 let why =
                     format!("columns {} and {} are both {}", earlier + 1, at + 1, quoted(name));
-                let advice = match looks_like_data(&names) {
-                    true => "the first row looks like data: if it is, use --no-header",
-                    false => "rename one of them, or use --rename-duplicates",
-                };
-                return Err(bad(why, advice));
+                let otherwise = "rename one of them, or use --rename-duplicates";
+                return Err(bad(why, advice_on_names(&names, otherwise)));
             }
         }
         let lines = count_lines(&block[..rows_start]);

@@ -39,16 +39,17 @@ fn pieces(schema: &Schema) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut end = 0;
     for field in schema.fields() {
-        if field.offset() > end {
-            pieces.push(Piece::Gap { offset: end, len_bytes: field.offset() - end });
-        }
+        pieces.extend(gap(end, field.offset()));
         pieces.push(Piece::Field(field));
         end = field.offset() + field.size_bytes();
     }
-    if schema.record_size() > end {
-        pieces.push(Piece::Gap { offset: end, len_bytes: schema.record_size() - end });
-    }
+    pieces.extend(gap(end, schema.record_size()));
     pieces
+}
+
+/// The bytes between two fields, or between a field and an end of the record, if there are any.
+fn gap<'s>(from: u32, to: u32) -> Option<Piece<'s>> {
+    (to > from).then(|| Piece::Gap { offset: from, len_bytes: to - from })
 }
 
 /// Gives out names, each once.

@@ -3,6 +3,7 @@
 //! The calendar is the proleptic Gregorian one. Years 0000 to 9999 have four digits; others have a
 //! sign and six digits or more (ISO 8601's expanded form). There are no leap seconds.
 
+use super::number::{leading_digits, without_end_zeros};
 use super::{Refusal, TimeUnit};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -83,7 +84,7 @@ fn take_year(bytes: &[u8]) -> Option<(i64, &[u8])> {
             return Some((i64::from(century) * 100 + i64::from(year), rest));
         }
     };
-    let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let len = leading_digits(digits);
     // Twelve digits suffice for the years of 64-bit seconds.
     let year = match len {
         6..=12 => digits[..len].iter().fold(0, |year, digit| year * 10 + i64::from(digit - b'0')),
@@ -213,10 +214,8 @@ impl<'t> TimeText<'t> {
 /// The digits at the start of `bytes`, of which there must be one, without zeros at their end; and
 /// the rest.
 fn take_digits(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let len = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = bytes.split_at(len);
-    let zeros = digits.iter().rev().take_while(|&&digit| digit == b'0').count();
-    (len > 0).then_some((&digits[..len - zeros], rest))
+    let (digits, rest) = bytes.split_at(leading_digits(bytes));
+    (!digits.is_empty()).then_some((without_end_zeros(digits), rest))
 }
 
 /// The seconds by which a zone is ahead of UTC: `Z` or `z`, or an offset such as `+05:30`, `+0530`

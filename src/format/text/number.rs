@@ -224,8 +224,7 @@ impl<'t> Decimal<'t> {
     /// The number of significant digits, from the first that is not zero: all, except the zeros at
     /// the end of the fraction. The number is not zero.
     fn significant(&self) -> usize {
-        let end_zeros = self.fraction.iter().rev().take_while(|&&digit| digit == b'0').count();
-        self.whole.len() + self.fraction.len() - self.zeros - end_zeros
+        self.whole.len() + without_end_zeros(self.fraction).len() - self.zeros
     }
 
     /// Whether `value`, which is the float nearest to this number, keeps it; `magnitude` is its
@@ -309,11 +308,12 @@ impl<'t> Decimal<'t> {
     }
 }
 
-fn leading_digits(text: &[u8]) -> usize {
+/// The number of digits at the start of `text`.
+pub(super) fn leading_digits(text: &[u8]) -> usize {
     text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }
 
-fn without_end_zeros(digits: &[u8]) -> &[u8] {
+pub(super) fn without_end_zeros(digits: &[u8]) -> &[u8] {
     let zeros = digits.iter().rev().take_while(|&&digit| digit == b'0').count();
     &digits[..digits.len() - zeros]
 }

@@ -1,6 +1,6 @@
 //! A schema as records within records: the flat list of fields, folded at its groups.
 
-use crate::exchange::schema_text::Piece;
+use crate::exchange::schema_text::{Piece, gap};
 use crate::format::{Field, Group, Schema};
 use crate::number::len_of;
 
@@ -86,10 +86,8 @@ impl<'s> Part<'s> {
     }
 
     fn gap(&self, from: u32, to: u32) -> Option<Member<'s>> {
-        (to > from).then(|| {
-            let piece = Piece::Gap { offset: from - self.start, len_bytes: to - from };
-            Member::Piece { name: "", piece }
-        })
+        let piece = gap(from - self.start, to - self.start)?;
+        Some(Member::Piece { name: "", piece })
     }
 
     /// The name of `group`, whose first field is `field`, within this record.
