@@ -10,6 +10,7 @@ mod support;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flatrec::map::{Access, Mapping};
@@ -20,20 +21,32 @@ use flatrec::{
 use support::shell::shell;
 use support::skip::skip;
 
+/// Held by the test that may start programs and count on the space of removed files. A child that
+/// another thread is starting holds copies of all open files until it runs its program, and the
+/// system frees the space of a removed file only after the last of them is closed.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A mounted file system of 8 MiB. Dropping it unmounts it.
 struct SmallDisk {
     home: tempfile::TempDir,
     path: PathBuf,
+    /// Dropped last, after the disk is unmounted.
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl SmallDisk {
     /// Returns `None` and skips the test if the mount fails.
     fn mount() -> Option<Self> {
+        let _alone = alone();
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("disk");
         std::fs::create_dir(&path).unwrap();
         match shell(home.path(), "mount -t tmpfs -o size=8m tmpfs disk") {
-            Some(Ok(())) => Some(Self { home, path }),
+            Some(Ok(())) => Some(Self { home, path, _alone }),
             Some(Err(said)) => {
                 skip!("{said}");
                 None
@@ -57,7 +70,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a child that another test is starting holds our files open for a moment.
+        // Lazily: the files that the test itself has open do not matter.
         let _ = shell(self.home.path(), "umount -l disk");
     }
 }
@@ -468,6 +481,7 @@ fn survives_in(directory: &Path) -> flatrec::Survives {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_receipt_claims_only_what_is_known_of_the_disk() {
+    let _alone = alone();
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let at = |name: &str| home.path().join(name);
     let disk = survives_in(home.path());
