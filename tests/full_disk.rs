@@ -7,6 +7,8 @@ mod log;
 #[path = "full_disk/recovery.rs"]
 mod recovery;
 mod support;
+#[path = "full_disk/temporary.rs"]
+mod temporary;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -259,7 +259,8 @@ opening_settings!(OpenOptions);
 opening_settings!(ReadOptions);
 
 impl<H> CreateOptions<H> {
-    /// How long to wait for a lock that another handle holds. The default is [`Wait::No`].
+    /// How long to wait for a lock that another handle holds. The default is [`Wait::No`]. No other
+    /// handle can have a lock on a temporary store, so making one never waits.
     ///
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema, Wait};
@@ -339,7 +340,8 @@ impl<H> CreateOptions<H> {
     }
 
     /// Whether to create the store also on a network file system; `false` by default. Safe only if
-    /// a single machine has the file open.
+    /// a single machine has the file open. A temporary store is made on any file system, because
+    /// no other machine can open it.
     ///
     /// ```
     /// let options = flatrec::DynStore::create_options().allow_network_file_system(true);

@@ -12,6 +12,7 @@ use super::super::source::Source;
 use super::super::versions::State;
 use super::{Engine, Writer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::os::Survives;
 use crate::shm::{CheckpointLimit, Wait};
 use crate::step::{self, Step};
 use crate::sums::DamagedBlock;
@@ -351,6 +352,10 @@ impl Engine {
     }
 
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {
+        if self.survives_unsynced == Survives::Nothing {
+            // Nobody can open a temporary store again: its array needs no records of the log.
+            return self.check(writer, "close");
+        }
         let checkpoint = self.checkpoint_locked(writer, Reason::Closing)?;
         if writer.superblock.header().live_log.is_some() {
             // A reader is left: the log stays for the next writer.

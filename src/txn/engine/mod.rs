@@ -157,9 +157,11 @@ impl Engine {
                 }
                 None => Error::new(ErrorKind::Poisoned, operation).detail(unknown),
             };
-            return Err(
-                self.name(error.advice("reopen the store: it then has every acknowledged commit"))
-            );
+            let advice = match self.survives_unsynced {
+                Survives::Nothing => "make another temporary store: snapshots still read this one",
+                _ => "reopen the store: it then has every acknowledged commit",
+            };
+            return Err(self.name(error.advice(advice)));
         }
         writer.superblock.check_healthy(operation)
     }
