@@ -1,7 +1,8 @@
 //! Databases: stores that threads share and transactions change.
 
-mod begin_write;
 mod opening;
+
+mod begin_write;
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,11 @@
 //! Databases: stores that many threads and processes read in snapshots, and one writer changes by
 //! transactions.
 
+// First, so that the documentation of a database begins with opening it.
+mod database;
+
 mod closing;
 mod commit_events;
-mod database;
 mod read_only;
 mod readable;
 mod settings;

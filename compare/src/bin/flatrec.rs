@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use flatrec::{Database, Durability, ErrorKind, Record};
+use flatrec::{Database, Durability, Record};
 
 #[derive(Clone, Copy, Record)]
 #[repr(C)]
@@ -18,10 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("the second reader finds {}", readings.begin_read()?.get(7).unwrap().value);
         return Ok(());
     }
-    let readings = match Database::<Reading>::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Database::<Reading>::create(&path)?,
-        opened => opened?,
-    };
+    let readings = Database::<Reading>::open_or_create(&path)?;
     let mut insert = readings.begin_write()?;
     for at in insert.count()..insert.count() + 1000 {
         insert.append(&Reading { at, sensor: at % 10, value: at as f64 / 2.0 })?;
