@@ -8,11 +8,15 @@ mod civil;
 mod display;
 mod duration;
 mod number;
+#[cfg(feature = "exchange")]
+mod prepared;
+mod write;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use self::display::{parse_displayed, push_displayed, variant_name};
+use self::write::{push_float, push_hex, push_integer};
 use super::annotations::Variant;
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
@@ -29,6 +33,8 @@ pub(crate) use self::duration::nanoseconds as duration_nanoseconds;
 pub(crate) use self::number::{Fit, float as fit_float, integer as fit_integer};
 #[cfg(feature = "query")]
 pub(crate) use self::number::{Float, Loss, Shown};
+#[cfg(feature = "exchange")]
+pub(crate) use self::prepared::PreparedField;
 
 impl Field {
     /// Parses `text` into the field's place in `record` and marks it present. The caller decides
@@ -502,22 +508,17 @@ fn format_element(value: Value<'_>, utc: bool, out: &mut String) {
     match value {
         Value::Null | Value::Array(_) => {}
         Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
-        Value::Int(value) => push(out, format_args!("{value}")),
-        Value::UInt(value) => push(out, format_args!("{value}")),
-        Value::Int128(value) => push(out, format_args!("{value}")),
-        Value::UInt128(value) => push(out, format_args!("{value}")),
-        // `Debug` of a float is its shortest text, with an exponent where that is shorter.
-        Value::Float32(value) => push(out, format_args!("{value:?}")),
-        Value::Float(value) => push(out, format_args!("{value:?}")),
+        Value::Int(value) => push_integer(value, out),
+        Value::UInt(value) => push_integer(value, out),
+        Value::Int128(value) => push_integer(value, out),
+        Value::UInt128(value) => push_integer(value, out),
+        Value::Float32(value) => push_float(value, out),
+        Value::Float(value) => push_float(value, out),
         Value::Date(days) => civil::push_date(days.into(), out),
         Value::Timestamp(time, unit) => civil::push_timestamp(time, unit, utc, out),
         Value::Duration(time, unit) => duration::push_duration(time, unit, out),
         Value::Text(text) => out.push_str(text),
-        Value::Binary(bytes) => {
-            for byte in bytes {
-                push(out, format_args!("{byte:02x}"));
-            }
-        }
+        Value::Binary(bytes) => push_hex(bytes, out),
     }
 }
 

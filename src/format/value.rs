@@ -286,7 +286,7 @@ impl Field {
 
     /// The places of the presence byte (if any), the value and the next field. `None` past the
     /// largest address, which a schema's fields never reach.
-    fn range(&self) -> Option<(usize, usize, usize)> {
+    pub(in crate::format) fn range(&self) -> Option<(usize, usize, usize)> {
         let start = usize::try_from(self.offset).ok()?;
         let value = start.checked_add(usize::from(self.nullable))?;
         let elements = usize::try_from(self.array_len.unwrap_or(1)).ok()?;

@@ -4,6 +4,7 @@
 //! sign and six digits or more (ISO 8601's expanded form). There are no leap seconds.
 
 use super::number::{leading_digits, without_end_zeros};
+use super::write::{self, push_day, push_time_of_day};
 use super::{Refusal, TimeUnit};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -240,14 +241,10 @@ fn take_zone(bytes: &[u8]) -> Option<i64> {
 pub(super) fn push_date(days: i64, out: &mut String) {
     let (year, month, day) = date_of(days);
     if (0..=9999).contains(&year) {
-        push_digits(year, 4, out);
+        push_day((year.unsigned_abs(), month.unsigned_abs(), day.unsigned_abs()), out);
     } else {
-        super::push(out, format_args!("{year:+07}"));
+        super::push(out, format_args!("{year:+07}-{month:02}-{day:02}"));
     }
-    out.push('-');
-    push_digits(month, 2, out);
-    out.push('-');
-    push_digits(day, 2, out);
 }
 
 /// Appends the date and time of day of `time` since 1970, and its fraction if not zero.
@@ -256,11 +253,7 @@ pub(super) fn push_timestamp(time: i64, unit: TimeUnit, utc: bool, out: &mut Str
     let seconds = time.div_euclid(per_second);
     let fraction = time.rem_euclid(per_second);
     push_date(seconds.div_euclid(SECONDS_PER_DAY), out);
-    let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-    for (mark, part) in [('T', of_day / 3600), (':', of_day / 60 % 60), (':', of_day % 60)] {
-        out.push(mark);
-        push_digits(part, 2, out);
-    }
+    push_time_of_day(seconds.rem_euclid(SECONDS_PER_DAY).unsigned_abs(), out);
     push_fraction(fraction.unsigned_abs(), unit, out);
     if utc {
         out.push('Z');
@@ -273,23 +266,12 @@ pub(super) fn push_fraction(fraction: u64, unit: TimeUnit, out: &mut String) {
         return;
     }
     let digits = match unit {
-        TimeUnit::Second => 0,
+        TimeUnit::Second => return,
         TimeUnit::Millisecond => 3,
         TimeUnit::Microsecond => 6,
         TimeUnit::Nanosecond => 9,
     };
-    out.push('.');
-    // Less than a second.
-    push_digits(fraction as i64, digits, out);
-}
-
-/// Appends the last `digits` decimal digits of `number`, which is not negative.
-fn push_digits(number: i64, digits: u32, out: &mut String) {
-    let number = number.unsigned_abs();
-    for place in (0..digits).rev() {
-        // A digit is below 10 and fits.
-        out.push(char::from(b'0' + (number / 10_u64.pow(place) % 10) as u8));
-    }
+    write::push_fraction(fraction, digits, out);
 }
 
 #[cfg(test)]

@@ -353,7 +353,7 @@ impl Engine {
 
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {
         if self.survives_unsynced == Survives::Nothing {
-            // Nobody can open a temporary store again: its array needs no records of the log.
+            // No handle can open a temporary store again: its array needs no records of the log.
             return self.check(writer, "close");
         }
         let checkpoint = self.checkpoint_locked(writer, Reason::Closing)?;
