@@ -1,5 +1,6 @@
 //! Databases: stores that threads share and transactions change.
 
+// First, so that the documentation of a database begins with opening it.
 mod opening;
 
 mod begin_write;

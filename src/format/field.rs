@@ -208,6 +208,12 @@ impl Field {
         self.annotations.as_deref()?.display
     }
 
+    /// Whether values can have a text that is not their type's: a variant's name, or a form.
+    #[cfg(any(feature = "query", feature = "exchange"))]
+    pub(crate) fn has_own_text(&self) -> bool {
+        self.display().is_some() || !self.variants().is_empty()
+    }
+
     /// The digits behind the decimal point, for an integer that stands for a decimal.
     pub fn scale(&self) -> Option<i32> {
         self.annotations.as_deref()?.scale

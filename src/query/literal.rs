@@ -47,7 +47,7 @@ impl Written {
     /// [`ErrorKind::InvalidValue`] if this one cannot.
     pub(super) fn beside(&self, field: &Field) -> Result<Literal> {
         match (self, field.data_type()) {
-            (Self::Text(text), _) if field.display().is_some() || !field.variants().is_empty() => {
+            (Self::Text(text), _) if field.has_own_text() => {
                 displayed(text, field).map_err(|error| self.bad(field, error))
             }
             (Self::Text(text), DataType::Duration(_)) => duration_nanoseconds(text)

@@ -43,7 +43,7 @@ impl Column {
         let integer = |min: i64, max: i64| Way::Integer { min, max };
         let way = match field.data_type() {
             _ if field.array_len().is_some() || field.is_big_endian() => Way::General,
-            _ if field.display().is_some() || !field.variants().is_empty() => Way::General,
+            _ if field.has_own_text() => Way::General,
             DataType::Int8 => integer(i8::MIN.into(), i8::MAX.into()),
             DataType::Int16 => integer(i16::MIN.into(), i16::MAX.into()),
             DataType::Int32 => integer(i32::MIN.into(), i32::MAX.into()),

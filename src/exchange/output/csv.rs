@@ -140,9 +140,8 @@ fn needs_quotes(value: &[u8], delimiter: u8) -> bool {
 /// and a few marks.
 fn is_bare(field: &Field, delimiter: u8) -> bool {
     let is_text = matches!(field.data_type(), DataType::Utf8(_));
-    let has_own_text = field.display().is_some() || !field.variants().is_empty();
     let is_used = delimiter.is_ascii_alphanumeric() || b"+-.:".contains(&delimiter);
-    !is_text && !has_own_text && field.array_len().is_none() && !is_used
+    !is_text && !field.has_own_text() && field.array_len().is_none() && !is_used
 }
 
 pub(super) fn push_quoted(value: &str, into: &mut String) {

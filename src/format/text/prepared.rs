@@ -4,7 +4,7 @@
 use super::civil;
 use super::write::{push_float, push_integer};
 use crate::error::Result;
-use crate::format::data_type::{DataType, TimeUnit};
+use crate::format::data_type::DataType;
 use crate::format::field::Field;
 use crate::format::types::unpadded;
 use crate::format::value::Value;
@@ -13,61 +13,29 @@ use crate::format::value::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct PreparedField {
     field: Field,
-    way: Way,
+    /// The type, if its common values have a way of their own.
+    fast: Option<DataType>,
     /// The place of the presence byte, if there is one, and of the value.
     start: usize,
     end: usize,
     nullable: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Bool,
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    UInt8,
-    UInt16,
-    UInt32,
-    UInt64,
-    Float32,
-    Float64,
-    Date,
-    Time { unit: TimeUnit, utc: bool },
-    Text,
-    General,
-}
-
 impl PreparedField {
     pub(crate) fn new(field: &Field) -> Self {
-        let has_own_text = field.display().is_some() || !field.variants().is_empty();
-        let way = match field.data_type() {
-            DataType::Utf8(_) if field.array_len().is_none() => Way::Text,
-            _ if field.array_len().is_some() || field.is_big_endian() || has_own_text => {
-                Way::General
-            }
-            DataType::Bool => Way::Bool,
-            DataType::Int8 => Way::Int8,
-            DataType::Int16 => Way::Int16,
-            DataType::Int32 => Way::Int32,
-            DataType::Int64 => Way::Int64,
-            DataType::UInt8 => Way::UInt8,
-            DataType::UInt16 => Way::UInt16,
-            DataType::UInt32 => Way::UInt32,
-            DataType::UInt64 => Way::UInt64,
-            DataType::Float32 => Way::Float32,
-            DataType::Float64 => Way::Float64,
-            DataType::Date32 => Way::Date,
-            DataType::Timestamp(unit) => Way::Time { unit, utc: field.is_utc() },
-            _ => Way::General,
+        let data_type = field.data_type();
+        let is_single = field.array_len().is_none();
+        let is_fast = match data_type {
+            DataType::Utf8(_) => is_single,
+            _ => is_single && !field.is_big_endian() && !field.has_own_text(),
         };
-        // A field that lies outside every record has the general way, which says so.
-        let (way, start, end) = match field.range() {
-            Some((start, _, end)) => (way, start, end),
-            None => (Way::General, 0, 0),
+        // A field that lies outside every record has no fast way: the other one says so.
+        let (is_fast, start, end) = match field.range() {
+            Some((start, _, end)) => (is_fast, start, end),
+            None => (false, 0, 0),
         };
-        Self { way, start, end, nullable: field.is_nullable(), field: field.clone() }
+        let fast = is_fast.then_some(data_type);
+        Self { fast, start, end, nullable: field.is_nullable(), field: field.clone() }
     }
 
     pub(crate) fn field(&self) -> &Field {
@@ -77,7 +45,7 @@ impl PreparedField {
     /// Whether the field has single texts, which may need quotes.
     #[inline]
     pub(crate) fn is_text(&self) -> bool {
-        self.way == Way::Text
+        matches!(self.fast, Some(DataType::Utf8(_)))
     }
 
     /// The value's bytes, if the record has them, `Some(None)` for null, `None` for anything wrong.
@@ -101,12 +69,10 @@ impl PreparedField {
     #[inline]
     pub(crate) fn text<'r>(&self, record: &'r [u8]) -> Result<Option<&'r str>> {
         match self.value(record) {
-            Some(Some(value)) if self.way == Way::Text => {
-                match std::str::from_utf8(unpadded(value)) {
-                    Ok(text) => Ok(Some(text)),
-                    Err(_) => self.general_text(record),
-                }
-            }
+            Some(Some(value)) if self.is_text() => match std::str::from_utf8(unpadded(value)) {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => self.general_text(record),
+            },
             Some(None) => Ok(None),
             _ => self.general_text(record),
         }
@@ -127,7 +93,7 @@ impl PreparedField {
     #[inline]
     pub(crate) fn push(&self, record: &[u8], out: &mut String) -> Result<()> {
         match self.value(record) {
-            Some(None) if self.way != Way::General => Ok(()),
+            Some(None) => Ok(()),
             Some(Some(value)) if self.push_fast(value, out) => Ok(()),
             _ => self.field.format_text(record, out),
         }
@@ -144,27 +110,37 @@ impl PreparedField {
                 }
             };
         }
-        match self.way {
-            Way::Bool => match value {
+        let Some(data_type) = self.fast else { return false };
+        match data_type {
+            DataType::Bool => match value {
                 [0] => out.push_str("false"),
                 [1] => out.push_str("true"),
                 _ => return false,
             },
-            Way::Int8 => number!(i8, push_integer),
-            Way::Int16 => number!(i16, push_integer),
-            Way::Int32 => number!(i32, push_integer),
-            Way::Int64 => number!(i64, push_integer),
-            Way::UInt8 => number!(u8, push_integer),
-            Way::UInt16 => number!(u16, push_integer),
-            Way::UInt32 => number!(u32, push_integer),
-            Way::UInt64 => number!(u64, push_integer),
-            Way::Float32 => number!(f32, push_float),
-            Way::Float64 => number!(f64, push_float),
-            Way::Date => number!(i32, |days: i32, out| civil::push_date(days.into(), out)),
-            Way::Time { unit, utc } => {
-                number!(i64, |time, out| civil::push_timestamp(time, unit, utc, out));
+            DataType::Int8 => number!(i8, push_integer),
+            DataType::Int16 => number!(i16, push_integer),
+            DataType::Int32 => number!(i32, push_integer),
+            DataType::Int64 => number!(i64, push_integer),
+            DataType::UInt8 => number!(u8, push_integer),
+            DataType::UInt16 => number!(u16, push_integer),
+            DataType::UInt32 => number!(u32, push_integer),
+            DataType::UInt64 => number!(u64, push_integer),
+            DataType::Float32 => number!(f32, push_float),
+            DataType::Float64 => number!(f64, push_float),
+            DataType::Date32 => number!(i32, |days: i32, out| civil::push_date(days.into(), out)),
+            DataType::Timestamp(unit) => {
+                number!(i64, |time, out| civil::push_timestamp(
+                    time,
+                    unit,
+                    self.field.is_utc(),
+                    out
+                ));
             }
-            Way::Text | Way::General => return false,
+            DataType::Int128
+            | DataType::UInt128
+            | DataType::Duration(_)
+            | DataType::Utf8(_)
+            | DataType::Binary(_) => return false,
         }
         true
     }
@@ -176,6 +152,7 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
+    use crate::format::data_type::TimeUnit;
 
     fn any_field() -> impl Strategy<Value = Field> {
         let unit = prop_oneof![

@@ -88,7 +88,7 @@ pub(super) fn push_time_of_day(seconds: u64, out: &mut String) {
 /// Appends a point and the last `digits` digits of `number`, nine at most.
 #[inline]
 pub(super) fn push_fraction(number: u64, digits: usize, out: &mut String) {
-    let [ninth] = [b'0' + (number / 100_000_000 % 10) as u8]; // a digit
+    let ninth = b'0' + (number / 100_000_000 % 10) as u8; // a digit
     let mut text = [b'.', ninth, 0, 0, 0, 0, 0, 0, 0, 0];
     for (at, scale) in [(2, 1_000_000), (4, 10_000), (6, 100), (8, 1)] {
         text[at..at + 2].copy_from_slice(&pair(number / scale));
