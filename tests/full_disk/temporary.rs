@@ -7,11 +7,6 @@ use super::*;
 
 const CHILD: &str = "FLATREC_FULL_DISK_CHILD";
 
-fn is_whole(database: &DynDatabase, count: u64) -> bool {
-    let snapshot = database.begin_read().unwrap();
-    snapshot.count() == count && snapshot.iter().all(|(id, bytes)| bytes == changed(id, 0))
-}
-
 /// Fills the disk that its parent made the directory for temporary files.
 #[test]
 #[ignore = "the child of the other test"]
