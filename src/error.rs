@@ -4,10 +4,16 @@
 //! gives advice. The kind is for programs ([`Error::kind`]), the text is for people. The text has
 //! that of the system's own error in it, which is kept for programs ([`Error::io_error`]).
 
+#[cfg(any(feature = "query", feature = "exchange"))]
+mod nearest;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+#[cfg(any(feature = "query", feature = "exchange"))]
+pub(crate) use self::nearest::nearest;
 
 /// `text` as a terminal may show it: escapes control characters, which could command the terminal
 /// or begin a line, and characters that change the direction of writing, as in Rust's literals.

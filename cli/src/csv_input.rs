@@ -15,6 +15,7 @@ use crate::info::bytes;
 use crate::interrupt::Interrupt;
 #[cfg(unix)]
 use crate::interrupt::Stream;
+use crate::load::FieldArgs;
 use crate::output::{Column, Format, Sheet};
 use crate::progress::Bar;
 use crate::rejects::Rejects;
@@ -68,7 +69,7 @@ pub(crate) struct CsvArgs {
 }
 
 impl CsvArgs {
-    fn options(&self) -> flatrec::Result<CsvOptions> {
+    pub(crate) fn options(&self) -> flatrec::Result<CsvOptions> {
         let mut options = CsvOptions::new()
             .header(!self.no_header)
             .quoted_null(self.quoted_null)
@@ -190,16 +191,18 @@ impl<'j> Job<'j> {
     pub(crate) fn new(
         input: Input,
         args: &CsvArgs,
+        fields: &FieldArgs,
         what: &'static str,
         rejects: Option<&'j RefCell<Rejects>>,
         interrupt: &'j Interrupt,
     ) -> Result<Self, Failure> {
         let bar = Bar::new(what, input.total_bytes());
         let shown = bar.clone();
-        let mut reader = CsvReader::new(input, args.options()?).on_progress(move |done| {
-            shown.show(done);
-            interrupt.check()
-        });
+        let mut reader =
+            CsvReader::new(input, fields.apply(args.options()?)).on_progress(move |done| {
+                shown.show(done);
+                interrupt.check()
+            });
         if let Some(rejects) = rejects {
             reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
         }

@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Library(flatrec::Error),
     /// A fault that only the command line finds.
     Message(String),
+    /// Options that do not go together.
+    Usage(String),
     /// Standard output, the result of the command, could not be written.
     Output(io::Error),
     /// The work was done, but a step after it failed: the text says both.
@@ -59,6 +61,7 @@ impl Failure {
         match self {
             Self::Library(error) => (1, vec![told(error)]),
             Self::Message(text) => (1, vec![text.clone()]),
+            Self::Usage(text) => (2, vec![text.clone()]),
             Self::Output(error) => (1, vec![format!("write to standard output: {error}")]),
             Self::Done(text) => (DONE_STATUS, vec![text.clone()]),
             Self::Interrupted => {

@@ -1,5 +1,6 @@
 //! `flatrec load`: makes a store from a CSV file.
 
+mod fields;
 mod keeper;
 mod resume;
 pub(crate) mod unfinished;
@@ -8,7 +9,7 @@ use std::cell::RefCell;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use flatrec::exchange::{Input, LoadPoint, UnpublishedFile, schema_from_json};
+use flatrec::exchange::{CsvOptions, Input, LoadPoint, UnpublishedFile, schema_from_json};
 use flatrec::{DynStore, ErrorKind, Schema};
 
 use crate::aside::publish_rejects;
@@ -23,6 +24,7 @@ use crate::paths;
 use crate::progress::Bar;
 use crate::rejects::Rejects;
 use crate::waiting::WaitArgs;
+pub(crate) use fields::FieldArgs;
 use keeper::{Keeper, Loading};
 use unfinished::Unfinished;
 
@@ -43,7 +45,8 @@ Examples:
   flatrec load flights.csv.gz flights.rec --null NA --force
   flatrec load flights.csv flights.rec --resume
   flatrec load sensors.txt sensors.rec --delimiter tab --no-header --rejects bad.csv
-  flatrec schema flights.rec --as json > flights.json
+  flatrec load january.csv year.rec --nullable --text-width 16   # room for the next months
+  flatrec schema flights.rec --as json --no-layout > flights.json
   zcat more.csv.gz | flatrec load - more.rec --schema flights.json")]
 pub(crate) struct Args {
     /// The CSV file, gzipped or not; `-` for standard input
@@ -52,7 +55,7 @@ pub(crate) struct Args {
     /// The store to create
     store: PathBuf,
 
-    /// Take the schema from this file (as `flatrec schema --as json` writes it)
+    /// Take the schema from this file: JSON as `flatrec schema --as json` writes it, or a store
     #[arg(long, value_name = "FILE", conflicts_with = "sample")]
     schema: Option<PathBuf>,
 
@@ -85,6 +88,9 @@ pub(crate) struct Args {
     /// Keep no checksums of the records (`flatrec verify --rebuild` creates them later)
     #[arg(long, conflicts_with = "append")]
     no_checksums: bool,
+
+    #[command(flatten)]
+    fields: FieldArgs,
 
     #[command(flatten)]
     csv: CsvArgs,
@@ -128,9 +134,10 @@ impl Args {
         if given.is_none() && self.sample.is_none() {
             input = interrupt.outcome(spooled(input, &self.store))?;
         }
-        let mut job = Job::new(input, &self.csv, "infer", rejects.as_ref(), &interrupt)?;
+        let mut job =
+            Job::new(input, &self.csv, &self.fields, "infer", rejects.as_ref(), &interrupt)?;
         let (schema, rows) = match given {
-            Some(schema) => (schema, None),
+            Some(schema) => (self.options()?.adapt(&schema)?, None),
             None => job
                 .infer(self.sample)
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
@@ -205,6 +212,11 @@ impl Args {
         report_text(&done, &text)
     }
 
+    /// The form of the input, and what the command line says of the fields.
+    fn options(&self) -> Result<CsvOptions, Failure> {
+        Ok(self.fields.apply(self.csv.options()?))
+    }
+
     /// Refuses to create a store at a taken path that must not be replaced.
     fn refuse_taken(&self) -> Result<(), Failure> {
         if !self.force && self.store.symlink_metadata().is_ok() {
@@ -269,7 +281,8 @@ pub(crate) fn append(
     let interrupt = Interrupt::watch();
     let rejects = |file: &PathBuf| Rejects::create(file, false, stream);
     let rejects = csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
-    let job = Job::new(opened, csv, "append", rejects.as_ref(), &interrupt)?;
+    let fields = FieldArgs::default();
+    let job = Job::new(opened, csv, &fields, "append", rejects.as_ref(), &interrupt)?;
     let schema = database.schema().clone();
     let mut transaction = database.begin_write()?;
     let mut sink = Interruptible { transaction: &mut transaction, interrupt: &interrupt };
@@ -300,6 +313,10 @@ const SCHEMA_BYTES_MAX: u64 = 64 << 20;
 fn read_schema(path: &Path) -> Result<Schema, Failure> {
     let named =
         |why: &dyn std::fmt::Display| Failure::Message(format!("{}: {why}", path.display()));
+    if path.is_file() && paths::starts_as_store(path).map_err(|error| named(&error))? {
+        let store = DynStore::read_options().accept_interrupted_edit(true).open_read_only(path)?;
+        return Ok(store.schema().clone());
+    }
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| named(&error))?;
     // A device with that name may have no end.
@@ -307,7 +324,10 @@ fn read_schema(path: &Path) -> Result<Schema, Failure> {
     if taken.map_err(|error| named(&error))? as u64 > SCHEMA_BYTES_MAX {
         return Err(named(&format!("it is longer than {} MiB", SCHEMA_BYTES_MAX >> 20)));
     }
-    schema_from_json(&text).map_err(|error| named(&error))
+    schema_from_json(&text).map_err(|error| match error.to_string().contains("\"offset\"") {
+        true => named(&format!("{error}; flatrec schema --as json --no-layout writes none")),
+        false => named(&error),
+    })
 }
 
 /// Keeps a stream in a file without a name beside the store, to read it twice.

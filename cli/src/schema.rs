@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use flatrec::DynStore;
 use flatrec::exchange::{
-    schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust, slots_to_c, slots_to_numpy,
+    schema_to_c, schema_to_json, schema_to_json_without_layout, schema_to_numpy, schema_to_rust,
+    slots_to_c, slots_to_numpy,
 };
 
 use crate::failure::Failure;
@@ -17,7 +18,7 @@ use crate::output::{Format, stdout};
 #[command(after_help = "\
 Examples:
   flatrec schema flights.rec
-  flatrec schema flights.rec --as json > flights.json   # for load --schema
+  flatrec schema flights.rec --as json --no-layout > flights.json   # to edit, for load --schema
   flatrec schema flights.rec --as rust > src/flight.rs
 
 In Python, the dtype that --as numpy writes reads the records in place:
@@ -30,6 +31,10 @@ pub(crate) struct Args {
     /// The language of a program
     #[arg(long = "as", value_enum, value_name = "LANGUAGE", conflicts_with = "format")]
     language: Option<Language>,
+
+    /// With --as json: without sizes and offsets, which an edit of the types would make wrong
+    #[arg(long, requires = "language", conflicts_with = "format")]
+    no_layout: bool,
 
     /// Output format, without --as
     #[arg(long, value_enum, default_value_t)]
@@ -50,6 +55,9 @@ enum Language {
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.no_layout && !matches!(self.language, Some(Language::Json)) {
+            return Err(Failure::Usage("--no-layout is for --as json only".into()));
+        }
         let store =
             DynStore::read_options().accept_interrupted_edit(true).open_read_only(&self.store)?;
         let schema = store.schema();
@@ -60,6 +68,7 @@ impl Args {
         };
         let deletes = store.info()?.deletes;
         let text = match language {
+            Language::Json if self.no_layout => schema_to_json_without_layout(schema),
             Language::Json => schema_to_json(schema),
             Language::Rust => schema_to_rust(schema, &rust_name(&self.store))?,
             Language::C if deletes => slots_to_c(schema, &c_name(&self.store))?,

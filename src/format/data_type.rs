@@ -96,7 +96,7 @@ pub enum DataType {
 
 impl DataType {
     /// The least and the greatest value of an integer type that 64 bits hold.
-    pub(super) const fn integer_range(self) -> Option<(i128, i128)> {
+    pub(crate) const fn integer_range(self) -> Option<(i128, i128)> {
         Some(match self {
             Self::Int8 => (i8::MIN as i128, i8::MAX as i128),
             Self::Int16 => (i16::MIN as i128, i16::MAX as i128),

@@ -147,6 +147,23 @@ impl Schema {
         }
     }
 
+    /// The same schema with each field changed, and the annotations of the record. If a field gets
+    /// another size, they all follow one another without gaps.
+    ///
+    /// # Errors
+    /// As [`Schema::new`].
+    #[cfg(feature = "exchange")]
+    pub(crate) fn map_fields(&self, change: impl FnMut(Field) -> Field) -> Result<Self> {
+        let fields: Vec<Field> = self.fields.iter().cloned().map(change).collect();
+        let sizes =
+            |fields: &[Field]| -> Vec<u32> { fields.iter().map(Field::size_bytes).collect() };
+        let schema = match sizes(&fields) == sizes(&self.fields) {
+            true => Self::new(fields, self.record_size, self.alignment)?,
+            false => Self::packed(fields)?,
+        };
+        schema.annotated(self.annotations.clone())
+    }
+
     /// The same schema with these annotations of the record.
     ///
     /// # Errors

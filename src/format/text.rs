@@ -30,6 +30,8 @@ const QUOTED_CHARS: usize = 40;
 pub(crate) use self::civil::time_text;
 #[cfg(feature = "query")]
 pub(crate) use self::duration::nanoseconds as duration_nanoseconds;
+#[cfg(feature = "exchange")]
+pub(crate) use self::number::has_same_text_as_float32;
 pub(crate) use self::number::{Fit, float as fit_float, integer as fit_integer};
 #[cfg(feature = "query")]
 pub(crate) use self::number::{Float, Loss, Shown};

@@ -57,12 +57,14 @@ fn json_may_omit_properties_with_defaults() {
     .unwrap();
     assert_eq!((schema.record_size(), schema.alignment()), (5, 1));
     let schema = schema_from_json(
-        r#"{"record_size": 8, "alignment": 4, "fields": [{"name": "a", "type": "int16"}]}"#,
+        r#"{"record_size": 4, "alignment": 4, "fields": [{"name": "a", "type": "int16"}]}"#,
     )
     .unwrap();
-    assert_eq!((schema.record_size(), schema.alignment()), (8, 4));
-    let schema =
-        schema_from_json(r#"{"fields": [{"name": "a", "type": "int16", "offset": 6}]}"#).unwrap();
+    assert_eq!((schema.record_size(), schema.alignment()), (4, 4));
+    let schema = schema_from_json(
+        r#"{"fields": [{"name": "a", "type": "int16", "padding": 6, "offset": 6}]}"#,
+    )
+    .unwrap();
     assert_eq!(schema.record_size(), 8);
 }
 

@@ -28,6 +28,7 @@ mod exchange_export;
 mod exchange_resume;
 mod exchange_round_trip;
 mod exchange_schema;
+mod exchange_types;
 mod faults;
 mod field_types;
 mod format_document;

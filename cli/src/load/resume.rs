@@ -81,7 +81,7 @@ impl Args {
         let rejects = rejects.map(RefCell::new);
         let input = csv_input::open(&self.input)?;
         let interrupt = Interrupt::watch();
-        let job = Job::new(input, &self.csv, "load", rejects.as_ref(), &interrupt)?;
+        let job = Job::new(input, &self.csv, &self.fields, "load", rejects.as_ref(), &interrupt)?;
         // Records may have been flushed before the progress was written.
         store.truncate(loaded)?;
         let (rows, point) = (left.rows, left.point);
@@ -163,6 +163,7 @@ impl Args {
             ("--deletes".into(), self.deletes.into()),
             ("--no-checksums".into(), self.no_checksums.into()),
         ]);
+        choices.extend(self.fields.choices());
         choices.extend(self.csv.choices()?);
         Some(choices)
     }

@@ -24,6 +24,7 @@ mod load;
 #[cfg(target_os = "linux")]
 mod mounts;
 mod names;
+mod next_month;
 // Other systems have no named pipes, and few links.
 #[cfg(unix)]
 mod outputs;

@@ -6,8 +6,10 @@
 //!
 //! [`CsvReader::infer`]: super::reader::CsvReader::infer
 
+use super::narrow::Extent;
 use super::parse::{self, Cell, Decimal, Time};
 use super::strays::Strays;
+use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Fit, TimeUnit, fit_float, fit_integer, time_text};
 
@@ -43,6 +45,8 @@ pub(super) struct Seen {
     fraction_digits: usize,
     /// Whether there was a time or date outside the range of nanoseconds since 1970.
     far_times: bool,
+    /// The numbers, if the narrowest types are asked for.
+    extent: Extent,
     /// The texts of no other type.
     strays: Strays,
 }
@@ -72,6 +76,13 @@ impl Seen {
         }
     }
 
+    /// Notes a text that [`Seen::text`] was given, for the narrowest types.
+    pub(super) fn number(&mut self, cell: Cell<'_>) {
+        if !self.strays.are_many() {
+            self.extent.note(cell);
+        }
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.kinds |= other.kinds;
         self.nulls |= other.nulls;
@@ -79,34 +90,43 @@ impl Seen {
         self.longest_bytes = self.longest_bytes.max(other.longest_bytes);
         self.fraction_digits = self.fraction_digits.max(other.fraction_digits);
         self.far_times |= other.far_times;
+        self.extent.merge(&other.extent);
         self.strays.merge(&other.strays);
     }
 
-    /// The narrowest field that gives every text back.
+    /// The field that gives every text back, or the one that was asked for.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidSchema`] if the length of a text does not fit in 32 bits.
-    pub(super) fn field(&self, name: &str) -> Result<Field> {
-        let field = match self.kinds {
+    pub(super) fn field(&self, name: &str, wanted: &Wanted) -> Result<Field> {
+        let field = wanted.adapted(self.inferred(name, wanted.narrow)?);
+        let is_text = matches!(field.data_type(), DataType::Utf8(_));
+        let nulls = self.nulls || self.quoted_nulls && !is_text;
+        let without_values = self.kinds == 0 && !self.quoted_nulls;
+        Ok(if nulls || without_values { field.nullable() } else { field })
+    }
+
+    fn inferred(&self, name: &str, narrow: bool) -> Result<Field> {
+        let (integer, float) = match narrow {
+            true => (self.extent.integer(), self.extent.float()),
+            false => (DataType::Int64, DataType::Float64),
+        };
+        Ok(match self.kinds {
             kind::BOOL => Field::new(name, DataType::Bool),
             kind::DATE => Field::new(name, DataType::Date32),
             numbers if only(numbers, kind::INTEGER | kind::LONG_INTEGER) => {
-                Field::new(name, DataType::Int64)
+                Field::new(name, integer)
             }
             numbers if only(numbers, kind::INTEGER | kind::FLOAT | kind::HUGE_INTEGER) => {
                 match numbers & kind::FLOAT {
                     0 => self.text_field(name)?,
-                    _ => Field::new(name, DataType::Float64),
+                    _ => Field::new(name, float),
                 }
             }
             times if only(times, kind::DATE | kind::LOCAL_TIME) => self.time_field(name, false)?,
             times if only(times, kind::DATE | kind::UTC_TIME) => self.time_field(name, true)?,
             _ => self.text_field(name)?,
-        };
-        let is_text = matches!(field.data_type(), DataType::Utf8(_));
-        let nulls = self.nulls || self.quoted_nulls && !is_text;
-        let without_values = self.kinds == 0 && !self.quoted_nulls;
-        Ok(if nulls || without_values { field.nullable() } else { field })
+        })
     }
 
     /// The field without the texts that alone make it text, these texts, and the number of values
@@ -115,10 +135,14 @@ impl Seen {
         &self,
         name: &str,
         rows: u64,
+        wanted: &Wanted,
     ) -> Option<(Field, Vec<String>, u64)> {
+        if wanted.type_of(name).is_some() {
+            return None;
+        }
         let (texts, values) = self.strays.few(rows)?;
         let kinds = self.kinds & !kind::TEXT;
-        let field = Self { kinds, ..self.clone() }.field(name).ok()?;
+        let field = Self { kinds, ..self.clone() }.field(name, wanted).ok()?;
         let is_text = matches!(field.data_type(), DataType::Utf8(_));
         (!is_text).then_some((field, texts, values))
     }

@@ -9,6 +9,7 @@
 mod block;
 mod column;
 mod infer;
+mod narrow;
 mod options;
 mod parse;
 mod part;
@@ -16,6 +17,7 @@ mod pipeline;
 mod reader;
 mod split;
 mod strays;
+mod wanted;
 
 pub use options::CsvOptions;
 pub use reader::{CsvReader, Inferred, Reject, Strays};

@@ -1,7 +1,9 @@
 //! The form of a CSV file: its delimiter, its header, its text for null.
 
 use super::split::Form;
+use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DataType, Field, Schema};
 
 /// The form of a CSV file, and the number of threads that read it.
 ///
@@ -27,6 +29,7 @@ pub struct CsvOptions {
     pub(super) quoted_null: bool,
     pub(super) round: bool,
     pub(super) threads: Option<usize>,
+    pub(super) wanted: Wanted,
 }
 
 impl Default for CsvOptions {
@@ -49,6 +52,7 @@ impl CsvOptions {
             quoted_null: false,
             round: false,
             threads: None,
+            wanted: Wanted::default(),
         }
     }
 
@@ -156,6 +160,106 @@ impl CsvOptions {
     pub fn round(mut self, round: bool) -> Self {
         self.round = round;
         self
+    }
+
+    /// Whether inference makes every field nullable: a later file may have a null anywhere.
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let options = CsvOptions::new().nullable(true).text_width(16);
+    /// let input = Input::from_bytes("station,temp\nA,1.5\nB,2.5\n");
+    /// let schema = CsvReader::new(input, options.clone()).infer(None)?.schema;
+    /// assert_eq!(schema.fields()[0].to_string(), "station: utf8(16) nullable at 0");
+    /// assert_eq!(schema.fields()[1].to_string(), "temp: float64 nullable at 17");
+    ///
+    /// // The next file has a null and a longer text, which the same schema takes.
+    /// let next = Input::from_bytes("station,temp\nA,\nLONGER,3.5\n");
+    /// let report = CsvReader::new(next, options).load(&schema, &mut Vec::new())?;
+    /// assert_eq!((report.loaded, report.nulls), (2, 1));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn nullable(mut self, nullable: bool) -> Self {
+        self.wanted.nullable = nullable;
+        self
+    }
+
+    /// The width in bytes of the text fields that inference makes, instead of that of the longest
+    /// value. A row with a longer text is bad.
+    pub fn text_width(mut self, width_bytes: u32) -> Self {
+        self.wanted.text_width = Some(width_bytes);
+        self
+    }
+
+    /// The width in bytes of one column, which is text then, whatever its values are.
+    pub fn text_width_of(self, column: impl Into<String>, width_bytes: u32) -> Self {
+        self.data_type_of(column, DataType::Utf8(width_bytes))
+    }
+
+    /// The type of one column, instead of the one that inference would choose. A row with a value
+    /// that does not fit it is bad.
+    ///
+    /// ```
+    /// use flatrec::DataType;
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let options = CsvOptions::new()
+    ///     .data_type_of("temp", DataType::Float64)
+    ///     .text_width_of("zip", 5);
+    /// let mut reader = CsvReader::new(Input::from_bytes("temp,zip\n7,10115\n"), options);
+    /// let schema = reader.infer(None)?.schema;
+    /// assert_eq!(schema.fields()[0].to_string(), "temp: float64 at 0");
+    /// assert_eq!(schema.fields()[1].to_string(), "zip: utf8(5) at 8");
+    ///
+    /// let options = CsvOptions::new().data_type_of("tmp", DataType::Float64);
+    /// let mut reader = CsvReader::new(Input::from_bytes("temp\n7\n"), options);
+    /// let error = reader.infer(None).unwrap_err();
+    /// assert!(error.to_string().contains("no column \"tmp\" (did you mean \"temp\"?)"));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn data_type_of(mut self, column: impl Into<String>, data_type: DataType) -> Self {
+        self.wanted.types.push((column.into(), data_type));
+        self
+    }
+
+    /// Whether inference takes the narrowest type that keeps every value: `int8`, `int16`, `int32`
+    /// or `int64`, never an unsigned one, and `float32` if an export writes the same texts as of a
+    /// `float64`.
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let csv = "a,b,c\n127,0.5,0.1\n-9,3,2e9\n";
+    /// let options = CsvOptions::new().narrow(true);
+    /// let schema = CsvReader::new(Input::from_bytes(csv), options).infer(None)?.schema;
+    /// assert_eq!(schema.fields()[0].to_string(), "a: int8 at 0");
+    /// assert_eq!(schema.fields()[1].to_string(), "b: float32 at 1");
+    /// // A float32 would be written as 2e9, a float64 as 2000000000.0.
+    /// assert_eq!(schema.fields()[2].to_string(), "c: float64 at 5");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn narrow(mut self, narrow: bool) -> Self {
+        self.wanted.narrow = narrow;
+        self
+    }
+
+    /// The schema with what these options say of fields: [`nullable`](Self::nullable), the width of
+    /// texts, and the types of columns. For a schema that was not inferred, such as that of another
+    /// store. If a field gets another size, the fields follow one another without gaps.
+    ///
+    /// ```
+    /// use flatrec::exchange::CsvOptions;
+    /// use flatrec::{DataType, Field, Schema};
+    /// let schema = Schema::packed([Field::new("station", DataType::Utf8(1))])?;
+    /// let wider = CsvOptions::new().nullable(true).text_width(6).adapt(&schema)?;
+    /// assert_eq!(wider.fields()[0].to_string(), "station: utf8(6) nullable at 0");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if the options name a field that the schema does not have;
+    /// [`ErrorKind::InvalidSchema`] if the fields then do not make a record, or a type does not fit
+    /// the field's annotations.
+    pub fn adapt(&self, schema: &Schema) -> Result<Schema> {
+        self.wanted.check_names(schema.fields().iter().map(Field::name))?;
+        schema.map_fields(|field| self.wanted.adapted(field))
     }
 
     /// The number of threads that parse, at least one. It does not change the result.

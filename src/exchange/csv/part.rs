@@ -246,6 +246,9 @@ impl Part<Vec<Seen>> {
                 let cell = span.cell(fields.text, &mut scratch);
                 if !plan.options.is_null(cell.text()) {
                     seen.text(cell);
+                    if plan.options.wanted.narrow {
+                        seen.number(cell);
+                    }
                 } else if span.is_quoted() && !plan.options.quoted_null {
                     seen.quoted_null(cell);
                 } else {

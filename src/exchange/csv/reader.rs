@@ -174,7 +174,7 @@ impl<'a> CsvReader<'a> {
         Ok(Source::open(&mut self.input, &self.options, true)?.blocks.form().delimiter)
     }
 
-    /// Infers a schema: for each column the narrowest type that gives every value back.
+    /// Infers a schema: for each column the first type of this table that gives every value back.
     ///
     /// | type | if every value is like |
     /// | --- | --- |
@@ -195,6 +195,10 @@ impl<'a> CsvReader<'a> {
     /// An empty or null text makes the field nullable. In quotes it does so in a column that is not
     /// text, and is itself in a column of text. A column with only nulls is a nullable `utf8(1)`.
     ///
+    /// The options choose otherwise: [`CsvOptions::narrow`] takes narrower numbers,
+    /// [`CsvOptions::nullable`] and [`CsvOptions::text_width`] leave room for later files, and
+    /// [`CsvOptions::data_type_of`] gives the type of a column.
+    ///
     /// With `sample_rows` inference looks only at so many rows, and reads only as much of a stream,
     /// which it keeps in memory for the load. Rows that do not fit the types of the sample are bad
     /// rows.
@@ -203,7 +207,7 @@ impl<'a> CsvReader<'a> {
     /// An error of reading; [`ErrorKind::InvalidValue`] for the first bad row, unless bad rows are
     /// set aside; [`ErrorKind::InvalidSchema`] if the columns do not make a record (over 16 MiB,
     /// control characters in a name); [`ErrorKind::InvalidArgument`] for a stream without
-    /// `sample_rows`.
+    /// `sample_rows`, and for the name of a column that is not in the file.
     pub fn infer(&mut self, sample_rows: Option<u64>) -> Result<Inferred> {
         if sample_rows.is_none() && self.input.is_stream() {
             return Err(Error::new(ErrorKind::InvalidArgument, "infer a schema of")
@@ -217,6 +221,8 @@ impl<'a> CsvReader<'a> {
         let threads = if sample_rows.is_some() { 1 } else { threads(input, options) };
         let mut source = Source::open(input, options, true)?;
         watch.lines = source.layout.lines;
+        let names = source.layout.names.iter().map(String::as_str);
+        options.wanted.check_names(names).map_err(|error| error.path(&watch.name))?;
         let columns = source.layout.names.len();
         let plan = InferPlan { options, lenient, columns };
         let mut seen = vec![Seen::default(); columns];
@@ -238,14 +244,16 @@ impl<'a> CsvReader<'a> {
                 watch.pass(part)
             },
         )?;
-        let fields = source.layout.names.iter().zip(&seen).map(|(name, seen)| seen.field(name));
+        let fields = source.layout.names.iter().zip(&seen);
+        let fields = fields.map(|(name, seen)| seen.field(name, &options.wanted));
         let schema =
             fields.collect::<Result<Vec<_>>>().and_then(Schema::packed).map_err(|error| {
                 error.path(&watch.name).advice("change the column, or give a schema")
             })?;
         let rows = watch.rows;
         let columns = source.layout.names.iter().zip(&seen);
-        let strays = columns.filter_map(|(name, seen)| seen.without_strays(name, rows));
+        let strays =
+            columns.filter_map(|(name, seen)| seen.without_strays(name, rows, &options.wanted));
         let strays = strays.map(|(field, texts, values)| Strays { field, texts, values }).collect();
         Ok(Inferred { schema, rows, strays })
     }

@@ -4,10 +4,15 @@ use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
+use super::layout::{Layout, Place};
+use super::{Piece, pieces};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DisplayHint, Field, Group, Schema, TimeUnit, Variant};
 
 /// The schema as JSON, to keep, edit and read back with [`schema_from_json`].
+///
+/// It has the layout: the size of the record, and each field's offset and unused bytes. An edit
+/// that changes a type changes the layout, and [`schema_to_json_without_layout`] leaves it out.
 ///
 /// ```
 /// use flatrec::exchange::{schema_from_json, schema_to_json};
@@ -23,7 +28,55 @@ use crate::format::{DisplayHint, Field, Group, Schema, TimeUnit, Variant};
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 pub fn schema_to_json(schema: &Schema) -> String {
-    let fields: Vec<String> = schema.fields().iter().map(field_to_json).collect();
+    let mut fields = Vec::new();
+    let mut unused_bytes = 0;
+    for piece in pieces(schema) {
+        match piece {
+            Piece::Gap { len_bytes, .. } => unused_bytes = len_bytes,
+            Piece::Field(field) => {
+                let mut members = members(field);
+                if unused_bytes > 0 {
+                    members.push(("padding", json!(unused_bytes)));
+                }
+                members.push(("offset", json!(field.offset())));
+                fields.push(members);
+                unused_bytes = 0;
+            }
+        }
+    }
+    let mut layout = format!(
+        "  \"record_size\": {},\n  \"alignment\": {},\n",
+        schema.record_size(),
+        schema.alignment()
+    );
+    if unused_bytes > 0 {
+        layout.push_str(&format!("  \"padding\": {unused_bytes},\n"));
+    }
+    object_to_json(schema, &layout, &fields)
+}
+
+/// The schema as JSON without sizes and offsets, to edit: its fields follow one another without
+/// gaps.
+///
+/// ```
+/// use flatrec::exchange::{schema_from_json, schema_to_json_without_layout};
+/// use flatrec::{DataType, Field, Schema};
+/// let fields = ["id", "delay"].map(|name| Field::new(name, DataType::Int64));
+/// let json = schema_to_json_without_layout(&Schema::packed(fields)?);
+/// assert!(json.contains(r#"{ "name": "delay", "type": "int64" }"#));
+/// let narrower = schema_from_json(&json.replace("int64", "int16"))?;
+/// assert_eq!(narrower.record_size(), 4);
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+pub fn schema_to_json_without_layout(schema: &Schema) -> String {
+    let fields: Vec<Members> = schema.fields().iter().map(members).collect();
+    object_to_json(schema, "", &fields)
+}
+
+/// The members of a JSON object.
+type Members = Vec<(&'static str, Value)>;
+
+fn object_to_json(schema: &Schema, layout: &str, fields: &[Members]) -> String {
     let mut rest = String::new();
     if !schema.null_words().is_empty() {
         rest.push_str(&format!(",\n  \"null_words\": {}", json!(schema.null_words())));
@@ -32,12 +85,8 @@ pub fn schema_to_json(schema: &Schema) -> String {
         let groups: Vec<String> = schema.groups().iter().map(group_to_json).collect();
         rest.push_str(&format!(",\n  \"groups\": [\n    {}\n  ]", groups.join(",\n    ")));
     }
-    let fields = format!("\"fields\": [\n    {}\n  ]{rest}", fields.join(",\n    "));
-    format!(
-        "{{\n  \"record_size\": {},\n  \"alignment\": {},\n  {fields}\n}}\n",
-        schema.record_size(),
-        schema.alignment(),
-    )
+    let fields: Vec<String> = fields.iter().map(field_to_json).collect();
+    format!("{{\n{layout}  \"fields\": [\n    {}\n  ]{rest}\n}}\n", fields.join(",\n    "))
 }
 
 fn group_to_json(group: &Group) -> String {
@@ -48,7 +97,14 @@ fn group_to_json(group: &Group) -> String {
 }
 
 /// A field on one line; serde_json can write everything on one line, or one value a line.
-fn field_to_json(field: &Field) -> String {
+fn field_to_json(members: &Members) -> String {
+    let members: Vec<String> =
+        members.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
+    format!("{{ {} }}", members.join(", "))
+}
+
+/// What a schema says of a field, except its place.
+fn members(field: &Field) -> Members {
     let mut members =
         vec![("name", json!(field.name())), ("type", json!(field.data_type().to_string()))];
     if let Some(len) = field.array_len() {
@@ -64,13 +120,10 @@ fn field_to_json(field: &Field) -> String {
         }
     }
     members.extend(annotations_to_json(field));
-    members.push(("offset", json!(field.offset())));
-    let members: Vec<String> =
-        members.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
-    format!("{{ {} }}", members.join(", "))
+    members
 }
 
-fn annotations_to_json(field: &Field) -> Vec<(&'static str, Value)> {
+fn annotations_to_json(field: &Field) -> Members {
     let mut members = Vec::new();
     if !field.shape().is_empty() {
         members.push(("shape", json!(field.shape())));
@@ -96,9 +149,13 @@ fn annotations_to_json(field: &Field) -> Vec<(&'static str, Value)> {
 /// The schema that a JSON text describes.
 ///
 /// A field needs only `name` and `type` (such as `utf8(10)` or `timestamp(ms)`); `array`,
-/// `nullable`, `big_endian` and `utc` are as in [`Field`]. Without any `offset` the fields follow
-/// one another without gaps; otherwise each needs one. `record_size` and `alignment` are optional
-/// too: by default the record ends with its last field and is aligned to 1.
+/// `nullable`, `big_endian` and `utc` are as in [`Field`]. `record_size` and `alignment` are
+/// optional too: by default the record ends with its last field and is aligned to 1.
+///
+/// Without any `offset` the fields follow one another; otherwise each needs one. `padding` of a
+/// field is the number of unused bytes before it, and that of the schema those at the end of the
+/// record. The offsets and the size must leave exactly these bytes unused, or as many as the
+/// alignment needs. So the offsets of an edited schema are an error, and not a larger store.
 ///
 /// Annotations are optional: `variants` (an object of names and values), `shape` (the dimensions of
 /// an array, instead of `array`), `display` (`uuid`, `hex`, `char`, `ipv4`, `ipv6`), `scale`,
@@ -118,13 +175,13 @@ fn annotations_to_json(field: &Field) -> Vec<(&'static str, Value)> {
 ///
 /// # Errors
 /// [`ErrorKind::InvalidSchema`] for a text that is not such JSON, for an unknown key, and for
-/// fields that do not make a record.
+/// fields that do not make a record or leave bytes unused without `padding`.
 pub fn schema_from_json(text: &str) -> Result<Schema> {
     // Editors on Windows begin a text with this mark, and RFC 8259 lets a parser ignore it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = serde_json::from_str(text)
         .map_err(|error| Error::new(ErrorKind::InvalidSchema, "parse").source_error(error))?;
-    let known = ["record_size", "alignment", "fields", "null_words", "groups"];
+    let known = ["record_size", "alignment", "padding", "fields", "null_words", "groups"];
     let schema = object(&value, "the schema", &known)?;
     let groups = match schema.get("groups") {
         None => Vec::new(),
@@ -140,35 +197,28 @@ fn fields_from_json(schema: &Map<String, Value>) -> Result<Schema> {
     let Some(Value::Array(values)) = schema.get("fields") else {
         return Err(invalid("\"fields\" is not an array"));
     };
-    let mut fields = Vec::with_capacity(values.len());
-    let mut placed = 0;
-    for value in values {
-        let (field, offset) = parse_field(value)?;
-        placed += usize::from(offset.is_some());
-        fields.push(field.at(offset.unwrap_or(0)));
-    }
+    let layout = Layout {
+        record_size: number(schema, "record_size", "the schema")?,
+        alignment: number(schema, "alignment", "the schema")?.unwrap_or(1),
+        padding_bytes: number(schema, "padding", "the schema")?,
+    };
+    let fields = values.iter().map(parse_field).collect::<Result<Vec<_>>>()?;
+    let placed = fields.iter().filter(|(_, place)| place.offset.is_some()).count();
     if placed != 0 && placed != fields.len() {
         return Err(invalid("some fields have an offset and others do not"));
     }
-    let record_size = number(schema, "record_size", "the schema")?;
-    let alignment = number(schema, "alignment", "the schema")?.unwrap_or(1);
-    if placed == 0 {
-        let packed = Schema::packed(fields)?;
-        let record_size = record_size.unwrap_or(packed.record_size());
-        return Schema::new(packed.fields().to_vec(), record_size, alignment);
-    }
-    let end = fields.iter().map(|field| field.offset().saturating_add(field.size_bytes())).max();
-    Schema::new(fields, record_size.or(end).unwrap_or(0), alignment)
+    layout.schema_of(fields)
 }
 
 /// The keys of a field.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "type",
     "array",
     "nullable",
     "big_endian",
     "utc",
+    "padding",
     "offset",
     "variants",
     "shape",
@@ -178,8 +228,8 @@ const KEYS: [&str; 13] = [
     "null_words",
 ];
 
-/// A field, and its offset if it has one.
-fn parse_field(value: &Value) -> Result<(Field, Option<u32>)> {
+/// A field, and what the schema says of its place.
+fn parse_field(value: &Value) -> Result<(Field, Place)> {
     let map = object(value, "a field", &KEYS)?;
     let Some(Value::String(name)) = map.get("name") else {
         return Err(invalid(format!("a field without a name: {value}")));
@@ -200,7 +250,11 @@ fn parse_field(value: &Value) -> Result<(Field, Option<u32>)> {
     if flag(map, "utc", name)? {
         field = field.utc();
     }
-    Ok((parse_annotations(map, name, field)?, number(map, "offset", name)?))
+    let place = Place {
+        padding_bytes: number(map, "padding", name)?,
+        offset: number(map, "offset", name)?,
+    };
+    Ok((parse_annotations(map, name, field)?, place))
 }
 
 /// The field `name` with the annotations of `map`.

@@ -2,11 +2,12 @@
 
 mod c;
 mod json;
+mod layout;
 pub(super) mod numpy;
 mod rust;
 
 pub use c::{schema_to_c, slots_to_c};
-pub use json::{schema_from_json, schema_to_json};
+pub use json::{schema_from_json, schema_to_json, schema_to_json_without_layout};
 pub use numpy::{schema_to_numpy, slots_to_numpy};
 pub use rust::schema_to_rust;
 

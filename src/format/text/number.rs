@@ -22,6 +22,8 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 use super::Refusal;
+#[cfg(feature = "exchange")]
+use super::write::push_float;
 
 /// A value for a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,6 +114,18 @@ where
             _ => Err(error),
         },
     }
+}
+
+/// Whether a `float32` keeps `text` too, and is written as the `float64` for it is; `None` for a
+/// text that no `float64` keeps.
+#[cfg(feature = "exchange")]
+pub(crate) fn has_same_text_as_float32(text: &str) -> Option<bool> {
+    let Ok(Fit::Exact(wide)) = float::<f64>(text) else { return None };
+    let Ok(Fit::Exact(narrow)) = float::<f32>(text) else { return Some(false) };
+    let (mut of_wide, mut of_narrow) = (String::new(), String::new());
+    push_float(wide, &mut of_wide);
+    push_float(narrow, &mut of_narrow);
+    Some(of_wide == of_narrow)
 }
 
 impl Loss {

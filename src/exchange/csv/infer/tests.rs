@@ -13,7 +13,7 @@ fn note(seen: &mut Seen, text: &str) {
 fn field_of(texts: &[&str]) -> Field {
     let mut seen = Seen::default();
     texts.iter().for_each(|text| note(&mut seen, text));
-    seen.field("x").unwrap()
+    seen.field("x", &Wanted::default()).unwrap()
 }
 
 #[track_caller]
@@ -26,7 +26,7 @@ fn infers(texts: &[&str], expected: &str) {
         note(&mut seen, text);
         merged.merge(&seen);
     }
-    assert_eq!(merged.field("x").unwrap(), field_of(texts), "{texts:?} merged");
+    assert_eq!(merged.field("x", &Wanted::default()).unwrap(), field_of(texts), "{texts:?} merged");
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! Stores that take the file of the next month, and small ones.
+
+use crate::Place;
+
+const JANUARY: &str = "station,temp\nA,1.5\nB,2.5\n";
+const FEBRUARY: &str = "station,temp\nA,\nLONGER,3.5\n";
+
+fn months() -> Place {
+    let place = Place::new();
+    place.write("jan.csv", JANUARY);
+    place.write("feb.csv", FEBRUARY);
+    place
+}
+
+fn schema(place: &Place, store: &str) -> Vec<String> {
+    let text = place.ok(["schema", store, "--format", "csv"]);
+    text.lines().skip(1).map(str::to_owned).collect()
+}
+
+fn rows(place: &Place, store: &str) -> String {
+    place.ok(["scan", store, "--format", "csv"])
+}
+
+/// Finds a store that does not take the next month although it was made for it.
+#[test]
+fn a_store_with_room_takes_the_next_month() {
+    let place = months();
+    place.ok(["load", "jan.csv", "year.rec", "--nullable", "--text-width", "16"]);
+    place.ok(["append", "year.rec", "feb.csv"]);
+    let expected = format!("{JANUARY}{}", FEBRUARY.replace("station,temp\n", ""));
+    assert_eq!(rows(&place, "year.rec"), expected);
+
+    place.ok(["load", "jan.csv", "one.rec", "--text-width", "station=6", "--nullable"]);
+    place.ok(["append", "one.rec", "feb.csv"]);
+    assert_eq!(schema(&place, "one.rec")[0], "station,utf8(6),0,7,nullable");
+    // Of two widths the one with the name counts, in any order.
+    let widths = ["--text-width", "station=6", "--text-width", "3"];
+    place.ok([&["load", "jan.csv", "two.rec"][..], &widths].concat());
+    assert_eq!(schema(&place, "two.rec")[0], "station,utf8(6),0,6,");
+
+    let text = place.error(["load", "feb.csv", "no.rec", "--text-width", "3"]);
+    assert!(text.contains("line 3: field station (utf8(3)): "), "{text}");
+    let out = place.ok(["load", "feb.csv", "cut.rec", "--text-width", "3", "--rejects", "bad.csv"]);
+    assert!(out.contains("rejected  1 rows"), "{out}");
+    let text = place.error(["load", "jan.csv", "no.rec", "--text-width", "staton=3"]);
+    assert!(text.contains("no column \"staton\" (did you mean \"station\"?)"), "{text}");
+    let text = place.error(["load", "jan.csv", "no.rec", "--type", "temperature=int8"]);
+    assert!(text.contains("no column \"temperature\" (the columns are "), "{text}");
+    assert!(!place.path("no.rec").exists());
+
+    for (option, why) in [
+        (["--text-width", "x"], "number of bytes"),
+        (["--text-width", "a=0"], "one byte at least"),
+        (["--type", "int8"], "COLUMN=TYPE"),
+        (["--type", "a=int9"], "types are bool, int8"),
+    ] {
+        let text = place.usage([&["load", "jan.csv", "no.rec"][..], &option].concat());
+        assert!(text.contains(why), "{text}");
+    }
+    for option in
+        [&["--nullable"][..], &["--text-width", "4"], &["--type", "a=int8"], &["--narrow"]]
+    {
+        let line = [&["load", "feb.csv", "year.rec", "--append"][..], option].concat();
+        assert!(place.usage(line).contains("--append"));
+    }
+}
+
+/// Finds a schema without its layout that makes a store as large as before.
+#[test]
+fn an_edited_schema_makes_a_smaller_store() {
+    let place = Place::new();
+    place.write("in.csv", "id,name,delay\n1,Ada,\n2,Al,-3\n");
+    place.ok(["load", "in.csv", "wide.rec"]);
+    let json = place.ok(["schema", "wide.rec", "--as", "json", "--no-layout"]);
+    assert!(!json.contains("offset") && !json.contains("record_size"), "{json}");
+    place.write("small.json", json.replace("int64", "int16"));
+    let out = place.ok(["load", "in.csv", "small.rec", "--schema", "small.json"]);
+    assert!(out.contains("records   2 of 8 bytes\n"), "{out}");
+    assert_eq!(rows(&place, "small.rec"), rows(&place, "wide.rec"));
+    let size = |name| place.path(name).metadata().unwrap().len();
+    assert!(size("small.rec") < size("wide.rec"));
+
+    for language in ["rust", "c", "numpy"] {
+        let text = place.usage(["schema", "wide.rec", "--as", language, "--no-layout"]);
+        assert!(text.contains("--no-layout is for --as json only"), "{text}");
+    }
+    place.usage(["schema", "wide.rec", "--no-layout"]);
+}
+
+/// Finds a store that cannot stand for its schema, or that the options do not change.
+#[test]
+fn a_store_gives_its_schema_to_a_load() {
+    let place = months();
+    place.ok(["load", "jan.csv", "jan.rec", "--type", "temp=float32"]);
+    place.ok(["load", "jan.csv", "same.rec", "--schema", "jan.rec"]);
+    assert_eq!(schema(&place, "same.rec"), schema(&place, "jan.rec"));
+    let wider = ["--schema", "jan.rec", "--nullable", "--text-width", "station=6"];
+    place.ok([&["load", "feb.csv", "wide.rec"][..], &wider].concat());
+    assert_eq!(
+        schema(&place, "wide.rec"),
+        ["station,utf8(6),0,7,nullable", "temp,float32,7,5,nullable"]
+    );
+    let text = place.error(["load", "jan.csv", "jan.rec", "--schema", "jan.rec", "--force"]);
+    assert!(text.contains("jan.rec"), "{text}");
+    let narrow = ["load", "jan.csv", "n.rec", "--schema", "jan.rec", "--narrow"];
+    assert!(place.usage(narrow).contains("--narrow"));
+}
+
+/// Finds a narrow store that is as large as a wide one, or that gives other texts.
+#[test]
+fn a_narrow_store_of_the_flights_is_half_as_large() {
+    let place = Place::new();
+    let flights = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/flights-2013-01.csv");
+    place.ok(["load", flights, "wide.rec", "--null", "NA"]);
+    let out = place.ok(["load", flights, "narrow.rec", "--null", "NA", "--narrow"]);
+    place.ok(["export", "wide.rec", "wide.csv"]);
+    place.ok(["export", "narrow.rec", "narrow.csv"]);
+    assert!(place.read("wide.csv") == place.read("narrow.csv"));
+    assert!(out.contains("records   27004 of 52 bytes\n"), "{out}");
+}
