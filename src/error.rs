@@ -48,9 +48,23 @@ pub(crate) fn named(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same in quotes, with the escapes of Rust's literals.
+/// The same in double quotes, with those inside doubled: so the user can write it in a condition.
 pub(crate) fn quoted(name: &str) -> String {
-    format!("{:?}", cut(name, NAME_CHARS_MAX))
+    let literal = format!("{:?}", cut(name, NAME_CHARS_MAX));
+    let mut shown = String::from("\"");
+    let mut letters = literal[1..literal.len() - 1].chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => match letters.next() {
+                Some('"') => shown.push_str("\"\""),
+                Some(same @ ('\\' | '\'')) => shown.push(same),
+                other => shown.extend([letter].into_iter().chain(other)),
+            },
+            _ => shown.push(letter),
+        }
+    }
+    shown.push('"');
+    shown
 }
 
 /// The length that an error shows of a name.
@@ -178,6 +192,26 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// Why a call failed, where a program can do something about it: [`Error::cause`].
+///
+/// ```
+/// use flatrec::{Cause, DataType, Field};
+/// let field = Field::new("price", DataType::Float32);
+/// let error = field.parse_text("16777217", &mut [0; 4]).unwrap_err();
+/// assert_eq!(error.cause(), Some(Cause::UnfitNumber)); // `parse_text_rounded` stores it
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The text is a number that its field does not keep, and there is a nearest one:
+    /// [`Field::parse_text_rounded`](crate::Field::parse_text_rounded) stores that.
+    UnfitNumber,
+    /// A condition compares a field of text with a number: [`Error::field_name`] has its name.
+    TextWithNumber,
+    /// A condition goes beyond the language that the module `query` describes.
+    OutsideLanguage,
+}
+
 /// An error: what failed, where, why, and what to do.
 ///
 /// ```
@@ -195,6 +229,8 @@ struct Inner {
     record: Option<u64>,
     detail: Option<Cow<'static, str>>,
     advice: Option<Cow<'static, str>>,
+    cause: Option<Cause>,
+    field: Option<Box<str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -209,6 +245,8 @@ impl Error {
             record: None,
             detail: None,
             advice: None,
+            cause: None,
+            field: None,
             source: None,
         }))
     }
@@ -267,6 +305,20 @@ impl Error {
         self
     }
 
+    /// Adds the cause.
+    #[cfg(feature = "text")]
+    pub(crate) fn because(mut self, cause: Cause) -> Self {
+        self.0.cause = Some(cause);
+        self
+    }
+
+    /// Adds the name of the field.
+    #[cfg(feature = "query")]
+    pub(crate) fn field(mut self, name: &str) -> Self {
+        self.0.field = Some(name.into());
+        self
+    }
+
     /// Gives other advice about a file at `path` that is in the way.
     pub(crate) fn advise_to_replace(self, path: &Path, advice: &'static str) -> Self {
         let is_in_the_way = self.0.kind == ErrorKind::AlreadyExists;
@@ -318,6 +370,28 @@ impl Error {
     /// The record number of the fault, if there is one.
     pub fn record_number(&self) -> Option<u64> {
         self.0.record
+    }
+
+    /// The cause, if a program can do something about it.
+    pub fn cause(&self) -> Option<Cause> {
+        self.0.cause
+    }
+
+    /// The name of the field that the [cause](Error::cause) concerns, if there is one.
+    pub fn field_name(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// The advice in parentheses at the end of the text, if there is one. A program that has
+    /// better advice replaces it.
+    ///
+    /// ```
+    /// let error = flatrec::DynStore::open("no-such-file.rec").unwrap_err();
+    /// assert_eq!(error.what_to_do(), Some("check the path"));
+    /// assert!(error.to_string().ends_with(" (check the path)"));
+    /// ```
+    pub fn what_to_do(&self) -> Option<&str> {
+        self.0.advice.as_deref()
     }
 
     /// The error of the operating system, or of the caller's own reader, writer or callback, if
@@ -425,7 +499,8 @@ impl fmt::Debug for Error {
         if !f.alternate() {
             return fmt::Display::fmt(self, f);
         }
-        let Inner { kind, operation, path, offset, record, detail, advice, source } = &*self.0;
+        let Inner { kind, operation, path, offset, record, detail, advice, cause, field, source } =
+            &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("operation", operation)
@@ -434,6 +509,8 @@ impl fmt::Debug for Error {
             .field("record", record)
             .field("detail", detail)
             .field("advice", advice)
+            .field("cause", cause)
+            .field("field", field)
             .field("source", source)
             .finish()
     }

@@ -122,7 +122,7 @@ pub use db::{
     OwnedWriteTransaction, OwnedWriter, ReadOnlyDatabase, ReadableDatabase, Snapshot,
     SnapshotRecords, TransactionRecords, WriteTransaction, WriterOwnership,
 };
-pub use error::{Error, ErrorKind, Result, printable};
+pub use error::{Cause, Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
 pub use flatrec_derive::{Record, RecordEnum};
 #[cfg(any(feature = "chrono", feature = "jiff"))]

@@ -1,9 +1,11 @@
 //! The choice of records to list, of their fields, and of the form: common to `scan` and `tail`.
 
-use flatrec::query::{self, Filter};
-use flatrec::{Field, Schema};
+use flatrec::query::Filter;
+use flatrec::{Copies, Field, Schema};
 
+use crate::condition;
 use crate::failure::Failure;
+use crate::field_names;
 use crate::output::Format;
 
 /// The options of that choice.
@@ -25,33 +27,19 @@ pub(crate) struct Choice {
 impl Choice {
     /// The fields to show, of records with this schema.
     pub(crate) fn fields(&self, schema: &Schema) -> Result<Vec<Field>, Failure> {
-        if self.select.is_empty() {
-            return Ok(schema.fields().to_vec());
+        match self.select.is_empty() {
+            true => Ok(schema.fields().to_vec()),
+            false => field_names::all(schema, &self.select),
         }
-        let mut fields = Vec::new();
-        for list in &self.select {
-            // The name of a field may contain a comma.
-            if let Some(field) = schema.field(list) {
-                fields.push(field.clone());
-                continue;
-            }
-            for name in list.split(',') {
-                fields.push(query::field(schema, name.trim())?.clone());
-            }
-        }
-        Ok(fields)
     }
 
-    /// The condition, if there is one; an error refers to the description of the language.
-    pub(crate) fn filter(&self, schema: &Schema) -> Result<Option<Filter>, Failure> {
-        let Some(condition) = &self.condition else { return Ok(None) };
-        Filter::parse(condition, schema).map(Some).map_err(|error| {
-            let text = error.to_string();
-            let text = text.replace("(see flatrec::query, or --help)", "");
-            Failure::Message(format!(
-                "{}; for what conditions can say, see: flatrec scan --help",
-                text.trim_end()
-            ))
-        })
+    /// The condition, if there is one; its error may look at `records`.
+    pub(crate) fn filter(
+        &self,
+        schema: &Schema,
+        records: Copies<'_>,
+    ) -> Result<Option<Filter>, Failure> {
+        let parse = |text: &String| condition::parse(text, schema, records);
+        self.condition.as_ref().map(parse).transpose()
     }
 }

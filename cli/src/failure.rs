@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use flatrec::{ErrorKind, printable};
+use flatrec::{Cause, ErrorKind, printable};
 
 use crate::interrupt;
 use crate::output;
@@ -136,10 +136,10 @@ impl Failure {
         }
     }
 
-    /// Whether the error names the value that would be stored for a number that does not fit.
+    /// Whether the error is about a number that its field does not keep.
     pub(crate) fn is_about_unfit_number(&self) -> bool {
         match self {
-            Self::Library(error) => error.to_string().contains("it would be stored as "),
+            Self::Library(error) => error.cause() == Some(Cause::UnfitNumber),
             _ => false,
         }
     }
@@ -191,23 +191,11 @@ fn told(error: &flatrec::Error) -> String {
     }
 }
 
-/// The error without the advice in parentheses at its end; the system's own, such as `(os error
-/// 17)`, stays.
+/// The error without the advice in parentheses at its end.
 pub(crate) fn without_advice(error: &flatrec::Error) -> String {
     let mut text = error.to_string();
-    let mut depth = 0u32;
-    let start = text.char_indices().rev().find(|(_, c)| {
-        match c {
-            ')' => depth += 1,
-            '(' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth == 0
-    });
-    if let Some((at, '(')) = start {
-        if !text[at..].starts_with("(os error ") {
-            text.truncate(text[..at].trim_end().len());
-        }
+    if let Some(advice) = error.what_to_do() {
+        text.truncate(text.len() - format!(" ({advice})").len());
     }
     text
 }

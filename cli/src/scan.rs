@@ -8,28 +8,23 @@ use flatrec::DynStore;
 use flatrec::query::Filter;
 
 use crate::choice::Choice;
+use crate::condition;
 use crate::failure::Failure;
+use crate::field_names;
 use crate::output::stdout;
 use crate::records::Records;
 
-/// List records in order, all of them or those that match a condition
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Conditions:
-  fields         delay, or \"dep delay\" if the name has spaces or is a word of SQL
-  values         5, -2.5, 'text', TRUE, DATE '2013-01-31', TIMESTAMP '2013-01-31 05:00:00',
-                 X'00ff'; beside such a field also '2013-01-31', a duration ('PT1.5S'), the name
-                 of a value ('Buy'), a UUID or an IP address
-  comparisons    =  <>  <  <=  >  >=  BETWEEN a AND b  IN (a, b)  LIKE 'N1%'  IS [NOT] NULL
-  logic          NOT, AND, OR, parentheses; a comparison with null is neither true nor false,
-                 and only records for which the condition is true are listed
-
+const EXAMPLES: &str = "\
 Examples:
   flatrec scan flights.rec --limit 10
   flatrec scan flights.rec --select carrier,flight,dep_delay --where 'dep_delay > 120'
   flatrec scan flights.rec --where \"tailnum IS NULL AND origin IN ('JFK', 'LGA')\" --count
   flatrec scan flights.rec --where \"time_hour >= '2013-01-15' AND distance > 2000\"
-  flatrec scan flights.rec --range 1000..2000 --format csv > part.csv")]
+  flatrec scan flights.rec --range 1000..2000 --format csv > part.csv";
+
+/// List records in order, all of them or those that match a condition
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{}\n\n{}\n\n{EXAMPLES}", condition::HELP, field_names::HELP))]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
@@ -54,7 +49,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let store = DynStore::open_read_only(&self.store)?;
         let fields = self.choice.fields(store.schema())?;
-        let filter = self.choice.filter(store.schema())?;
+        let filter = self.choice.filter(store.schema(), store.copies(..))?;
         let range = self.range.unwrap_or(0..u64::MAX);
         let limit = self.limit.unwrap_or(u64::MAX);
         if self.count {

@@ -6,11 +6,18 @@ use flatrec::{DataType, ErrorKind, Field, Schema, Value, printable, query};
 
 use crate::change;
 use crate::failure::Failure;
+use crate::field_names;
 use crate::get;
 use crate::interrupt::Interrupt;
 use crate::output::report_text;
 use crate::records::cell;
 use crate::waiting::WaitArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  flatrec set flights.rec 5 dep_delay=12 dest=LAX
+  flatrec set flights.rec 5 dep_delay= --null tailnum
+  flatrec set flights.rec 5,8,13 dest=LAX";
 
 /// Change fields of records
 ///
@@ -19,11 +26,7 @@ use crate::waiting::WaitArgs;
 /// have the form that `scan --format csv` shows. An empty value is null, but in a text field the
 /// empty text; --null makes a text field null.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  flatrec set flights.rec 5 dep_delay=12 'dest=LAX'
-  flatrec set flights.rec 5 dep_delay= --null tailnum
-  flatrec set flights.rec 5,8,13 'dest=LAX'")]
+#[command(after_help = format!("{}\n\n{EXAMPLES}", field_names::HELP))]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
@@ -34,7 +37,7 @@ pub(crate) struct Args {
     ids: Ids,
 
     /// Fields and their new values
-    #[arg(value_name = "FIELD=VALUE", value_parser = parse_assignment)]
+    #[arg(value_name = "FIELD=VALUE", value_parser = field_names::assignment)]
     #[arg(required_unless_present = "null")]
     values: Vec<(String, String)>,
 
@@ -112,7 +115,7 @@ impl Args {
             changes.push(Change { field: field.clone(), rounded_from });
         }
         for name in &self.null {
-            let field = query::field(schema, name)?;
+            let field = field_names::one(schema, name)?;
             field.write(record, &Value::Null)?;
             changes.push(Change { field: field.clone(), rounded_from: None });
         }
@@ -158,11 +161,4 @@ fn refuse_repeated(changes: &[Change]) -> Result<(), Failure> {
 
 fn parse_ids(text: &str) -> Result<Ids, String> {
     text.split(',').map(get::parse_id).collect::<Result<_, _>>().map(Ids)
-}
-
-fn parse_assignment(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write it as field=value".into()),
-    }
 }

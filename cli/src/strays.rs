@@ -37,7 +37,7 @@ fn line(column: &Strays) -> String {
 }
 
 /// The text as a word of a shell.
-fn shell(text: &str) -> String {
+pub(crate) fn shell(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./+,:%@".contains(&byte);
     match !text.is_empty() && text.bytes().all(plain) {
         true => text.to_owned(),

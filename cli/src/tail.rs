@@ -31,7 +31,7 @@ const WRITER_EVERY: Duration = Duration::from_millis(100);
 /// ends the command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Conditions are those of scan: see flatrec scan --help.
+Conditions and the Names of fields in them are those of scan: see flatrec scan --help.
 
 Examples:
   flatrec tail flights.rec
@@ -70,12 +70,12 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let reader = DynDatabase::open_read_only(&self.store)?;
         let fields = self.choice.fields(reader.schema())?;
-        let filter = self.choice.filter(reader.schema())?;
+        let snapshot = reader.begin_read()?;
+        let filter = self.choice.filter(reader.schema(), snapshot.copies(..))?;
         let record = vec![0; reader.schema().record_size() as usize];
         let out = Records::new(stdout(), self.choice.format, &fields)?;
         let (path, chunk) = (&*self.store, Chunk::default());
         let mut tail = Tail { path, filter, out, next: 0, record, chunk };
-        let snapshot = reader.begin_read()?;
         tail.next = match self.records {
             Start::Last(count) => tail.first_of_last(&snapshot, count)?,
             Start::From(id) => id,

@@ -21,7 +21,7 @@ use super::annotations::Variant;
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
 use super::value::{ArrayValue, Value, put, width_bytes, write_element};
-use crate::error::{Result, cut};
+use crate::error::{Cause, Result, cut};
 
 /// The length that an error quotes of a text.
 const QUOTED_CHARS: usize = 40;
@@ -85,7 +85,13 @@ impl Field {
     /// may be written. [`OutOfRange`](crate::ErrorKind::OutOfRange) if the record is too short for
     /// this field.
     pub fn parse_text(&self, text: &str, record: &mut [u8]) -> Result<()> {
-        self.parse(text, record, Unfit::Refused).map(drop)
+        self.parse(text, record, Unfit::Refused).map(drop).map_err(|error| {
+            // Only an error pays for the second attempt.
+            match self.parse(text, &mut record.to_vec(), Unfit::Rounded) {
+                Ok(_) => error.because(Cause::UnfitNumber),
+                Err(_) => error,
+            }
+        })
     }
 
     /// As [`Field::parse_text`], but stores the nearest value for a number that does not fit, and

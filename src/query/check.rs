@@ -10,7 +10,7 @@ use super::like::Pattern;
 use super::literal::{Written, describe, is_float, is_integer};
 use super::parse::{DEPTH_MAX, invalid, shortened, too_deep};
 use super::{READ, suggest};
-use crate::error::{Error, Result, quoted};
+use crate::error::{Cause, Error, Result, quoted};
 use crate::format::{DataType, Field, Schema};
 
 /// The condition of `expr` over records of `schema`.
@@ -389,7 +389,9 @@ fn unsupported(expr: &Expr) -> Error {
         }
         _ => "one of its expressions is".into(),
     };
-    invalid(format!("{what} not part of this language")).advice("see flatrec::query, or --help")
+    invalid(format!("{what} not part of this language"))
+        .because(Cause::OutsideLanguage)
+        .advice("see flatrec::query")
 }
 
 /// Whether [`Check::condition`] accepts `expr` and a comparison does not.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::READ;
 use super::eval::{Literal, NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND};
 use super::parse::{invalid, shortened};
-use crate::error::{Error, ErrorKind, Result, quoted};
+use crate::error::{Cause, Error, ErrorKind, Result, quoted};
 use crate::format::{
     DataType, Field, Fit, Float, Loss, Refusal, Shown, TimeUnit, Value, Variant,
     duration_nanoseconds, fit_float, fit_integer,
@@ -139,11 +139,12 @@ impl Written {
     fn clash(&self, field: &Field) -> Error {
         let error = invalid(format!("{} cannot be compared with {self}", describe(field)));
         match (self, field.data_type()) {
-            (Self::Number(text), DataType::Utf8(_)) => error.advice(format!(
-                "to compare text, write '{}'; to compare numbers, load the column with its \
-                     words for null, as load --null TEXT does",
-                shortened(text)
-            )),
+            (Self::Number(_), DataType::Utf8(_)) => {
+                error.because(Cause::TextWithNumber).field(field.name()).advice(
+                    "the field is text: load it as numbers, with its words for null; text in \
+                     single quotes compares letter by letter, so that '1000' is less than '400'",
+                )
+            }
             (Self::Text(text), data_type)
                 if exact(text).is_some() && (is_integer(data_type) || is_float(data_type)) =>
             {

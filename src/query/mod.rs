@@ -8,7 +8,7 @@
 //!
 //! | written | means |
 //! | --- | --- |
-//! | `delay`, `"dep delay"` | a field; in double quotes if it has spaces or is a word of SQL |
+//! | `delay`, `"dep delay"` | a field: see [below](#names-of-fields) |
 //! | `5`, `-2.5`, `1e3` | a number |
 //! | `'JFK'`, `'it''s'` | text, or a value in the form of the field beside it |
 //! | `DATE '2013-01-31'`, `TIMESTAMP '2013-01-31 05:00:00'` | a date, a timestamp |
@@ -25,6 +25,13 @@
 //! Beside a field of that kind, text is a date, a timestamp (`'2013-01-31'`) or a duration
 //! (`'PT1.5S'`), the name of a variant (`side = 'Buy'`), or a value in the field's form of display
 //! (a UUID).
+//!
+//! # Names of fields
+//!
+//! A name stands as it is if it has only letters, digits and `_`, begins with no digit, and is no
+//! word of the language. Every name can stand in double quotes, in which a double quote is written
+//! twice: `"dep delay"`, `"a=b"`, `"5"" pipe"`. [`written_name`] gives a name in this form, as
+//! errors show it, and [`read_name`] reads one.
 //!
 //! Names must match exactly; the words of SQL match in either case. The language has no arithmetic,
 //! no functions and no elements of arrays; an error names what was refused.
@@ -56,6 +63,7 @@ mod check;
 mod eval;
 mod like;
 mod literal;
+mod name;
 mod parse;
 mod suggest;
 #[cfg(test)]
@@ -63,6 +71,7 @@ mod tests;
 
 use std::fmt;
 
+pub use self::name::{read_name, written_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Schema};
 

@@ -1,5 +1,8 @@
 //! "Did you mean": the field name nearest to an unknown one.
 
+use std::borrow::Cow;
+
+use super::name::written_name;
 use crate::error::{Error, ErrorKind, Result, named, nearest, quoted};
 use crate::format::{Field, Schema};
 
@@ -25,9 +28,17 @@ pub(super) fn field<'s>(
 fn list(schema: &Schema) -> String {
     const SHOWN_MAX: usize = 12;
     let fields = schema.fields();
-    let names: Vec<_> = fields.iter().take(SHOWN_MAX).map(|it| named(it.name())).collect();
+    let names: Vec<_> = fields.iter().take(SHOWN_MAX).map(|it| shown(it.name())).collect();
     match fields.len() - names.len() {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// The name as the user must write it.
+fn shown(name: &str) -> String {
+    match written_name(name) {
+        Cow::Borrowed(name) => named(name).into_owned(),
+        Cow::Owned(_) => quoted(name),
     }
 }

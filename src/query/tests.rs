@@ -229,9 +229,9 @@ fn clashes_of_type_are_refused() {
         ),
         (
             "5 < carrier",
-            "the utf8(2) field \"carrier\" cannot be compared with the number 5 (to compare text, \
-             write '5'; to compare numbers, load the column with its words for null, as load \
-             --null TEXT does)",
+            "the utf8(2) field \"carrier\" cannot be compared with the number 5 (the field is \
+             text: load it as numbers, with its words for null; text in single quotes compares \
+             letter by letter, so that '1000' is less than '400')",
         ),
         (
             "day > 20130131",

@@ -2,11 +2,13 @@
 
 mod annotated;
 mod change;
+mod conditions;
 mod crash_test;
 #[path = "../../../tests/support/dead.rs"]
 mod dead;
 mod deletes;
 mod edges;
+mod field_names;
 // Under Wine a lost page ends the command, and Windows does not truncate a mapped file.
 #[cfg(unix)]
 mod faults;

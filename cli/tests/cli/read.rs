@@ -170,8 +170,8 @@ fn errors_of_scan_name_the_fault() {
     assert_eq!(
         scan(&["--where", "name = 5"]),
         "read the condition: invalid argument: the utf8(14) field \"name\" cannot be compared \
-         with the number 5 (to compare text, write '5'; to compare numbers, load the column with \
-         its words for null, as load --null TEXT does); \
+         with the number 5 (its values are text, such as \"Ada\", \"Łukasz, \\\"Ł\\\"\", \
+         \"\": compare it with such a text); \
          for what conditions can say, see: flatrec scan --help"
     );
     assert!(!scan(&["--where", "age + 1 = 5"]).contains("flatrec::"));

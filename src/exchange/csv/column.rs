@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::options::CsvOptions;
 use super::parse::{self, Cell, Decimal};
-use crate::error::{Error, ErrorKind, Result, named, quoted};
+use crate::error::{Cause, Error, ErrorKind, Result, named, quoted};
 use crate::format::{DataType, Field, Schema, fit_float};
 
 /// How many unmatched columns and fields an error names.
@@ -134,12 +134,12 @@ impl Column {
     /// # Errors
     /// Why that is impossible: the field is not nullable.
     #[inline]
-    pub(super) fn put_null(&self) -> Result<(), String> {
+    pub(super) fn put_null(&self) -> Result<(), Refused> {
         if self.field.is_nullable() {
             return Ok(());
         }
         let (name, data_type) = (named(self.name()), self.field.data_type());
-        Err(format!("field {name} ({data_type}) is empty but not nullable"))
+        Err(format!("field {name} ({data_type}) is empty but not nullable").into())
     }
 
     /// Stores the value of the text in `record`, whose bytes are zero. Returns whether it is not
@@ -153,7 +153,7 @@ impl Column {
         cell: Cell<'_>,
         known_utf8: bool,
         record: &mut [u8],
-    ) -> Result<bool, String> {
+    ) -> Result<bool, Refused> {
         let into = &mut record[self.start..self.end];
         let (presence, value) = into.split_at_mut(self.value - self.start);
         if self.put_fast(cell, known_utf8, value) {
@@ -204,14 +204,33 @@ impl Column {
     }
 
     #[cold]
-    fn put_general(&self, text: &[u8], record: &mut [u8]) -> Result<bool, String> {
+    fn put_general(&self, text: &[u8], record: &mut [u8]) -> Result<bool, Refused> {
         let text = std::str::from_utf8(text)
             .map_err(|error| format!("field {}: text: {error}", named(self.name())))?;
         let put = match self.round {
             true => self.field.parse_text_rounded(text, record),
             false => self.field.parse_text(text, record).map(|()| false),
         };
-        put.map_err(Error::into_detail)
+        Ok(put?)
+    }
+}
+
+/// Why a row or a value is refused, in words, and for programs if one can do something about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) reason: String,
+    pub(super) cause: Option<Cause>,
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Self {
+        Self { reason, cause: None }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { cause: error.cause(), reason: error.into_detail() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use super::block::Blocks;
-use super::column::{Column, advice_on_names};
+use super::column::{Column, Refused, advice_on_names};
 use super::infer::Seen;
 use super::options::CsvOptions;
 use super::split::{Form, Malformed, Row, Span, Splitter, count_lines};
@@ -113,11 +113,11 @@ pub(super) struct Fault {
     pub(super) place: Range<usize>,
     /// The faulty column, if one column is at fault.
     pub(super) column: Option<usize>,
-    pub(super) reason: String,
+    pub(super) why: Refused,
 }
 
 /// Why a row is bad: the faulty column, if one column is at fault, and the reason.
-type Refusal = (Option<usize>, String);
+type Refusal = (Option<usize>, Refused);
 
 /// A block of rows and its results.
 #[derive(Debug)]
@@ -189,14 +189,14 @@ impl<T: Default> Part<T> {
                 return ControlFlow::Break(());
             }
             let taken = match row.malformed {
-                Some(malformed) => Err((None, describe(malformed).into())),
+                Some(malformed) => Err((None, describe(malformed).to_owned().into())),
                 None if row.spans.len() != columns => Err((
                     None,
-                    format!("the row has {} fields instead of {columns}", row.spans.len()),
+                    format!("the row has {} fields instead of {columns}", row.spans.len()).into(),
                 )),
                 None => take(&mut self.result, Fields { text, spans: row.spans, known_utf8 }),
             };
-            let Err((column, reason)) = taken else {
+            let Err((column, why)) = taken else {
                 self.rows += 1;
                 return ControlFlow::Continue(());
             };
@@ -204,7 +204,7 @@ impl<T: Default> Part<T> {
             counted = (row.start, lines + count_lines(&text[counted_to..row.start]));
             let end = without_line_end(&text[..row.next], row.start);
             let place = self.rows_start + row.start..self.rows_start + end;
-            self.faults.push(Fault { lines: counted.1, place, column, reason });
+            self.faults.push(Fault { lines: counted.1, place, column, why });
             if lenient { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         self.lines = count_lines(text);
@@ -265,7 +265,7 @@ impl Part<Vec<Seen>> {
 fn check_utf8(fields: &Fields<'_>, scratch: &mut Vec<u8>) -> Result<(), Refusal> {
     for (at, span) in fields.spans.iter().enumerate() {
         if let Err(error) = std::str::from_utf8(span.cell(fields.text, scratch).text()) {
-            return Err((Some(at), format!("column {}: text: {error}", at + 1)));
+            return Err((Some(at), format!("column {}: text: {error}", at + 1).into()));
         }
     }
     Ok(())
@@ -334,7 +334,7 @@ fn put_row(
         } else {
             column.put(cell, fields.known_utf8, record)
         };
-        rounded += u64::from(put.map_err(|reason| (Some(at), reason))?);
+        rounded += u64::from(put.map_err(|why| (Some(at), why))?);
     }
     Ok((nulls, rounded))
 }

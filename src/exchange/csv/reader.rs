@@ -325,7 +325,7 @@ impl<'a> CsvReader<'a> {
                     on_reject(&Reject {
                         line: watch.line_of(fault),
                         column: fault.column.map(|at| columns[at].name()),
-                        reason: &fault.reason,
+                        reason: &fault.why.reason,
                         row: &part.block[fault.place.clone()],
                     })?;
                 }
@@ -433,10 +433,14 @@ impl<'w, 'a> Watch<'w, 'a> {
     }
 
     fn bad_row(&self, fault: &Fault) -> Error {
-        Error::new(ErrorKind::InvalidValue, "load")
+        let error = Error::new(ErrorKind::InvalidValue, "load")
             .path(&self.name)
-            .detail(format!("line {}: {}", self.line_of(fault), fault.reason))
-            .advice("correct it, set bad rows aside, or give the field another type")
+            .detail(format!("line {}: {}", self.line_of(fault), fault.why.reason))
+            .advice("correct it, set bad rows aside, or give the field another type");
+        match fault.why.cause {
+            Some(cause) => error.because(cause),
+            None => error,
+        }
     }
 
     fn pass<T>(&mut self, part: &Part<T>) -> Result<()> {

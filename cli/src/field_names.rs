@@ -1,0 +1,55 @@
+//! Names of fields on the command line, by the rule of conditions: [`query::read_name`].
+
+use flatrec::{Field, Schema, query};
+
+use crate::failure::Failure;
+
+/// What help says about names.
+pub(crate) const HELP: &str = "\
+Names of fields:
+  delay, or \"dep delay\" in double quotes, with a double quote in the name written twice;
+  the shell needs quotes of its own: '\"a=b\"=5'. A name needs its quotes if it has a
+  comma or =, and in a condition if it has other characters than letters, digits and _,
+  or is a word of SQL.";
+
+/// The field that the whole text names.
+pub(crate) fn one<'s>(schema: &'s Schema, text: &str) -> Result<&'s Field, Failure> {
+    if let Some(field) = unquoted(schema, text) {
+        return Ok(field);
+    }
+    let (name, _) = query::read_name(text, None)?;
+    Ok(query::field(schema, &name)?)
+}
+
+/// The field whose name is the whole text, which then may have commas and spaces anywhere. Quotes
+/// always have their meaning.
+fn unquoted<'s>(schema: &'s Schema, text: &str) -> Option<&'s Field> {
+    schema.field(text).filter(|_| !text.starts_with('"'))
+}
+
+/// The fields that lists divided by commas name.
+pub(crate) fn all(schema: &Schema, lists: &[String]) -> Result<Vec<Field>, Failure> {
+    let mut fields = Vec::new();
+    for list in lists {
+        if let Some(field) = unquoted(schema, list) {
+            fields.push(field.clone());
+            continue;
+        }
+        let mut rest = Some(&**list);
+        while let Some(text) = rest {
+            let (name, after) = query::read_name(text, Some(','))?;
+            fields.push(query::field(schema, &name)?.clone());
+            rest = after;
+        }
+    }
+    Ok(fields)
+}
+
+/// `FIELD=VALUE`.
+pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
+    match query::read_name(text, Some('=')) {
+        Ok((name, Some(value))) => Ok((name.into_owned(), value.to_owned())),
+        Ok((_, None)) => Err("write it as field=value".into()),
+        Err(error) => Err(format!("write it as field=value: {error}")),
+    }
+}
