@@ -193,6 +193,8 @@ if [[ $target == x86_64-pc-windows-gnu ]]; then
 fi
 
 name=$(tr 'a-z-' 'A-Z_' <<<"$target")
+# The compiler of C is the one that links.
+export "CC_${target//-/_}=$linker"
 export "CARGO_TARGET_${name}_LINKER=$linker" "CARGO_TARGET_${name}_RUNNER=$runner"
 export "CARGO_TARGET_${name}_RUSTFLAGS=$flags ${RUSTFLAGS:-}"
 export LD_LIBRARY_PATH=$rust/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}

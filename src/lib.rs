@@ -39,13 +39,15 @@
 //! | `derive` (default) | `#[derive(Record)]` and `#[derive(RecordEnum)]` |
 //! | `text` | field values from and to text, times and dates included |
 //! | `query` | conditions over fields, as in `scan --where` of the command |
-//! | `exchange` | CSV in; CSV, NDJSON and npy out; schemas as text |
+//! | `exchange` | CSV in, also compressed; CSV, NDJSON and npy out; schemas as text |
 //! | `jiff`, `chrono` | timestamps, durations and dates from and to the types of that crate |
 //! | `uuid` | `Uuid` from and to the type of that crate |
 //! | `serde` | `Bool`, `Char`, `Enum`, `Nullable`, `Utf8` and `Uuid` as values of serde |
 //! | `rayon` | `Snapshot::par_chunks`: the chunks of a snapshot as a parallel iterator |
 //! | `tracing` | events of recovery, checkpoints, waits and failures for the crate `tracing` |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
+//!
+//! Building `exchange` needs a C compiler, for zstd; the other features need none.
 //!
 //! The `flatrec` command is a crate of its own, `flatrec-cli`.
 //!

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The CSV file, gzipped or not; `-` for standard input
+    /// The CSV file, plain or compressed as for `flatrec load`; `-` for standard input
     input: PathBuf,
 
     #[command(flatten)]

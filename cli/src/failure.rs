@@ -83,11 +83,13 @@ impl Failure {
     /// Whether the same command may succeed later, because the input is not at fault.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Library(error) => match error.kind() {
-                ErrorKind::Io => !is_about_bytes(error),
-                ErrorKind::NoSpace | ErrorKind::PermissionDenied | ErrorKind::Poisoned => true,
-                _ => false,
-            },
+            Self::Library(error) => matches!(
+                error.kind(),
+                ErrorKind::Io
+                    | ErrorKind::NoSpace
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::Poisoned
+            ),
             _ => true,
         }
     }
@@ -167,13 +169,6 @@ impl Failure {
             _ => false,
         }
     }
-}
-
-/// Whether the system's error is about the bytes read, for example of a damaged gzip file.
-fn is_about_bytes(error: &flatrec::Error) -> bool {
-    error.io_error().is_some_and(|source| {
-        matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-    })
 }
 
 /// The library's text, without advice that only a program can follow.

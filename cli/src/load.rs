@@ -35,6 +35,9 @@ use unfinished::Unfinished;
 /// written under another name and gets its name when it is complete. A file beside it holds
 /// checksums of its records.
 ///
+/// The input is UTF-8, or UTF-16 with a byte order mark, plain or compressed by gzip, zstd, xz or
+/// bzip2. Its first bytes tell which, whatever its name.
+///
 /// A load of more than a few seconds keeps its progress in a small file beside the unfinished
 /// store. If it is interrupted, by Ctrl-C, a kill, a power cut or a full disk, --resume continues
 /// it.
@@ -49,7 +52,7 @@ Examples:
   flatrec schema flights.rec --as json --no-layout > flights.json
   zcat more.csv.gz | flatrec load - more.rec --schema flights.json")]
 pub(crate) struct Args {
-    /// The CSV file, gzipped or not; `-` for standard input
+    /// The CSV file, plain or compressed; `-` for standard input
     input: PathBuf,
 
     /// The store to create
@@ -76,7 +79,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
 
-    /// Continue an interrupted load: the same input, a plain file (gzipped or not), and the same
+    /// Continue an interrupted load: the same input, a plain file (compressed or not), and the same
     /// options give the result of an uninterrupted load. Without an interrupted load, start
     #[arg(long, conflicts_with = "append")]
     resume: bool,

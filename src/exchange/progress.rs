@@ -9,7 +9,7 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The bytes read of the input on disk (compressed, if it is gzipped); for an export, the bytes
+    /// The bytes read of the input on disk (compressed, if the text is); for an export, the bytes
     /// of records written.
     pub done_bytes: u64,
     /// The total of these bytes, if known.
@@ -67,7 +67,7 @@ pub struct LoadReport {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadPoint {
-    /// The place of the next row in the unzipped text.
+    /// The place of the next row in the text, decompressed and in UTF-8.
     pub offset_bytes: u64,
     /// The line ends before that.
     pub lines: u64,

@@ -151,7 +151,7 @@ fn invalid_headers_are_refused() {
     fails("a,\"b\n1,2\n", options(), ErrorKind::InvalidValue, &["never closed"]);
     fails(b"a,b\xff\n1,2\n", options(), ErrorKind::InvalidValue, &["column 2", "UTF-8"]);
     fails("a,\"b\nc\"\n1,2\n", options(), ErrorKind::InvalidSchema, &["control character"]);
-    fails(b"\xff\xfea\0,\0", options(), ErrorKind::InvalidValue, &["UTF-16"]);
+    fails(b"\xff\xfea\0,\0b", options(), ErrorKind::Truncated, &["UTF-16"]);
 }
 
 /// Finds an error that names the wrong line, or not the first bad one, when threads parse the

@@ -1,10 +1,10 @@
 //! A load that resumes from any point of an earlier one ends as that one would have ended.
 #![cfg(feature = "exchange")]
 
-use std::io::Write as _;
-
 use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport, RecordSink};
 use flatrec::{DataType, ErrorKind, Field, Result, Schema};
+
+use super::support::packed::{Packer, utf16};
 
 /// The loaded records, and the points that the load reached with the number of bytes before each.
 #[derive(Default)]
@@ -63,12 +63,6 @@ fn from_every_point(name: &str, text: &[u8], options: &CsvOptions, schema: &Sche
     assert_eq!((last.report.loaded, last.report.rejected), (report.loaded, report.rejected));
 }
 
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(text).unwrap();
-    gzip.finish().unwrap()
-}
-
 /// Finds a row that a resumed load loses or loads twice.
 #[test]
 fn a_load_resumes_from_every_point_with_the_same_result() {
@@ -90,8 +84,12 @@ fn a_load_resumes_from_every_point_with_the_same_result() {
     for threads in [1, 3] {
         let options = CsvOptions::new().threads(threads);
         from_every_point("plain", text.as_bytes(), &options, &schema);
-        from_every_point("gzipped", &gzip(text.as_bytes()), &options, &schema);
     }
+    for packer in Packer::ALL {
+        let bytes = packer.pack(text.as_bytes());
+        from_every_point(&format!("{packer:?}"), &bytes, &CsvOptions::new(), &schema);
+    }
+    from_every_point("UTF-16", &utf16(&text, false), &CsvOptions::new(), &schema);
 }
 
 /// Finds a resumed load that counts blank lines in another way than the first load.
@@ -123,7 +121,7 @@ fn a_point_past_the_end_of_the_file_is_an_error() {
     let streamed = Input::from_reader("a stream", &text[..]);
     for (input, kind) in [
         (Input::from_bytes(text), ErrorKind::Truncated),
-        (Input::from_bytes(gzip(text)), ErrorKind::Truncated),
+        (Input::from_bytes(Packer::Gzip.pack(text)), ErrorKind::Truncated),
         (streamed, ErrorKind::InvalidArgument),
     ] {
         let mut sink = Sink::default();

@@ -25,6 +25,7 @@ mod edits;
 mod every_method;
 mod exchange_csv;
 mod exchange_export;
+mod exchange_inputs;
 mod exchange_resume;
 mod exchange_round_trip;
 mod exchange_schema;

@@ -12,6 +12,8 @@ pub(crate) mod mapped;
 pub(crate) mod mounts;
 #[cfg(feature = "derive")]
 pub(crate) mod numbered;
+#[cfg(feature = "exchange")]
+pub(crate) mod packed;
 #[cfg(feature = "derive")]
 pub(crate) mod patched;
 pub(crate) mod process;

@@ -267,7 +267,7 @@ fn a_run_of_every_record_is_counted_and_not_kept() {
 
 /// The greatest memory of the command, in KiB, and its result.
 #[cfg(target_os = "linux")]
-fn with_peak_memory(place: &Place, args: &[&str]) -> Option<(u64, Ran)> {
+pub(crate) fn with_peak_memory(place: &Place, args: &[&str]) -> Option<(u64, Ran)> {
     const RUN: &str = "import resource, subprocess, sys\n\
         status = subprocess.run(sys.argv[1:]).returncode\n\
         print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\

@@ -1,6 +1,7 @@
 //! `load`, `append` and `export`: in from CSV and out again.
 
 use super::interrupt::{interrupt, was_run_in_a_console_of_its_own};
+use super::packed::Packer;
 use super::*;
 
 const CSV: &str = "\
@@ -328,9 +329,7 @@ fn standard_input_and_gzip_are_loaded_like_files() {
     child.stdin.take().unwrap().write_all(CSV.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
 
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(CSV.as_bytes()).unwrap();
-    place.write("in.csv.gz", gzip.finish().unwrap());
+    place.write("in.csv.gz", Packer::Gzip.pack(CSV.as_bytes()));
     place.ok(["load", "in.csv.gz", "gzip.rec"]);
     for store in ["all.rec", "pipe.rec", "gzip.rec"] {
         assert_eq!(rows(store), expected, "{store}");

@@ -20,6 +20,7 @@ mod guard;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod hot_copies;
+mod inputs;
 mod interrupt;
 mod load;
 #[path = "../../../tests/support/mounts.rs"]
@@ -30,6 +31,8 @@ mod next_month;
 // Other systems have no named pipes, and few links.
 #[cfg(unix)]
 mod outputs;
+#[path = "../../../tests/support/packed.rs"]
+mod packed;
 // On other systems files have no owners that a command could check.
 #[cfg(unix)]
 mod planted;

@@ -5,6 +5,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use super::interrupt::{interrupt, was_run_in_a_console_of_its_own};
+use super::packed::Packer;
 use super::shell::shell;
 use super::skip::skip;
 use super::*;
@@ -364,17 +365,18 @@ fn a_bad_row_is_not_an_interruption() {
     assert_eq!(place.files(), files);
 }
 
-/// Finds a `--resume` that reads a gzip file from the wrong place, or accepts a stream.
+/// Finds a `--resume` that reads a compressed file from the wrong place, or accepts a stream.
 #[test]
-fn a_gzipped_input_is_resumed_and_a_stream_is_not() {
+fn a_compressed_input_is_resumed_and_a_stream_is_not() {
     let place = place();
     let (expected, rejects, _) = uninterrupted(&place);
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(rows().as_bytes()).unwrap();
-    place.write("in.csv.gz", gzip.finish().unwrap());
-    cut(&place, &load("in.csv.gz", &[]));
-    resumed(&place, &load("in.csv.gz", &["--resume"]));
-    assert!(records(&place) == expected && place.read("bad.csv") == rejects);
+    for packer in Packer::ALL {
+        place.write("in.csv.packed", packer.pack(rows().as_bytes()));
+        cut(&place, &load("in.csv.packed", &[]));
+        resumed(&place, &load("in.csv.packed", &["--resume"]));
+        assert!(records(&place) == expected && place.read("bad.csv") == rejects, "{packer:?}");
+        remove_all(&place, &["in.csv", "schema.json"]);
+    }
 
     let text = place.error(load("-", &["--resume"]));
     assert_eq!(

@@ -8,11 +8,18 @@ use crate::os::skip::skip;
 
 #[path = "../../../tests/support/every_way.rs"]
 mod every_way;
+#[cfg(feature = "exchange")]
+#[path = "../../../tests/support/packed.rs"]
+#[allow(dead_code, reason = "the target makes no UTF-16")]
+mod packed;
 #[path = "../../../tests/support/patched.rs"]
 mod patched;
 
 #[path = "../../../tests/support/fuzzed/header_schema.rs"]
 mod header_schema;
+#[cfg(feature = "exchange")]
+#[path = "../../../tests/support/fuzzed/input_text.rs"]
+mod input_text;
 #[path = "../../../tests/support/fuzzed/log_replay.rs"]
 mod log_replay;
 #[path = "../../../tests/support/fuzzed/open_store.rs"]
@@ -68,4 +75,10 @@ fn log_replay_passes_its_stored_inputs() {
 #[test]
 fn whole_store_passes_its_stored_inputs() {
     feed("whole_store", whole_store::run);
+}
+
+#[test]
+#[cfg(feature = "exchange")]
+fn input_text_passes_its_stored_inputs() {
+    feed("input_text", input_text::run);
 }

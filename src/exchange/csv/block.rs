@@ -14,7 +14,6 @@ const ROW_BYTES_MAX: usize = 64 << 20;
 /// The delimiters that are looked for.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
-const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// The blocks of a text, each of whole rows.
 pub(super) struct Blocks<'t> {
@@ -56,7 +55,7 @@ impl<'t> Blocks<'t> {
     /// each read.
     ///
     /// # Errors
-    /// An error of reading; [`ErrorKind::InvalidValue`] for a row over 64 MiB or a text in UTF-16.
+    /// An error of reading; [`ErrorKind::InvalidValue`] for a row over 64 MiB.
     pub(super) fn next(&mut self, block: &mut Vec<u8>) -> Result<usize> {
         let at_start = self.offset == 0 && self.carried.is_empty();
         let mut filled = self.carried.len();
@@ -68,7 +67,7 @@ impl<'t> Blocks<'t> {
             let read = self.text.fill(&mut block[filled..wanted_bytes])?;
             self.ended = filled + read < wanted_bytes;
             if at_start && filled == 0 {
-                let mark_len = mark_len(&block[..read])?;
+                let mark_len = mark_len(&block[..read]);
                 block.copy_within(mark_len..read, 0);
                 self.offset += mark_len as u64;
                 filled = read - mark_len;
@@ -198,13 +197,8 @@ fn delimiter_line(text: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// The length of the byte order mark at the start of a text; 0 without one.
-fn mark_len(text: &[u8]) -> Result<usize> {
-    if UTF16_MARKS.iter().any(|mark| text.starts_with(mark)) {
-        return Err(Error::new(ErrorKind::InvalidValue, "read")
-            .detail("the text is in UTF-16")
-            .advice("convert it first, for example with: iconv -f UTF-16 -t UTF-8"));
-    }
-    Ok(if text.starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 })
+fn mark_len(text: &[u8]) -> usize {
+    if text.starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 }
 }
 
 #[cfg(test)]

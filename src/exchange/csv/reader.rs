@@ -275,7 +275,8 @@ impl<'a> CsvReader<'a> {
     /// with the same options and schema, has reached. Records, bad rows, their lines and the report
     /// are as if that load had continued.
     ///
-    /// A plain file is read from that point on; a gzipped one is unzipped from its start.
+    /// A plain file is read from that point on. One that is compressed or in UTF-16 is read from
+    /// its start, to find that point.
     ///
     /// ```
     /// use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport};

@@ -1,29 +1,46 @@
-//! The source of a text: a file, plain or gzipped, bytes in memory, or a stream.
+//! The source of a text: a file, bytes in memory, or a stream; compressed or not.
+//!
+//! ```text
+//! Raw (bytes on disk) -> Unpacker (if compressed) -> Utf16 (if UTF-16) -> Text -> blocks of rows
+//! ```
+//!
+//! The first bytes alone decide, at each of the first two arrows ([`kind`]). No name of a file
+//! does. Memory does not grow with the text.
 //!
 //! Inference reads its text before the load does. Files and bytes are read twice; a stream is first
 //! copied to a temporary file ([`Input::spool`]), or inference looks only at its first rows, which
 //! stay in memory for the load.
 
+mod kind;
+mod raw;
+mod text;
+mod unpack;
+mod utf16;
+
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::smaller;
 use crate::os;
+use raw::read_full;
+pub(super) use text::Text;
 
-/// The first two bytes of every gzip member (RFC 1952).
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// The bytes of a stream that are spooled between two progress reports.
 const SPOOL_STEP_BYTES: usize = 1 << 20;
-/// The bytes of a gzipped text that are skipped at a time.
-const SKIP_STEP_BYTES: usize = 64 << 10;
 
-/// A text to read, gzipped or not, as its first two bytes show.
+/// A text to read: UTF-8, or UTF-16 with a byte order mark; plain, or compressed by gzip, zstd, xz
+/// or bzip2. The first bytes tell which, whatever the name.
+///
+/// Compressed data may consist of several parts (members, frames, streams), whose texts follow one
+/// another, and zeros after them are ignored. Damaged or truncated data, or other bytes after their
+/// end, are an error at the place where a read meets them. So are data that need a window of more
+/// than 128 MiB (`zstd --long=31`).
+///
+/// A read refuses what is recognised as another kind of file, such as an Excel workbook or a
+/// flatrec store, and says what to do with it.
 ///
 /// ```
 /// use flatrec::exchange::Input;
@@ -132,15 +149,15 @@ impl Input {
         &self.name
     }
 
-    /// The length in bytes of the input on disk (compressed, if it is gzipped); `None` for a
-    /// stream.
+    /// The length in bytes of the input on disk, compressed if the text is; `None` for a stream.
     pub fn total_bytes(&self) -> Option<u64> {
         self.total_bytes
     }
 }
 
 impl Input {
-    /// The text from its start, unzipped; it counts the bytes read of the file on disk.
+    /// The text from its start, decompressed and in UTF-8; it counts the bytes read of the file on
+    /// disk.
     ///
     /// With `keep`, a stream can be read from its start once more: the bytes read now stay in
     /// memory.
@@ -182,14 +199,14 @@ impl Input {
                 .detail("a stream can be read only once")
                 .advice("save it to a file"));
         }
-        if !self.read(true)?.is_plain {
+        if !self.read(true)?.is_plain() {
             let mut text = self.read(true)?;
             text.skip(offset)?;
             return Ok(text);
         }
         let Self { name, source, total_bytes } = self;
         if total_bytes.is_some_and(|total| total < offset) {
-            return Err(ended_before(offset, name));
+            return Err(text::ended_before(offset, name));
         }
         let raw: Box<dyn Read + '_> = match source {
             Source::File(file) => {
@@ -205,15 +222,8 @@ impl Input {
             // Refused above.
             Source::Stream { .. } => Box::new(io::empty()),
         };
-        Ok(Text::plain(raw, offset, name))
+        Ok(Text::plain_from(raw, offset, name))
     }
-}
-
-fn ended_before(offset: u64, name: &Path) -> Error {
-    Error::new(ErrorKind::Truncated, "resume reading")
-        .path(name)
-        .detail(format!("the text ends before its byte {offset}"))
-        .advice("start again from the beginning")
 }
 
 /// A stream whose bytes, once read, stay in `head`.
@@ -235,90 +245,4 @@ impl Read for KeptStream<'_> {
         self.position += read;
         Ok(read)
     }
-}
-
-/// The text of an input during a read.
-pub(super) struct Text<'a> {
-    reader: Box<dyn Read + 'a>,
-    read_bytes: Arc<AtomicU64>,
-    name: &'a Path,
-    /// Whether the file on disk is not gzipped.
-    is_plain: bool,
-}
-
-impl<'a> Text<'a> {
-    fn new(raw: Box<dyn Read + 'a>, name: &'a Path) -> Result<Self> {
-        let read_bytes = Arc::new(AtomicU64::new(0));
-        let mut raw = Counted { inner: raw, read_bytes: Arc::clone(&read_bytes) };
-        let mut magic = [0; GZIP_MAGIC.len()];
-        let len =
-            read_full(&mut raw, &mut magic).map_err(|error| Error::io("read", error).path(name))?;
-        let whole = Cursor::new(magic).take(len as u64).chain(raw);
-        let is_plain = magic[..len] != GZIP_MAGIC;
-        let reader: Box<dyn Read + 'a> =
-            if is_plain { Box::new(whole) } else { Box::new(MultiGzDecoder::new(whole)) };
-        Ok(Self { reader, read_bytes, name, is_plain })
-    }
-
-    /// A text that is not gzipped, whatever its first bytes, from its byte `offset` on.
-    fn plain(raw: Box<dyn Read + 'a>, offset: u64, name: &'a Path) -> Self {
-        let read_bytes = Arc::new(AtomicU64::new(offset));
-        let reader = Box::new(Counted { inner: raw, read_bytes: Arc::clone(&read_bytes) });
-        Self { reader, read_bytes, name, is_plain: true }
-    }
-
-    /// Skips the next `len_bytes` bytes.
-    fn skip(&mut self, len_bytes: u64) -> Result<()> {
-        let mut buffer = vec![0; SKIP_STEP_BYTES];
-        let mut left = len_bytes;
-        while left > 0 {
-            let step = smaller(left, buffer.len());
-            if self.fill(&mut buffer[..step])? < step {
-                return Err(ended_before(len_bytes, self.name));
-            }
-            left -= step as u64;
-        }
-        Ok(())
-    }
-
-    /// Fills `into` as far as the text reaches; fewer bytes mean the end.
-    pub(super) fn fill(&mut self, into: &mut [u8]) -> Result<usize> {
-        read_full(&mut self.reader, into).map_err(|error| Error::io("read", error).path(self.name))
-    }
-
-    pub(super) fn name(&self) -> &Path {
-        self.name
-    }
-
-    /// The bytes read so far of the file on disk.
-    pub(super) fn read_bytes(&self) -> u64 {
-        self.read_bytes.load(Ordering::Relaxed)
-    }
-}
-
-struct Counted<R> {
-    inner: R,
-    read_bytes: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(into)?;
-        self.read_bytes.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
-    }
-}
-
-/// Reads until `into` is full or the reader ends.
-fn read_full(reader: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < into.len() {
-        match reader.read(&mut into[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
