@@ -89,9 +89,10 @@ def check(command: str, scratch: pathlib.Path, title: str, name: str, content: b
         path.unlink()
     given.write_bytes(content)
     totals["files"] += 1
-    loaded = run([command, "load", given, store])
     plain = {"gz": gzip.decompress, "bz2": bz2.decompress}.get(kind, bytes)(content)
     rows = python_rows(plain)
+    is_named = not rows or all(rows[0])
+    loaded = run([command, "load", given, store] + ([] if is_named else ["--rename-duplicates"]))
     if loaded.returncode != 0:
         totals["refused"] += 1
         why = loaded.stderr.strip().splitlines()[-1]

@@ -43,7 +43,8 @@ pub(crate) struct CsvArgs {
     #[arg(long, value_name = "CHAR", value_parser = parse_delimiter, allow_hyphen_values = true)]
     comment: Option<u8>,
 
-    /// Give a column whose name an earlier one has another name: the second `a` becomes `a_2`
+    /// Give a column whose name an earlier one has another name, the second `a` becoming `a_2`,
+    /// and a column without a name that of its place, column_N
     #[arg(long)]
     rename_duplicates: bool,
 

@@ -182,8 +182,30 @@ fn told(error: &flatrec::Error) -> String {
             "{} (close the other program that has it open, or try again when it has finished)",
             without_advice(error)
         ),
-        _ => error.to_string(),
+        _ => with_options(error),
     }
+}
+
+/// The settings of the library that its advice names, and the options that set them.
+const OPTIONS: [(&str, &str); 7] = [
+    ("CsvOptions::text_width_of", "--text-width COLUMN=N"),
+    ("CsvReader::on_reject", "--rejects FILE"),
+    ("CsvOptions::rename_duplicates", "--rename-duplicates"),
+    ("CsvOptions::header(false)", "--no-header"),
+    ("CsvOptions::skip_lines", "--skip"),
+    ("CsvOptions::delimiter with a space; with a comma", "--delimiter ' '; with --delimiter ,"),
+    ("CsvOptions::delimiter", "--delimiter ' '"),
+];
+
+/// The library's text, with the options of the command in its advice.
+fn with_options(error: &flatrec::Error) -> String {
+    let text = error.to_string();
+    let (fault, advice) = text.split_at(without_advice(error).len());
+    let mut advice = advice.to_owned();
+    for (setting, option) in OPTIONS {
+        advice = advice.replace(setting, option);
+    }
+    format!("{fault}{advice}")
 }
 
 /// The error without the advice in parentheses at its end.

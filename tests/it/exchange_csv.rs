@@ -130,7 +130,8 @@ fn null_texts_are_null_only_unquoted() {
 /// Finds a header line that is loaded as data, or data that is taken for a header.
 #[test]
 fn columns_have_the_header_s_names_or_numbers() {
-    let (schema, _) = plain("a,,\"c, d\"\n1,2,3\n");
+    let numbered = CsvOptions::new().rename_duplicates(true);
+    let (schema, _) = through("a,,\"c, d\"\n1,2,3\n", numbered).unwrap();
     let names: Vec<&str> = schema.fields().iter().map(Field::name).collect();
     assert_eq!(names, ["a", "column_2", "c, d"]);
     let (schema, text) = through("1,x\n2,y\n", CsvOptions::new().header(false)).unwrap();
@@ -146,6 +147,14 @@ fn columns_have_the_header_s_names_or_numbers() {
 fn invalid_headers_are_refused() {
     let options = CsvOptions::new;
     fails("a,b,a\n1,2,3\n", options(), ErrorKind::InvalidValue, &["columns 1 and 3", "\"a\""]);
+    let renames = "CsvOptions::rename_duplicates, which calls it column_2";
+    for (csv, words) in [
+        ("a,,c\n1,2,3\n", &["column 2 has no name (name it, or use ", renames, "column_2)"][..]),
+        ("a,\"\",,\n1,2,3,4\n", &["column 2 and 2 more have no name", renames]),
+        ("7,,c\n1,2,3\n", &[renames, "if the first row is data, use CsvOptions::header(false)"]),
+    ] {
+        fails(csv, options(), ErrorKind::InvalidValue, words);
+    }
     fails("", options(), ErrorKind::InvalidValue, &["no rows"]);
     fails("\n\n", options(), ErrorKind::InvalidValue, &["no rows"]);
     fails("a,\"b\n1,2\n", options(), ErrorKind::InvalidValue, &["never closed"]);
@@ -488,4 +497,74 @@ fn the_flights_survive_a_load_and_an_export() {
         })
         .collect();
     assert!(written == expected, "the tables differ");
+}
+
+/// Finds a table of R or of spaces that is loaded as one column of text, or refused without a word
+/// of advice, and a table that is refused although it is neither.
+#[test]
+fn tables_divided_otherwise_are_refused_with_advice() {
+    let detects = || CsvOptions::new().detect_delimiter(true);
+    for (csv, words) in [
+        ("a,b\nx,1,2\ny,3,4\n", &["it has 2 names, and the rows have 3 fields", "skip_lines"][..]),
+        ("a\tb\nx\t1\t2\ny\t3\t4\n", &["it has 2 names, and the rows have 3 fields"]),
+        ("a\n1,2\n3,4\n", &["it has 1 name, and the rows have 2 fields"]),
+        ("\"a\" \"b\"\n\"x\" 1 2\n", &["if spaces divide it, use CsvOptions::delimiter)"]),
+        ("a b\n1 x\n2 y\n", &["look like 2 columns that spaces divide (use CsvOptions::delim"]),
+        ("a  b c\n\n 1  x y\r\n", &["look like 3 columns", "tr -s ' '"]),
+    ] {
+        fails(csv, detects(), ErrorKind::InvalidValue, words);
+    }
+    // Not every row has one field more, no column of words is a number, or the delimiter is given.
+    fails("a,b\nx,1,2\n3,4\n", detects(), ErrorKind::InvalidValue, &["line 2: the row has 3"]);
+    for csv in
+        ["full name\nAda Lovelace\nAlan Turing\n", "a b\n1 x\n2\n", "a b\n", "a 1\nb 2\nc d\n"]
+    {
+        assert_eq!(through(csv, detects()).unwrap().1, csv);
+    }
+    let given = CsvOptions::new().delimiter(b',').unwrap();
+    assert_eq!(through("a b\n1 x\n", given).unwrap().1, "a b\n1 x\n");
+    let no_header = detects().header(false);
+    fails("1 2\n3 4\n", no_header.clone(), ErrorKind::InvalidValue, &["look like 2 columns"]);
+    assert!(through("a,b\nx,1,2\n", no_header.delimiter(b'|').unwrap()).is_ok());
+}
+
+/// Finds a long text that makes a store of gigabytes without a word, or a table that is refused
+/// although its store is no larger than others.
+#[test]
+fn a_text_that_blows_the_store_up_is_named_before_it_is_written() {
+    let table = |rows: usize, long: usize, at: usize| {
+        let row = |row| match row == at {
+            true => format!("{row},\"{}\n\",x\n", "y".repeat(long - 1)),
+            false => format!("{row},\"a\nb\",x\n"),
+        };
+        format!("id,note,z\n{}", (0..rows).map(row).collect::<String>())
+    };
+    // In the first block and in a later one.
+    for (rows, long, at) in [(3000, 60_000, 15), (50_000, 20_000, 45_000)] {
+        let csv = table(rows, long, at);
+        let line = 2 * at + 2;
+        let record = 8 + long + 1;
+        let facts = format!(
+            "the longest text of column \"note\" has {long} bytes, on line {line}, so {rows} \
+             records of {record} bytes would take {} bytes, for {} bytes of text",
+            rows * record,
+            csv.len()
+        );
+        fails(&csv, CsvOptions::new(), ErrorKind::InvalidSchema, &[&facts, "smaller width"]);
+        let mut reader = CsvReader::new(Input::from_bytes(&csv), CsvOptions::new());
+        assert!(reader.infer(Some(10)).is_ok());
+        // Widths that the caller chooses are not refused, whatever they take.
+        let width = u32::try_from(long).unwrap();
+        for options in [
+            CsvOptions::new().text_width_of("note", width),
+            CsvOptions::new().text_width_of("note", 64),
+            CsvOptions::new().text_width(width),
+        ] {
+            let mut reader = CsvReader::new(Input::from_bytes(&csv), options);
+            assert_eq!(reader.infer(None).unwrap().rows, rows as u64);
+        }
+    }
+    // 16 MiB, and sixteen bytes for each.
+    assert!(through(table(500, 30_000, 15), CsvOptions::new()).is_ok());
+    assert!(through(table(100_000, 200, 15), CsvOptions::new()).is_ok());
 }

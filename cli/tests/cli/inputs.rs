@@ -128,3 +128,29 @@ fn a_compressed_text_of_any_length_takes_little_memory() {
         assert_eq!(place.ok(["scan", "x.rec", "--format", "csv"]), "a\n1\n2\n", "{name}");
     }
 }
+
+/// Finds a long text that makes a large store without a word, or an error that names no way out.
+#[test]
+fn a_long_text_is_told_before_the_store_is_written() {
+    let place = Place::new();
+    let row = |row| match row {
+        7 => format!("{row},{}\n", "y".repeat(60_000)),
+        _ => format!("{row},a\n"),
+    };
+    let csv = format!("id,note\n{}", (0..3000).map(row).collect::<String>());
+    place.write("in.csv", &csv);
+    assert_eq!(
+        place.error(["load", "in.csv", "x.rec"]),
+        format!(
+            "infer a schema of in.csv: invalid schema: the longest text of column \"note\" has \
+             60000 bytes, on line 9, so 3000 records of 60008 bytes would take 180024000 bytes, \
+             for {} bytes of text (give the column a smaller width (--text-width COLUMN=N), and \
+             set rows that do not fit aside (--rejects FILE))",
+            csv.len()
+        )
+    );
+    assert_eq!(place.files(), ["in.csv"]);
+    let args = ["load", "in.csv", "x.rec", "--text-width", "note=16", "--rejects", "bad.csv"];
+    let out = place.ok(args);
+    assert!(out.contains("loaded    2999 records") && out.contains("rejected  1 row"), "{out}");
+}

@@ -349,10 +349,37 @@ fn lines_before_the_header_and_comments_are_left_out() {
 #[test]
 fn errors_of_headers_name_the_options_that_help() {
     let place = Place::new();
-    place.write("in.csv", "a,b,a,,a_2\n1,2,3,4,5\n");
+    place.write("in.csv", ",a\n1,2\n");
+    assert_eq!(
+        place.error(["load", "in.csv", "in.rec"]),
+        "read the header of in.csv: invalid value: column 1 has no name (name it, or use \
+         --rename-duplicates, which calls it column_1)"
+    );
+    place.write("in.csv", "a,b\nx,1,2\ny,3,4\n");
+    assert_eq!(
+        place.error(["load", "in.csv", "in.rec"]),
+        "read the header of in.csv: invalid value: it has 2 names, and the rows have 3 fields, one \
+         more (R writes names of rows without a name for their column: add it; or leave the header \
+         out (--skip) and use --no-header)"
+    );
+    let table = ["load", "in.csv", "in.rec", "--skip", "1", "--no-header"];
+    place.ok(table);
+    assert_eq!(rows(&place, "in.rec"), ["x,1,2", "y,3,4"]);
+    std::fs::remove_file(place.path("in.rec")).unwrap();
+    place.write("in.csv", "a b\n1 x\n");
+    assert_eq!(
+        place.error(["load", "in.csv", "in.rec"]),
+        "read the header of in.csv: invalid value: the lines look like 2 columns that spaces \
+         divide (use --delimiter ' '; with --delimiter , it is one column of text)"
+    );
+    place.ok(["load", "in.csv", "in.rec", "--delimiter", " ", "--force"]);
+    assert_eq!(rows(&place, "in.rec"), ["1,x"]);
+    std::fs::remove_file(place.path("in.rec")).unwrap();
+    place.write("in.csv", "a,b,a,c,a_2\n1,2,3,4,5\n");
     let text = place.error(["load", "in.csv", "in.rec"]);
     assert!(text.contains("columns 1 and 3 are both \"a\" (rename one of them, or use "), "{text}");
     assert!(text.ends_with("--rename-duplicates)"), "{text}");
+    place.write("in.csv", "a,b,a,,a_2\n1,2,3,4,5\n");
     place.ok(["load", "in.csv", "in.rec", "--rename-duplicates"]);
     let csv = place.ok(["scan", "in.rec", "--format", "csv"]);
     assert_eq!(csv, "a,b,a_3,column_4,a_2\n1,2,3,4,5\n");

@@ -130,17 +130,24 @@ impl<'t> Blocks<'t> {
     }
 
     /// The delimiter that divides every row of `text` into as many columns, if that given divides
-    /// the first row into none.
+    /// the first row into none. Otherwise the one by which the first row alone has a column less,
+    /// for the error about that.
     fn detected(&self, text: &[u8]) -> Option<u8> {
         let is_single = |columns| columns == Some(1);
         if !is_single(self.columns(text, self.given, 1)) {
             return None;
         }
-        DELIMITERS.into_iter().find(|&delimiter| {
-            let form = Form { delimiter, ..self.given };
-            let end = if self.ended { text.len() } else { last_row_end(text, form) };
-            self.columns(&text[..end], form, u64::MAX).is_some_and(|columns| columns > 1)
-        })
+        let forms = || DELIMITERS.into_iter().map(|delimiter| Form { delimiter, ..self.given });
+        let rows_of = |form| match self.ended {
+            true => text,
+            false => &text[..last_row_end(text, form)],
+        };
+        let divides = |form: &Form| {
+            self.columns(rows_of(*form), *form, u64::MAX).is_some_and(|columns| columns > 1)
+        };
+        let found = forms().find(divides);
+        let found = found.or_else(|| forms().find(|form| lacks_a_name(rows_of(*form), *form)));
+        found.map(|form| form.delimiter)
     }
 
     /// The number of columns of the first rows, if all have as many and none is malformed.
@@ -181,6 +188,25 @@ impl<'t> Blocks<'t> {
     pub(super) fn read_bytes(&self) -> u64 {
         self.text.read_bytes()
     }
+}
+
+/// Whether the first row has two columns at least, and two or more others have one more.
+fn lacks_a_name(text: &[u8], form: Form) -> bool {
+    let (mut first, mut rows) = (0, 0_u64);
+    let differs = Splitter::new(form, false).rows(text, |row| {
+        rows += 1;
+        let count = row.spans.len();
+        let is_so = match rows {
+            1 => {
+                first = count;
+                count > 1
+            }
+            _ => count == first + 1,
+        };
+        let is_so = is_so && row.malformed.is_none();
+        if is_so { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    rows > 2 && differs.is_continue()
 }
 
 /// The delimiter and the length of a first line such as `sep=;`, by which Excel is told of it.

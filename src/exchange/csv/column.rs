@@ -237,10 +237,15 @@ impl From<Error> for Refused {
 /// The advice about the names of columns, `otherwise` unless they look like a row of data: a number
 /// is no name.
 pub(super) fn advice_on_names(names: &[String], otherwise: &'static str) -> &'static str {
-    match names.iter().any(|name| fit_float::<f64>(name).is_ok()) {
-        true => "the first row looks like data: if it is, use --no-header",
+    match looks_like_data(names) {
+        true => "the first row looks like data: if it is, use CsvOptions::header(false)",
         false => otherwise,
     }
+}
+
+/// Whether one of the names is a number.
+pub(super) fn looks_like_data(names: &[String]) -> bool {
+    names.iter().any(|name| fit_float::<f64>(name).is_ok())
 }
 
 #[inline]

@@ -15,9 +15,11 @@ mod parse;
 mod part;
 mod pipeline;
 mod reader;
+mod spaces;
 mod split;
 mod strays;
 mod wanted;
+mod width;
 
 pub use options::CsvOptions;
 pub use reader::{CsvReader, Inferred, Reject, Strays};

@@ -68,7 +68,8 @@ impl CsvOptions {
 
     /// Whether another delimiter (comma, semicolon, tab, bar) is taken if the first row has one
     /// column with the given one, and the other divides every row of the first 256 KiB into as many
-    /// columns, two at least. A first line such as `sep=;` names the delimiter, too.
+    /// columns, two at least. A first line such as `sep=;` names the delimiter, too. Rows that seem
+    /// to be divided by spaces are an error then.
     /// [`CsvReader::delimiter`](super::CsvReader::delimiter) tells which it is.
     pub fn detect_delimiter(mut self, detect: bool) -> Self {
         self.detects_delimiter = detect;
@@ -101,8 +102,19 @@ impl CsvOptions {
         self
     }
 
-    /// Whether a column whose name an earlier one has gets another: the second `a` becomes `a_2`.
-    /// Otherwise a repeated name is an error.
+    /// Whether a column whose name an earlier one has gets another, the second `a` becoming `a_2`,
+    /// and a column without a name gets `column_` and its number. Otherwise such a header is an
+    /// error.
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let csv = ",a,a\n0,1,2\n"; // pandas writes its index without a name
+    /// let read = |options| CsvReader::new(Input::from_bytes(csv), options).columns();
+    /// assert!(read(CsvOptions::new()).is_err());
+    /// let names = read(CsvOptions::new().rename_duplicates(true))?;
+    /// assert_eq!(names, ["column_1", "a", "a_2"]);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     pub fn rename_duplicates(mut self, rename: bool) -> Self {
         self.rename_duplicates = rename;
         self

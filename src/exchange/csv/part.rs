@@ -1,12 +1,14 @@
 //! The parts of a file that threads work on: blocks of rows, and the results for each.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use super::block::Blocks;
-use super::column::{Column, Refused, advice_on_names};
+use super::column::{Column, Refused, advice_on_names, looks_like_data};
 use super::infer::Seen;
 use super::options::CsvOptions;
+use super::spaces;
 use super::split::{Form, Malformed, Row, Span, Splitter, count_lines};
 use crate::error::{Error, ErrorKind, Result, quoted};
 
@@ -24,8 +26,9 @@ impl Layout {
     /// Reads the first block and the column names in it.
     ///
     /// # Errors
-    /// An error of reading; [`ErrorKind::InvalidValue`] for an empty file and for a header that is
-    /// malformed, not UTF-8, or repeats a name.
+    /// An error of reading; [`ErrorKind::InvalidValue`] for an empty file, for a header that is
+    /// malformed, not UTF-8, repeats a name or lacks one, and for rows that all have one field more
+    /// than the header or seem to be divided by spaces.
     pub(super) fn read(blocks: &mut Blocks<'_>, options: &CsvOptions) -> Result<(Self, Vec<u8>)> {
         let mut block = Vec::new();
         let end = blocks.next(&mut block)?;
@@ -33,24 +36,28 @@ impl Layout {
         let ignored = blocks.ignored();
         let text = &block[ignored..];
         let first = Splitter::new(blocks.form(), false)
-            .rows(text, |row| ControlFlow::Break(first_row(&row, text, options.header)));
-        let bad = |detail: String, advice: &'static str| {
-            Error::new(ErrorKind::InvalidValue, "read the header of").detail(detail).advice(advice)
-        };
+            .rows(text, |row| ControlFlow::Break(first_row(&row, text, options)));
         let (names, rows_start) = match first {
             ControlFlow::Break(Ok((names, start))) => (names, ignored + start),
-            ControlFlow::Break(Err(why)) => return Err(bad(why, "correct the first row")),
+            ControlFlow::Break(Err(error)) => return Err(error),
             ControlFlow::Continue(()) => {
                 return Err(bad("the file has no rows".into(), "give a file with a header"));
             }
         };
+        let rows = &block[rows_start..];
+        if options.header && !rows.is_empty() {
+            check_width(rows, blocks.form(), names.len())?;
+        }
+        if names.len() == 1 && options.detects_delimiter {
+            spaces::check(text, rows)?;
+        }
         let names = if options.rename_duplicates { renamed(names) } else { names };
         let mut places = HashMap::with_capacity(names.len());
         for (at, name) in names.iter().enumerate() {
             if let Some(earlier) = places.insert(name, at) {
                 let why =
                     format!("columns {} and {} are both {}", earlier + 1, at + 1, quoted(name));
-                let otherwise = "rename one of them, or use --rename-duplicates";
+                let otherwise = "rename one of them, or use CsvOptions::rename_duplicates";
                 return Err(bad(why, advice_on_names(&names, otherwise)));
             }
         }
@@ -75,26 +82,84 @@ fn renamed(names: Vec<String>) -> Vec<String> {
     names.into_iter().map(rename).collect()
 }
 
-/// The names of the columns and the start of the data, or the fault.
-fn first_row(row: &Row<'_>, block: &[u8], header: bool) -> Result<(Vec<String>, usize), String> {
+/// An error of the header.
+pub(super) fn bad(detail: String, advice: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidValue, "read the header of").detail(detail).advice(advice)
+}
+
+/// The names of the columns and the start of the data.
+fn first_row(row: &Row<'_>, block: &[u8], options: &CsvOptions) -> Result<(Vec<String>, usize)> {
     if let Some(malformed) = row.malformed {
-        return Err(describe(malformed).into());
+        let is_spaced = malformed == Malformed::TextAfterQuote
+            && block[row.start..row.next].windows(2).any(|pair| pair == b"\" ");
+        return Err(bad(
+            describe(malformed).into(),
+            match is_spaced {
+                true => "correct the first row; if spaces divide it, use CsvOptions::delimiter",
+                false => "correct the first row",
+            },
+        ));
     }
     let place = |at: usize| format!("column_{}", at + 1);
-    if !header {
+    if !options.header {
         return Ok(((0..row.spans.len()).map(place).collect(), row.start));
     }
     let mut scratch = Vec::new();
     let name = |(at, span): (usize, &Span)| {
         let bytes = span.cell(block, &mut scratch).text();
         match std::str::from_utf8(bytes) {
-            Ok("") => Ok(place(at)),
             Ok(name) => Ok(name.to_owned()),
-            Err(error) => Err(format!("the name of column {} is not UTF-8: {error}", at + 1)),
+            Err(error) => Err(bad(
+                format!("the name of column {} is not UTF-8: {error}", at + 1),
+                "correct the first row, or convert the file to UTF-8",
+            )),
         }
     };
-    let names: Result<_, String> = row.spans.iter().enumerate().map(name).collect();
-    Ok((names?, row.next))
+    let mut names = row.spans.iter().enumerate().map(name).collect::<Result<Vec<_>>>()?;
+    let mut nameless = names.iter().enumerate().filter(|(_, name)| name.is_empty());
+    if let Some((first, _)) = nameless.next().filter(|_| !options.rename_duplicates) {
+        let more = match nameless.count() {
+            0 => "has".to_owned(),
+            more => format!("and {more} more have"),
+        };
+        let named = format!(
+            "name it, or use CsvOptions::rename_duplicates, which calls it {}",
+            place(first)
+        );
+        let advice = match looks_like_data(&names) {
+            true => format!("{named}; if the first row is data, use CsvOptions::header(false)"),
+            false => named,
+        };
+        return Err(bad(format!("column {} {more} no name", first + 1), advice));
+    }
+    for (at, name) in names.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
+        *name = place(at);
+    }
+    Ok((names, row.next))
+}
+
+/// Fewer rows do not show that the header is at fault.
+const ROWS_MIN: u64 = 2;
+
+/// Refuses a header of `columns` names if every row after it, in `rows`, has one field more.
+fn check_width(rows: &[u8], form: Form, columns: usize) -> Result<()> {
+    let mut count = 0;
+    let all_differ = Splitter::new(form, false).rows(rows, |row| {
+        count += 1;
+        match row.malformed.is_none() && row.spans.len() == columns + 1 {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    });
+    if count < ROWS_MIN || all_differ.is_break() {
+        return Ok(());
+    }
+    let names = if columns == 1 { "1 name".into() } else { format!("{columns} names") };
+    Err(bad(
+        format!("it has {names}, and the rows have {} fields, one more", columns + 1),
+        "R writes names of rows without a name for their column: add it; or leave the header out \
+         (CsvOptions::skip_lines) and use CsvOptions::header(false)",
+    ))
 }
 
 fn describe(malformed: Malformed) -> &'static str {
@@ -269,6 +334,27 @@ fn check_utf8(fields: &Fields<'_>, scratch: &mut Vec<u8>) -> Result<(), Refusal>
         }
     }
     Ok(())
+}
+
+impl Part<Option<usize>> {
+    /// Finds the first text of `column` with `len_bytes` bytes: the place in the rows where it
+    /// begins.
+    pub(super) fn find_text(&mut self, columns: usize, column: usize, len_bytes: usize) {
+        let mut scratch = Vec::new();
+        self.scan(columns, true, |found, fields| {
+            let text = fields.spans[column].cell(fields.text, &mut scratch).text();
+            if found.is_none() && text.len() == len_bytes {
+                *found = Some(fields.spans[column].start());
+            }
+            Ok(())
+        });
+    }
+
+    /// The line ends before the text that was found.
+    pub(super) fn lines_before_text(&self) -> Option<u64> {
+        let rows = &self.block[self.rows_start..self.rows_end];
+        self.result.map(|start| count_lines(&rows[..start]))
+    }
 }
 
 /// The plan of a load.

@@ -11,6 +11,7 @@ use super::infer::Seen;
 use super::options::CsvOptions;
 use super::part::{Fault, InferPlan, Layout, LoadPlan, Part, Records};
 use super::pipeline;
+use super::width::{self, Widest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Input, LoadPoint, LoadReport, Progress, RecordSink};
 use crate::format::{Field, Schema};
@@ -151,7 +152,8 @@ impl<'a> CsvReader<'a> {
     /// The names of the columns, from the header or by their places.
     ///
     /// # Errors
-    /// An error of reading; [`ErrorKind::InvalidValue`] for an empty file or an invalid header.
+    /// An error of reading; [`ErrorKind::InvalidValue`] for an empty file, an invalid header
+    /// ([`CsvOptions::rename_duplicates`]), or one that lacks one name.
     pub fn columns(&mut self) -> Result<Vec<String>> {
         Ok(Source::open(&mut self.input, &self.options, true)?.layout.names)
     }
@@ -206,7 +208,9 @@ impl<'a> CsvReader<'a> {
     /// # Errors
     /// An error of reading; [`ErrorKind::InvalidValue`] for the first bad row, unless bad rows are
     /// set aside; [`ErrorKind::InvalidSchema`] if the columns do not make a record (over 16 MiB,
-    /// control characters in a name); [`ErrorKind::InvalidArgument`] for a stream without
+    /// control characters in a name), or if, without `sample_rows`, a store of the rows would take
+    /// more than 16 MiB and more than 16 bytes for each byte of text, because of the longest texts
+    /// ([`CsvOptions::text_width_of`]); [`ErrorKind::InvalidArgument`] for a stream without
     /// `sample_rows`, and for the name of a column that is not in the file.
     pub fn infer(&mut self, sample_rows: Option<u64>) -> Result<Inferred> {
         if sample_rows.is_none() && self.input.is_stream() {
@@ -251,6 +255,14 @@ impl<'a> CsvReader<'a> {
                 error.path(&watch.name).advice("change the column, or give a schema")
             })?;
         let rows = watch.rows;
+        let text_bytes = source.blocks.offset();
+        if let (None, Some(widest)) =
+            (sample_rows, width::too_wide(&schema, options, rows, text_bytes))
+        {
+            drop(source);
+            let line = line_of_text(input, options, &widest);
+            return Err(widest.error(&schema, rows, text_bytes, line).path(&watch.name));
+        }
         let columns = source.layout.names.iter().zip(&seen);
         let strays =
             columns.filter_map(|(name, seen)| seen.without_strays(name, rows, &options.wanted));
@@ -344,6 +356,21 @@ impl<'a> CsvReader<'a> {
         )?;
         report.read_bytes = source.blocks.read_bytes();
         Ok(report)
+    }
+}
+
+/// The line on which the first text as long as the widest begins. Reads the text once more.
+fn line_of_text(input: &mut Input, options: &CsvOptions, widest: &Widest) -> Option<u64> {
+    let mut source = Source::open(input, options, true).ok()?;
+    let mut lines = source.layout.lines;
+    let columns = source.layout.names.len();
+    loop {
+        let mut part: Part<Option<usize>> = source.next(None, u64::MAX).ok()??;
+        part.find_text(columns, widest.column, widest.len_bytes);
+        if let Some(before) = part.lines_before_text() {
+            return Some(lines + before + 1);
+        }
+        lines += part.lines;
     }
 }
 

@@ -84,6 +84,11 @@ impl Span {
         Cell::new(&text[start..], end - start)
     }
 
+    /// Where the text begins.
+    pub(super) fn start(&self) -> usize {
+        self.start as usize
+    }
+
     #[inline]
     pub(super) fn is_quoted(&self) -> bool {
         self.shape != Shape::Plain
