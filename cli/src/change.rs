@@ -1,10 +1,12 @@
 //! Common code of the commands that change a store: one transaction, all or nothing.
 
-use std::collections::HashSet;
+use std::io::Write;
 
-use flatrec::{Durability, DynDatabase, ErrorKind, WriteTransaction};
+use flatrec::{Durability, DynDatabase, ErrorKind, WriteTransaction, printable};
 
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::verify::counted;
 
 /// Makes the changes of a transaction durable; `what` names them in the past tense. Returns that
 /// text with the number of the commit.
@@ -30,11 +32,22 @@ pub(crate) fn close(database: DynDatabase, done: &str) -> Result<(), Failure> {
     })
 }
 
-/// Refuses a record that is named twice, which may be a typing error.
-pub(crate) fn refuse_repeated(ids: &[u64]) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    match ids.iter().find(|id| !seen.insert(**id)) {
-        Some(id) => Err(Failure::Message(format!("record {id} is named twice"))),
-        None => Ok(()),
+/// `1 record`, `2 records`.
+pub(crate) fn records(count: usize) -> String {
+    counted(count as u64, "record")
+}
+
+/// Ends the work at every so many records if a signal has asked for that.
+pub(crate) fn check(interrupt: &Interrupt, index: usize) -> Result<(), Failure> {
+    const EVERY: usize = 1024;
+    match index % EVERY == 0 && interrupt.is_asked() {
+        true => Err(Failure::Interrupted),
+        false => Ok(()),
     }
+}
+
+/// Writes what a command would do, which is all of its output.
+pub(crate) fn tell(mut out: impl Write, line: &str) -> Result<(), Failure> {
+    writeln!(out, "{}", printable(line))?;
+    Ok(out.flush()?)
 }

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use flatrec::ErrorKind;
+use flatrec::{DynStore, ErrorKind};
 
 use crate::change;
 use crate::failure::Failure;
 use crate::get;
 use crate::interrupt::Interrupt;
-use crate::output::report;
+use crate::output::{report, stdout};
+use crate::selection::{Choice, SelectionArgs};
 use crate::waiting::WaitArgs;
 
-/// Delete records by number
+/// Delete records by number or by a condition
 ///
 /// All of them are deleted, or none. The other records keep their numbers; later inserts reuse the
 /// numbers of deleted ones. The store must have been created with --deletes.
@@ -20,15 +21,22 @@ use crate::waiting::WaitArgs;
 Examples:
   flatrec delete flights.rec 5
   flatrec delete flights.rec 5 8 13
-  flatrec delete flights.rec 5,8,13")]
+  flatrec delete flights.rec 5,8,13
+  flatrec delete flights.rec --where 'dep_time IS NULL' --dry-run
+  flatrec delete flights.rec --ids cancelled.txt")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
     /// Numbers of records, starting at 0, separated by spaces or commas
-    #[arg(required = true, value_name = "ID", value_delimiter = ',')]
+    #[arg(value_name = "ID", value_delimiter = ',')]
+    #[arg(required_unless_present_any = ["condition", "id_file"])]
+    #[arg(conflicts_with_all = ["condition", "id_file"])]
     #[arg(allow_negative_numbers = true, value_parser = get::parse_id)]
     ids: Vec<u64>,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     #[command(flatten)]
     wait: WaitArgs,
@@ -36,31 +44,69 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        change::refuse_repeated(&self.ids)?;
+        let choice = self.selection.choice(self.ids.clone())?;
+        if self.selection.dry_run {
+            return self.dry_run(&choice);
+        }
         let shown = self.store.display();
         let database = self.wait.open(&self.store, None)?;
         let interrupt = Interrupt::watch();
         let mut transaction = database.begin_write()?;
-        for &id in &self.ids {
+        let ids = {
+            let snapshot = database.begin_read()?;
+            let (records, sample) = (snapshot.copies(..), snapshot.copies(..));
+            choice.ids(&self.store, database.schema(), records, sample)?
+        };
+        for (index, &id) in ids.iter().enumerate() {
+            change::check(&interrupt, index)?;
             let deleted = transaction.delete(id).map_err(|error| match error.kind() {
-                ErrorKind::Unsupported => Failure::Message(format!(
-                    "{shown} was made without deletes (load --deletes makes a store with them)"
-                )),
-                _ => error.into(),
+                ErrorKind::Unsupported => self.without_deletes(),
+                _ => choice.on_line(index, error.into()),
             })?;
             if !deleted {
-                return Err(get::no_record(&self.store, id, transaction.count()));
+                let failure = get::no_record(&self.store, id, transaction.count());
+                return Err(choice.on_line(index, failure));
             }
         }
-        let left = transaction.live_count();
-        let (count, has) = match self.ids.len() {
-            1 => ("1 record".to_owned(), "was"),
-            deleted => (format!("{deleted} records"), "were"),
-        };
+        let (left, count) = (transaction.live_count(), change::records(ids.len()));
+        let has = if ids.len() == 1 { "was" } else { "were" };
+        let line = format!("{count} of {shown} {has} deleted, {left} are left");
         let deciding = interrupt.decide()?;
+        if ids.is_empty() {
+            transaction.rollback();
+            let done = format!("deleted {count} of {shown}");
+            change::close(database, &done)?;
+            deciding.done(&done);
+            return report(&done, &line);
+        }
         let done = change::commit(transaction, &format!("deleted {count} of {shown}"))?;
         change::close(database, &done)?;
         deciding.done(&done);
-        report(&done, &format!("{count} of {shown} {has} deleted, {left} are left"))
+        report(&done, &line)
+    }
+
+    /// Tells what a run would do.
+    fn dry_run(&self, choice: &Choice) -> Result<(), Failure> {
+        let store = DynStore::open_read_only(&self.store)?;
+        if !store.info()?.deletes {
+            return Err(self.without_deletes());
+        }
+        let ids = choice.ids(&self.store, store.schema(), store.copies(..), store.copies(..))?;
+        for (index, &id) in ids.iter().enumerate() {
+            if store.copy(id)?.is_none() {
+                let failure = get::no_record(&self.store, id, store.count());
+                return Err(choice.on_line(index, failure));
+            }
+        }
+        let (count, left) = (change::records(ids.len()), store.live_count() - ids.len() as u64);
+        let shown = self.store.display();
+        change::tell(stdout(), &format!("{count} of {shown} would be deleted, {left} left"))
+    }
+
+    fn without_deletes(&self) -> Failure {
+        Failure::Message(format!(
+            "{} was made without deletes (load --deletes makes a store with them)",
+            self.store.display()
+        ))
     }
 }

@@ -106,6 +106,16 @@ impl Failure {
         }
     }
 
+    /// The failure of what a line of a file asks for.
+    pub(crate) fn on_line(self, file: &Path, line: u64) -> Self {
+        let place = format!("{}, line {line}", file.display());
+        match self {
+            Self::Message(text) => Self::Message(format!("{place}: {text}")),
+            Self::Library(error) => Self::Message(format!("{place}: {error}")),
+            other => other,
+        }
+    }
+
     /// Replaces the advice of errors of `kind` by one for the command line.
     pub(crate) fn advise(self, kind: ErrorKind, advice: &str) -> Self {
         match self {

@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use flatrec::DynStore;
-use flatrec::query::Filter;
 
 use crate::choice::Choice;
 use crate::condition;
 use crate::failure::Failure;
 use crate::field_names;
+use crate::matching::visit;
 use crate::output::stdout;
 use crate::records::Records;
 
@@ -57,46 +57,27 @@ impl Args {
             match (&filter, store.copies(range.clone()).size_hint()) {
                 // Every number in the range has a record: no need to read them.
                 (None, (least, Some(most))) if least == most => count = limit.min(least as u64),
-                (filter, _) => visit(&store, range, filter.as_ref(), limit, |_, _| {
-                    count += 1;
-                    Ok(())
-                })?,
+                (filter, _) => {
+                    visit(&self.store, store.copies(range), filter.as_ref(), limit, |_, _| {
+                        count += 1;
+                        Ok(())
+                    })?;
+                }
             }
             let mut out = stdout();
             writeln!(out, "{count}")?;
             return Ok(out.flush()?);
         }
         let mut out = Records::new(stdout(), self.choice.format, &fields)?;
-        visit(&store, range, filter.as_ref(), limit, |id, record| out.write(id, record))?;
+        visit(&self.store, store.copies(range), filter.as_ref(), limit, |id, record| {
+            out.write(id, record)
+        })?;
         out.finish()
     }
 }
 
-/// Calls `each` with the first `limit` records of `range` that match `filter`.
-fn visit(
-    store: &DynStore,
-    range: Range<u64>,
-    filter: Option<&Filter>,
-    limit: u64,
-    mut each: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut left = limit;
-    let path = store.path().unwrap_or_default();
-    let mut copies = store.copies(range);
-    while left > 0 {
-        let Some((id, record)) = copies.next_record()? else { break };
-        let shown = match filter.map_or(Ok(true), |filter| filter.matches(record)) {
-            Ok(true) => each(id, record).map(|()| 1),
-            Ok(false) => Ok(0),
-            Err(error) => Err(error.into()),
-        };
-        left -= shown.map_err(|failure| failure.in_record("read", &path, id))?;
-    }
-    Ok(())
-}
-
 /// `A..B`, `A..`, `..B` or `..`.
-fn parse_range(text: &str) -> Result<Range<u64>, String> {
+pub(crate) fn parse_range(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once("..").ok_or("write it as 100..200, 100.. or ..200")?;
     let number = |text: &str, unless_said: u64| match text.trim() {
         "" => Ok(unless_said),

@@ -1,23 +1,32 @@
 //! `flatrec set`: changes fields of records, in one transaction.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::{DataType, ErrorKind, Field, Schema, Value, printable, query};
+use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, Value, printable, query};
 
 use crate::change;
 use crate::failure::Failure;
 use crate::field_names;
 use crate::get;
 use crate::interrupt::Interrupt;
-use crate::output::report_text;
+use crate::output::{report_text, stdout};
 use crate::records::cell;
+use crate::selection::{Choice, SelectionArgs};
 use crate::waiting::WaitArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   flatrec set flights.rec 5 dep_delay=12 dest=LAX
   flatrec set flights.rec 5 dep_delay= --null tailnum
-  flatrec set flights.rec 5,8,13 dest=LAX";
+  flatrec set flights.rec 5,8,13 dest=LAX
+  flatrec set flights.rec --where 'dep_delay < -30' dep_delay= --dry-run
+  flatrec set flights.rec --ids wrong.txt carrier=UA";
+
+const USAGE: &str = "\
+flatrec set [OPTIONS] <STORE> <ID> <FIELD=VALUE>...
+       flatrec set [OPTIONS] <STORE> --where <CONDITION> <FIELD=VALUE>...
+       flatrec set [OPTIONS] <STORE> --ids <FILE> <FIELD=VALUE>...";
 
 /// Change fields of records
 ///
@@ -26,20 +35,16 @@ Examples:
 /// have the form that `scan --format csv` shows. An empty value is null, but in a text field the
 /// empty text; --null makes a text field null.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = USAGE)]
 #[command(after_help = format!("{}\n\n{EXAMPLES}", field_names::HELP))]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The number of the record, starting at 0; or several separated by commas, for the same
-    /// changes
-    #[arg(value_name = "ID", value_parser = parse_ids, allow_hyphen_values = true)]
-    ids: Ids,
-
-    /// Fields and their new values
-    #[arg(value_name = "FIELD=VALUE", value_parser = field_names::assignment)]
-    #[arg(required_unless_present = "null")]
-    values: Vec<(String, String)>,
+    /// The number of the record, starting at 0, or several separated by commas (not with --where or
+    /// --ids); then fields and their new values
+    #[arg(value_name = "ID, FIELD=VALUE", allow_negative_numbers = true)]
+    words: Vec<String>,
 
     /// Make this field null; may be given several times
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
@@ -50,55 +55,165 @@ pub(crate) struct Args {
     round: bool,
 
     #[command(flatten)]
+    selection: SelectionArgs,
+
+    #[command(flatten)]
     wait: WaitArgs,
 }
 
-/// `5` or `5,8,13`.
-#[derive(Clone, Debug)]
-struct Ids(Vec<u64>);
-
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let ids = &self.ids.0;
-        change::refuse_repeated(ids)?;
-        let database = self.wait.open(&self.store, None)?;
+        let (listed, values) = self.words().map_err(Failure::Usage)?;
+        let choice = self.selection.choice(listed)?;
+        let work = Work { args: &self, values, choice };
+        match self.selection.dry_run {
+            true => work.rehearse(),
+            false => work.run(),
+        }
+    }
+
+    /// The words after the store: record numbers, if no option has them, and assignments.
+    fn words(&self) -> Result<(Vec<u64>, Vec<(String, String)>), String> {
+        let mut words = self.words.iter();
+        let mut listed = Vec::new();
+        if !self.selection.chooses() {
+            let choices = "give their numbers, --where CONDITION or --ids FILE";
+            let first = words.next().ok_or(format!("which records? {choices}"))?;
+            listed =
+                first.split(',').map(get::parse_id).collect::<Result<_, _>>().map_err(|why| {
+                    match field_names::assignment(first) {
+                        Ok(_) => format!("which records? {choices} before '{first}'"),
+                        Err(_) => format!("invalid value '{first}' for '<ID>': {why}"),
+                    }
+                })?;
+        }
+        let assignment = |word: &String| {
+            field_names::assignment(word).map_err(|why| {
+                match word.split(',').all(|number| get::parse_id(number).is_ok()) {
+                    true => format!(
+                        "'{word}' cannot be used with --where or --ids, which choose the records"
+                    ),
+                    false => format!("invalid value '{word}' for '<FIELD=VALUE>': {why}"),
+                }
+            })
+        };
+        let values = words.map(assignment).collect::<Result<Vec<_>, _>>()?;
+        if values.is_empty() && self.null.is_empty() {
+            return Err("the following required arguments were not provided: <FIELD=VALUE> or \
+                        --null <FIELD>"
+                .into());
+        }
+        Ok((listed, values))
+    }
+}
+
+/// What is to be done.
+struct Work<'a> {
+    args: &'a Args,
+    values: Vec<(String, String)>,
+    choice: Choice,
+}
+
+impl Work<'_> {
+    fn run(&self) -> Result<(), Failure> {
+        let path = &self.args.store;
+        let database = self.args.wait.open(path, None)?;
         let interrupt = Interrupt::watch();
         let mut transaction = database.begin_write()?;
+        let ids = {
+            let snapshot = database.begin_read()?;
+            let (records, sample) = (snapshot.copies(..), snapshot.copies(..));
+            self.choice.ids(path, database.schema(), records, sample)?
+        };
         let mut lines = String::new();
-        for &id in ids {
+        for (index, &id) in ids.iter().enumerate() {
+            change::check(&interrupt, index)?;
             // Copied into the transaction, so that a fault is an error.
-            let Some(before) = transaction.get_mut(id)?.map(|record| record.to_vec()) else {
-                return Err(get::no_record(&self.store, id, transaction.count()));
-            };
-            let in_record = |failure: Failure| failure.in_record("set", &self.store, id);
-            let mut after = before.clone();
-            let changes = self.apply(database.schema(), &mut after).map_err(in_record)?;
-            refuse_repeated(&changes)?;
-            // The old value may be damaged; setting it anew repairs it.
-            for Change { field, rounded_from } in &changes {
-                let old = shown(field, &before).unwrap_or_else(|_| "not readable".into());
-                let new = shown(field, &after).map_err(in_record)?;
-                if ids.len() > 1 {
-                    lines.push_str(&format!("record {id}, "));
-                }
-                let rounded = match rounded_from {
-                    Some(text) => format!(" (rounded from {text:?})"),
-                    None => String::new(),
-                };
-                let line = format!("{}: {old} -> {new}{rounded}", field.name());
-                lines.extend([&*printable(&line), "\n"]);
-            }
+            let before = transaction.get_mut(id)?.map(|record| record.to_vec());
+            let before = before.ok_or_else(|| self.missing(index, id, transaction.count()))?;
+            let after = self.changed(database.schema(), index, id, &before, &mut lines);
+            let after = after.map_err(|failure| self.choice.on_line(index, failure))?;
             transaction.set(id, &after)?;
         }
-        let what = match **ids {
-            [id] => format!("changed record {id} of {}", self.store.display()),
-            _ => format!("changed {} records of {}", ids.len(), self.store.display()),
+        let what = match (&self.choice, &*ids) {
+            (Choice::Listed(_), [id]) => format!("changed record {id} of {}", path.display()),
+            _ => format!("changed {} of {}", change::records(ids.len()), path.display()),
         };
         let deciding = interrupt.decide()?;
-        let done = change::commit(transaction, &what)?;
+        let done = if ids.is_empty() {
+            transaction.rollback();
+            what
+        } else {
+            change::commit(transaction, &what)?
+        };
         change::close(database, &done)?;
         deciding.done(&done);
+        if !self.choice.is_listed() {
+            let was = if ids.len() == 1 { "was" } else { "were" };
+            let count = change::records(ids.len());
+            lines.push_str(&printable(&format!("{count} of {} {was} changed", path.display())));
+            lines.push('\n');
+        }
         report_text(&done, lines.as_bytes())
+    }
+
+    /// Tells what a run would do.
+    fn rehearse(&self) -> Result<(), Failure> {
+        let path = &self.args.store;
+        let store = DynStore::open_read_only(path)?;
+        let (records, sample) = (store.copies(..), store.copies(..));
+        let ids = self.choice.ids(path, store.schema(), records, sample)?;
+        let mut lines = String::new();
+        for (index, &id) in ids.iter().enumerate() {
+            let before = store.copy(id)?.ok_or_else(|| self.missing(index, id, store.count()))?;
+            self.changed(store.schema(), index, id, &before, &mut lines)
+                .map_err(|failure| self.choice.on_line(index, failure))?;
+        }
+        let mut out = stdout();
+        out.write_all(lines.as_bytes())?;
+        let count = change::records(ids.len());
+        change::tell(out, &format!("{count} of {} would be changed", path.display()))
+    }
+
+    fn missing(&self, index: usize, id: u64, count: u64) -> Failure {
+        self.choice.on_line(index, get::no_record(&self.args.store, id, count))
+    }
+
+    /// The changed record. Adds a line for each change to `lines` if the user has named the record;
+    /// otherwise, for the first record, the values that were rounded.
+    fn changed(
+        &self,
+        schema: &Schema,
+        index: usize,
+        id: u64,
+        before: &[u8],
+        lines: &mut String,
+    ) -> Result<Vec<u8>, Failure> {
+        let in_record = |failure: Failure| failure.in_record("set", &self.args.store, id);
+        let mut after = before.to_vec();
+        let changes = self.apply(schema, &mut after).map_err(in_record)?;
+        if index == 0 {
+            refuse_repeated(&changes)?;
+        }
+        for Change { field, rounded_from } in &changes {
+            let rounded = match rounded_from {
+                Some(text) => format!(" (rounded from {text:?})"),
+                None => String::new(),
+            };
+            let new = || shown(field, &after).map_err(in_record);
+            let line = if let Choice::Listed(ids) = &self.choice {
+                // The old value may be damaged; setting it anew repairs it.
+                let old = shown(field, before).unwrap_or_else(|_| "not readable".into());
+                let record = if ids.len() > 1 { format!("record {id}, ") } else { String::new() };
+                format!("{record}{}: {old} -> {}{rounded}", field.name(), new()?)
+            } else if index == 0 && rounded_from.is_some() {
+                format!("{}: {}{rounded}", field.name(), new()?)
+            } else {
+                continue;
+            };
+            lines.extend([&*printable(&line), "\n"]);
+        }
+        Ok(after)
     }
 
     /// Makes the changes in a copy of the record.
@@ -106,15 +221,15 @@ impl Args {
         let mut changes = Vec::new();
         for (name, text) in &self.values {
             let field = query::field(schema, name)?;
-            let rounded = change(field, text, record, self.round).map_err(|failure| {
-                let unfit = !self.round && failure.is_about_unfit_number();
+            let rounded = change(field, text, record, self.args.round).map_err(|failure| {
+                let unfit = !self.args.round && failure.is_about_unfit_number();
                 let advice = "--round stores the nearest value";
                 if unfit { failure.advise(ErrorKind::InvalidValue, advice) } else { failure }
             })?;
             let rounded_from = rounded.then(|| text.clone());
             changes.push(Change { field: field.clone(), rounded_from });
         }
-        for name in &self.null {
+        for name in &self.args.null {
             let field = field_names::one(schema, name)?;
             field.write(record, &Value::Null)?;
             changes.push(Change { field: field.clone(), rounded_from: None });
@@ -157,8 +272,4 @@ fn refuse_repeated(changes: &[Change]) -> Result<(), Failure> {
         Some(name) => Err(Failure::Message(format!("field {name:?} is set twice"))),
         None => Ok(()),
     }
-}
-
-fn parse_ids(text: &str) -> Result<Ids, String> {
-    text.split(',').map(get::parse_id).collect::<Result<_, _>>().map(Ids)
 }
