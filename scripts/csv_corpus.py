@@ -11,6 +11,7 @@ which it builds.
 A text is compared with the exported one byte by byte, a number with the exact decimal of its text, and
 a time by its parts. Prints each difference, each refusal with its error, and the totals. Ends with 1 if
 a cell differs, or if a file is refused that Python reads as rows of equal length with distinct names.
+A file that is refused because spaces divide it is loaded as one column.
 """
 
 import bz2
@@ -92,7 +93,11 @@ def check(command: str, scratch: pathlib.Path, title: str, name: str, content: b
     plain = {"gz": gzip.decompress, "bz2": bz2.decompress}.get(kind, bytes)(content)
     rows = python_rows(plain)
     is_named = not rows or all(rows[0])
-    loaded = run([command, "load", given, store] + ([] if is_named else ["--rename-duplicates"]))
+    options = [] if is_named else ["--rename-duplicates"]
+    loaded = run([command, "load", given, store] + options)
+    if " that spaces divide" in loaded.stderr:
+        # Python reads the whole line as one cell.
+        loaded = run([command, "load", given, store, "--delimiter", ","] + options)
     if loaded.returncode != 0:
         totals["refused"] += 1
         why = loaded.stderr.strip().splitlines()[-1]
@@ -151,7 +156,9 @@ def compare(title: str, rows, ours: list, types: list, totals: dict) -> None:
         for column, (text, written) in enumerate(zip(row, our)):
             totals["cells"] += 1
             is_same = text == written or number > 0 and same(types[column], text, written)
-            if not is_same and not (number == 0 and text == ""):
+            # --rename-duplicates gave this column another name.
+            is_renamed = number == 0 and (text == "" or written.startswith(f"{text}_"))
+            if not is_same and not is_renamed:
                 totals["differences"] += 1
                 if shown < DIFFERENCES_SHOWN:
                     print(f"{title}: row {number}, {types[column]} {row[column]!r} became {written!r}")

@@ -510,7 +510,9 @@ fn tables_divided_otherwise_are_refused_with_advice() {
         ("a\n1,2\n3,4\n", &["it has 1 name, and the rows have 2 fields"]),
         ("\"a\" \"b\"\n\"x\" 1 2\n", &["if spaces divide it, use CsvOptions::delimiter)"]),
         ("a b\n1 x\n2 y\n", &["look like 2 columns that spaces divide (use CsvOptions::delim"]),
-        ("a  b c\n\n 1  x y\r\n", &["look like 3 columns", "tr -s ' '"]),
+        ("a  b c\n\n1  x y\r\n", &["look like 3 columns", "awk '{$1=$1};1'"]),
+        ("a b\n 1 x\n", &["look like 2 columns", "awk '{$1=$1};1'"]),
+        ("a b\r\n1 x \r\n", &["look like 2 columns", "awk '{$1=$1};1'"]),
     ] {
         fails(csv, detects(), ErrorKind::InvalidValue, words);
     }

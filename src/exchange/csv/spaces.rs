@@ -17,17 +17,22 @@ pub(super) fn check(text: &[u8], rows: &[u8]) -> Result<()> {
     if columns < 2 || !has_number_column(rows, columns) {
         return Ok(());
     }
-    let has_gaps = lines(text).any(|line| line.windows(2).any(|pair| pair == b"  "));
+    let has_gaps = lines(text).any(has_gap);
     let advice = match has_gaps {
         true => {
-            "make one space of each gap (tr -s ' ') and use CsvOptions::delimiter; with a comma as \
-             the delimiter it is one column of text"
+            "make one space of each gap (awk '{$1=$1};1') and use CsvOptions::delimiter; with a \
+             comma as the delimiter it is one column of text"
         }
         false => "use CsvOptions::delimiter with a space; with a comma it is one column of text",
     };
     Err(Error::new(ErrorKind::InvalidValue, "read the header of")
         .detail(format!("the lines look like {columns} columns that spaces divide"))
         .advice(advice))
+}
+
+/// Whether a line has spaces at one of its ends, or two together: each space would divide columns.
+fn has_gap(line: &[u8]) -> bool {
+    line.starts_with(b" ") || line.ends_with(b" ") || line.windows(2).any(|pair| pair == b"  ")
 }
 
 /// The lines that are not blank.
