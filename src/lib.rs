@@ -43,7 +43,7 @@
 //! | `jiff`, `chrono` | timestamps, durations and dates from and to the types of that crate |
 //! | `uuid` | `Uuid` from and to the type of that crate |
 //! | `serde` | `Bool`, `Char`, `Enum`, `Nullable`, `Utf8` and `Uuid` as values of serde |
-//! | `rayon` | `Snapshot::par_chunks`: the chunks of a snapshot as a parallel iterator |
+//! | `rayon` | parallel walks: `par_chunks`; with `query` `par_filter`, `par_count_where` |
 //! | `tracing` | events of recovery, checkpoints, waits and failures for the crate `tracing` |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!

@@ -17,15 +17,25 @@ pub(crate) fn visit(
     limit: u64,
     mut each: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let mut visit = |found: Option<(u64, &[u8])>| match found {
+        Some((id, record)) => {
+            each(id, record).map_err(|failure| failure.in_record("read", path, id)).map(|()| true)
+        }
+        None => Ok(false),
+    };
     let mut left = limit;
-    while left > 0 {
-        let Some((id, record)) = records.next_record()? else { break };
-        let shown = match filter.map_or(Ok(true), |filter| filter.matches(record)) {
-            Ok(true) => each(id, record).map(|()| 1),
-            Ok(false) => Ok(0),
-            Err(error) => Err(error.into()),
-        };
-        left -= shown.map_err(|failure| failure.in_record("read", path, id))?;
+    match filter {
+        Some(filter) => {
+            let mut records = records.matching(filter);
+            while left > 0 && visit(records.next_record()?)? {
+                left -= 1;
+            }
+        }
+        None => {
+            while left > 0 && visit(records.next_record()?)? {
+                left -= 1;
+            }
+        }
     }
     Ok(())
 }

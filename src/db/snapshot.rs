@@ -8,6 +8,8 @@ mod parallel;
 mod records;
 mod refresh;
 mod search;
+#[cfg(feature = "query")]
+mod strides;
 
 use std::ops::{Range, RangeBounds};
 use std::sync::Arc;

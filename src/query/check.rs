@@ -5,9 +5,9 @@ use sqlparser::ast::{
     BinaryOperator, DataType as SqlType, Expr, UnaryOperator, Value, ValueWithSpan,
 };
 
-use super::eval::{Comparison, Node, Operand, Set, Slot, Truth};
 use super::like::Pattern;
 use super::literal::{Written, describe, is_float, is_integer};
+use super::node::{Comparison, Node, Operand, Slot, Truth};
 use super::parse::{DEPTH_MAX, invalid, shortened, too_deep};
 use super::{READ, suggest};
 use crate::error::{Cause, Error, Result, quoted};
@@ -143,7 +143,7 @@ impl<'s> Check<'s> {
                 }
             }
         }
-        Ok(Node::In(slot(field)?, Set::new(literals)))
+        Ok(Node::In(slot(field)?, literals))
     }
 
     fn like(&self, expr: Expr, pattern: Expr, escape: Option<Box<Expr>>) -> Result<Node> {

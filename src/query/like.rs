@@ -37,6 +37,19 @@ impl Pattern {
         Ok(Self(items.into()))
     }
 
+    /// The texts before, between and after the `%`; `None` if the pattern has a `_`.
+    pub(super) fn pieces(&self) -> Option<Vec<Vec<u8>>> {
+        let mut pieces = vec![Vec::new()];
+        for item in &self.0 {
+            match item {
+                Item::AnyText => pieces.push(Vec::new()),
+                Item::AnyChar => return None,
+                Item::Byte(byte) => pieces.last_mut()?.push(*byte),
+            }
+        }
+        Some(pieces)
+    }
+
     /// Whether all of `text`, which should be UTF-8, matches the pattern.
     ///
     /// Takes at most as many steps as the product of both lengths: after a mismatch only the latest

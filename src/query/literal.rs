@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::READ;
-use super::eval::{Literal, NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND};
+use super::node::{Literal, NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND};
 use super::parse::{invalid, shortened};
 use crate::error::{Cause, Error, ErrorKind, Result, quoted};
 use crate::format::{

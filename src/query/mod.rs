@@ -1,8 +1,12 @@
 //! Conditions over the fields of a record: the language of `scan --where`.
 //!
 //! A [`Filter`] is a boolean expression in SQL's words. It is read once, checked against a
-//! [`Schema`], and then applied to records as they lie in the file: matching copies no value and
-//! allocates nothing.
+//! [`Schema`], and then applied to records as they lie in the file.
+//!
+//! [`Store::filter`](crate::Store::filter) and [`Snapshot::filter`](crate::Snapshot::filter) find
+//! the records for which it is true, [`Copies::matching`](crate::Copies::matching) copies them, and
+//! `count_where` counts them. These evaluate the condition for some thousand records at a time,
+//! nearly as fast as a loop that was written for it. [`Filter::matches`] is for one record.
 //!
 //! # The language
 //!
@@ -59,19 +63,24 @@
 //! - Dates and timestamps compare as instants, whatever their units; a date is its midnight. A
 //!   literal without a zone has the field's own: UTC if the field says `utc`.
 
+mod batch;
 mod check;
-mod eval;
 mod like;
 mod literal;
 mod name;
+mod node;
 mod parse;
+mod scalar;
+mod scan;
 mod suggest;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+use self::batch::{MATCH, Rows, Run, Term};
 pub use self::name::{read_name, written_name};
+pub use self::scan::{Matches, MatchingCopies};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Schema};
 
@@ -98,9 +107,17 @@ const READ: &str = "read the condition";
 #[derive(Clone)]
 pub struct Filter {
     text: Box<str>,
-    root: eval::Node,
+    term: Term,
     record_size: usize,
+    /// The tree that `term` was prepared from, by which tests define its value.
+    #[cfg(test)]
+    root: node::Node,
 }
+
+/// One more than [`Term::scratch_lanes`] of any condition: each level of nesting needs one, and a
+/// `BETWEEN` one more.
+const LANES_MAX: usize = 64;
+const _: () = assert!(parse::DEPTH_MAX + 2 < LANES_MAX);
 
 impl Filter {
     /// Reads `text` and checks it against `schema`.
@@ -117,7 +134,13 @@ impl Filter {
         })?;
         let record_size = usize::try_from(schema.record_size())
             .map_err(|_| Error::new(ErrorKind::OutOfRange, READ).detail("the record's size"))?;
-        Ok(Self { text: text.into(), root, record_size })
+        Ok(Self {
+            text: text.into(),
+            #[cfg(test)]
+            root: root.clone(),
+            term: Term::of(root),
+            record_size,
+        })
     }
 
     /// Whether the condition is true of `record`, the bytes of one record.
@@ -127,15 +150,21 @@ impl Filter {
     /// records; [`ErrorKind::Corrupt`] with the field's name if a presence byte or a bool is
     /// neither 0 nor 1. Fields that do not decide the condition may not be read: if `a` is true, `a
     /// OR b` is true without `b`.
-    #[inline]
     pub fn matches(&self, record: &[u8]) -> Result<bool> {
         if record.len() != self.record_size {
             return Err(self.wrong_length(record.len()));
         }
-        match self.root.of(record) {
-            Ok(truth) => Ok(truth == eval::Truth::True),
-            Err(damaged) => Err(damaged.error(record)),
-        }
+        self.is_true_of(record)
+    }
+
+    /// As [`Filter::matches`], for a record and the bytes up to the next.
+    fn is_true_of(&self, stride: &[u8]) -> Result<bool> {
+        let mut lanes = [0; LANES_MAX];
+        let (lane, scratch) = lanes.split_at_mut(1);
+        let runs = [Run::new(stride, stride.len())];
+        let evaluated = self.term.eval(Rows::new(&runs, stride.len()), lane, scratch);
+        evaluated.map_err(|damaged| damaged.damaged(&stride[..self.record_size]))?;
+        Ok(lane[0] == MATCH)
     }
 
     #[cold]

@@ -1,6 +1,9 @@
-//! Cases for each sentence of the language and each error; [`random`] has random ones.
+//! Cases for each sentence of the language and each error; [`random`] and [`batches`] have random
+//! ones.
 
+mod batches;
 mod random;
+mod tree;
 
 use super::Filter;
 use crate::error::ErrorKind;

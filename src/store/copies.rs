@@ -273,6 +273,50 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
         }
     }
 
+    /// The copied strides of the records that come next, deleted ones included; `None` after the
+    /// last.
+    ///
+    /// # Errors
+    /// As [`Copies::next_record`]. The next call continues with the record after it.
+    #[cfg(feature = "query")]
+    pub(crate) fn ahead(&mut self) -> Result<Option<&[u8]>> {
+        if self.ids.is_empty() {
+            return Ok(None);
+        }
+        if self.front.at == self.front.end {
+            self.fill_front()?;
+        }
+        // Calls of `next_record_back` may have taken some of them.
+        let left = crate::number::smaller(self.ids.end - self.ids.start, self.chunk_len);
+        let end = self.front.end.min(self.front.at + left * self.layout.stride);
+        Ok(Some(&self.front.bytes[self.front.at..end]))
+    }
+
+    /// Passes so many of the copied records that come next.
+    #[cfg(feature = "query")]
+    pub(crate) fn skip_records(&mut self, records: usize) {
+        self.ids.start += records as u64;
+        self.front.at += records * self.layout.stride;
+    }
+
+    /// The number of the next record.
+    #[cfg(feature = "query")]
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.start
+    }
+
+    /// The layout of the records.
+    #[cfg(feature = "query")]
+    pub(crate) fn layout(&self) -> &RecordLayout {
+        &self.layout
+    }
+
+    /// Adds the path to an error.
+    #[cfg(feature = "query")]
+    pub(crate) fn name(&self, error: Error) -> Error {
+        self.source.name(error)
+    }
+
     #[cold]
     fn damaged(&self, id: u64, status: u8) -> Error {
         self.source.name(slots::damaged(id, status))

@@ -13,6 +13,8 @@ mod reading;
 mod records;
 mod search;
 mod settings;
+#[cfg(feature = "query")]
+mod strides;
 mod windowed;
 
 pub use copies::Copies;
@@ -27,3 +29,5 @@ pub(crate) use copies::{CHUNK_BYTES, CopySource};
 pub(crate) use exclusive_file::ExclusiveFile;
 #[cfg(test)]
 pub(crate) use exclusive_file::Unpublished;
+#[cfg(feature = "query")]
+pub(crate) use strides::{LendsStrides, Strides};

@@ -12,6 +12,7 @@ mod backings;
 mod checksums;
 mod commit_events;
 mod compare_document;
+mod conditions;
 mod copies;
 mod database_damage;
 mod database_edges;
