@@ -30,8 +30,10 @@ use crate::format::StatusByte;
 /// The lane of a record for which the condition is true.
 pub(super) const MATCH: u8 = TRUE;
 
-/// A part of the records as small as this is looked at alone.
-const FEW_PART: usize = 16;
+/// Where no more than this part of the records is undecided, a loop looks at these alone.
+const FEW: (usize, usize) = (1, 16);
+/// As [`FEW`], for a loop with a call for each record.
+const FEW_FOR_CALLS: (usize, usize) = (3, 4);
 
 /// A condition, or a part of one, prepared for batches.
 #[derive(Clone, Debug)]
@@ -91,6 +93,16 @@ impl Term {
             terms.push(term);
         }
         terms
+    }
+
+    /// Whether its loop calls a function for each record.
+    fn has_calls(&self) -> bool {
+        match self {
+            Self::Not(term) | Self::Is(term, _) => term.has_calls(),
+            Self::Test(_, Test::Bytes(..) | Test::Texts(_) | Test::Like(_)) => true,
+            Self::All(_) | Self::Any(_) | Self::Fields(..) => true,
+            _ => false,
+        }
     }
 
     /// How many lanes beside its result the term needs for each record.
@@ -164,7 +176,8 @@ fn chain<'t>(
         if left == 0 {
             break;
         }
-        if left >= lanes.len().div_ceil(FEW_PART) {
+        let (part, of) = if term.has_calls() { FEW_FOR_CALLS } else { FEW };
+        if left * of > lanes.len() * part {
             term.eval(rows, next, scratch)?;
             lanes::merge(lanes, next, is_all);
             continue;

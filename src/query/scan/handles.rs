@@ -54,11 +54,13 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     /// use flatrec::query::Filter;
     /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
     /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// let mut store = DynWindowedStore::temporary(&schema)?;
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let mut store = DynWindowedStore::create(&path, &schema)?;
     /// store.append_packed(&[1, 20, 3, 40])?;
     /// let filter = Filter::parse("n > 10", &schema)?;
     /// assert_eq!(store.filter(&filter).next().transpose()?, Some((1, vec![20])));
-    /// # Ok::<(), flatrec::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn filter<'a>(&'a self, filter: &'a Filter) -> MatchingCopies<'a, R> {
         self.copies(..).matching(filter)
@@ -70,10 +72,12 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     /// use flatrec::query::Filter;
     /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
     /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// let mut store = DynWindowedStore::temporary(&schema)?;
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let mut store = DynWindowedStore::create(&path, &schema)?;
     /// store.append_packed(&[1, 20, 3, 40])?;
     /// assert_eq!(store.count_where(&Filter::parse("n > 10", &schema)?)?, 2);
-    /// # Ok::<(), flatrec::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
