@@ -10,12 +10,13 @@ use crate::waiting::WaitArgs;
 /// Add the rows of a CSV file to a store
 ///
 /// Columns are matched with fields by their names (with --no-header in order), and every value must
-/// fit its field's type. All rows are added, or none.
+/// fit its field's type. Null are the empty value and the texts that the store was loaded with
+/// (--null). All rows are added, or none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   flatrec append flights.rec february.csv
-  flatrec append flights.rec february.csv --null NA --rejects bad.csv")]
+  flatrec append flights.rec february.csv --null - --rejects bad.csv")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,

@@ -4,7 +4,7 @@ use flatrec::query::Filter;
 use flatrec::{Cause, Copies, DataType, Field, Schema, Value};
 
 use crate::failure::{Failure, without_advice};
-use crate::strays;
+use crate::shell;
 
 /// What help says about conditions, before the names of fields.
 pub(crate) const HELP: &str = "\
@@ -64,7 +64,7 @@ fn why_text(field: &Field, mut records: Copies<'_>) -> String {
         0 => "with --null for each word that is no number (load names them), and it has numbers"
             .to_owned(),
         1..=SHOWN_MAX if texts < numbers => {
-            let options = others.iter().map(|text| format!("--null {}", strays::shell(text)));
+            let options = others.iter().map(|text| format!("--null {}", shell::word(text)));
             format!("with {}, and it has numbers", options.collect::<Vec<_>>().join(" "))
         }
         _ => "with a --schema that makes it a number, and other rows set aside with --rejects FILE"

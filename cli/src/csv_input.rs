@@ -49,7 +49,9 @@ pub(crate) struct CsvArgs {
     rename_duplicates: bool,
 
     /// Text that means null, besides the empty value; may be given several times. In quotes it
-    /// means null in columns that are not text
+    /// means null in columns that are not text. A new store keeps these texts in its schema, and
+    /// each append takes them for null again; those that an append is given count besides, for its
+    /// file only
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     null: Vec<String>,
 

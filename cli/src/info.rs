@@ -117,6 +117,9 @@ fn notes_of(field: &Field) -> Vec<String> {
     }
     notes.extend(field.display().map(|display| format!("shown as {}", display.name())));
     notes.extend(field.scale().map(|scale| format!("scale {scale}")));
+    if !field.null_words().is_empty() {
+        notes.push(format!("null words {:?}", field.null_words()));
+    }
     notes.extend(field.epoch().map(|unit| format!("epoch in {}", unit.name())));
     if !field.null_words().is_empty() {
         notes.push(format!("null words {:?}", field.null_words()));

@@ -36,6 +36,7 @@ mod scan;
 mod schema;
 mod selection;
 mod set;
+mod shell;
 mod strays;
 mod tail;
 mod verify;

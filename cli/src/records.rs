@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use flatrec::exchange::{CsvWriter, NdjsonWriter};
-use flatrec::{DataType, Field, Value};
+use flatrec::{DataType, Field, Schema, Value};
 
 use crate::failure::Failure;
 use crate::output::{Column, Format, Table};
@@ -17,7 +17,13 @@ pub(crate) enum Records<W: Write> {
 }
 
 impl<W: Write> Records<W> {
-    pub(crate) fn new(out: W, format: Format, fields: &[Field]) -> Result<Self, Failure> {
+    /// Records of these fields of the schema.
+    pub(crate) fn new(
+        out: W,
+        format: Format,
+        fields: &[Field],
+        schema: &Schema,
+    ) -> Result<Self, Failure> {
         Ok(match format {
             Format::Table => {
                 let mut columns = vec![Column::number("#")];
@@ -28,7 +34,7 @@ impl<W: Write> Records<W> {
                 Self::Table(fields.to_vec(), Table::new(out, columns))
             }
             Format::Csv => {
-                let mut csv = CsvWriter::new(out, fields, b',');
+                let mut csv = CsvWriter::new(out, fields, b',').null_words(schema.null_words());
                 csv.header()?;
                 Self::Csv(csv)
             }

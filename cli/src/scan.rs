@@ -65,7 +65,7 @@ impl Args {
             writeln!(out, "{count}")?;
             return Ok(out.flush()?);
         }
-        let mut out = Records::new(stdout(), self.choice.format, &fields)?;
+        let mut out = Records::new(stdout(), self.choice.format, &fields, store.schema())?;
         visit(&self.store, store.copies(range), filter.as_ref(), limit, |id, record| {
             out.write(id, record)
         })?;

@@ -3,44 +3,69 @@
 use flatrec::exchange::Strays;
 
 use crate::failure::say;
+use crate::shell;
 use crate::verify::counted;
 
 /// The most columns to tell of: a wide file may have thousands.
 const COLUMNS_MAX: usize = 5;
+/// The longest text that is shown whole, and that may be a word for null.
+const TEXT_CHARS_MAX: usize = 40;
 
 /// Says which columns these are, because of which values, and how to load them otherwise.
 pub(crate) fn tell(columns: &[Strays]) {
     columns.iter().take(COLUMNS_MAX).for_each(|column| say(&line(column)));
-    let more = columns.len().saturating_sub(COLUMNS_MAX);
-    if more > 0 {
-        let more = counted(more as u64, "column");
-        say(&format!("of {more} more the same can be said (load --schema gives the types)"));
-    }
+    let Some((first, _)) = columns.split_first().filter(|_| columns.len() > COLUMNS_MAX) else {
+        return;
+    };
+    let more = counted((columns.len() - COLUMNS_MAX) as u64, "column");
+    let help = match options(first) {
+        Some(options) if columns.iter().all(|column| column.texts == first.texts) => options,
+        _ => "load --schema gives the types".into(),
+    };
+    say(&format!("of {more} more the same can be said ({help})"));
 }
 
 fn line(column: &Strays) -> String {
-    let Strays { field, texts, values, .. } = column;
-    let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+    let Strays { field, texts, lines, values, .. } = column;
+    let shown: Vec<String> = texts
+        .iter()
+        .zip(lines)
+        .map(|(text, line)| format!("{:?} on line {line}", cut(text, TEXT_CHARS_MAX)))
+        .collect();
+    let first = if *values > texts.len() as u64 { "first " } else { "" };
     let values = counted(*values, "value");
+    let name = cut(field.name(), 60);
+    let reason =
+        format!("column {name:?} is text only because of {values}, {first}{}", shown.join(", "));
     let field_type = field.data_type();
-    let mut name: String = field.name().chars().take(60).collect();
-    if name.len() < field.name().len() {
-        name.push('…');
+    match options(column) {
+        Some(options) => format!("{reason} (with {options} it is {field_type})"),
+        None => {
+            let column = shell::word(&format!("{}={field_type}", field.name()));
+            format!("{reason} (with --type {column} they do not fit, and --rejects takes them)")
+        }
     }
-    let reason = format!("column {name:?} is text only because of {values}: {}", quoted.join(", "));
-    // A word with digits may be a number, which is not to be lost.
-    if texts.iter().any(|text| text.contains(|letter: char| letter.is_ascii_digit())) {
-        return format!("{reason} (otherwise it would be {field_type})");
-    }
-    let options: Vec<String> = texts.iter().map(|text| format!("--null {}", shell(text))).collect();
-    format!("{reason} (with {} it is {field_type})", options.join(" "))
 }
 
-/// The text as a word of a shell.
-pub(crate) fn shell(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./+,:%@".contains(&byte);
-    match !text.is_empty() && text.bytes().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
+/// The options that make the texts null; `None` if one of them may be more than a word for null:
+/// one with digits may be a number, which must not get lost.
+fn options(column: &Strays) -> Option<String> {
+    let is_word = |text: &String| {
+        let is_short = text.chars().count() <= TEXT_CHARS_MAX;
+        is_short && !text.contains(|letter: char| letter.is_ascii_digit() || letter.is_control())
+    };
+    let option = |text: &String| format!("--null {}", shell::word(text));
+    column
+        .texts
+        .iter()
+        .all(is_word)
+        .then(|| column.texts.iter().map(option).collect::<Vec<_>>().join(" "))
+}
+
+fn cut(text: &str, chars_max: usize) -> String {
+    let mut shown: String = text.chars().take(chars_max).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
     }
+    shown
 }

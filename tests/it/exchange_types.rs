@@ -237,6 +237,51 @@ fn narrow_types_do_not_depend_on_threads() {
     }
 }
 
+/// Finds words for null that a load does not note, or does not take from the schema.
+#[test]
+fn a_schema_has_the_words_for_null_of_its_load() {
+    let csv = "a,b\n-,x\n5,-\n";
+    let options = CsvOptions::new().null_text("-").null_text("").null_text("-");
+    let schema = infer(csv, options.clone()).unwrap();
+    assert_eq!(schema.null_words(), ["-"]);
+    assert!(infer(csv, CsvOptions::new()).unwrap().null_words().is_empty());
+
+    let load = |csv: &str, schema: &Schema, options: CsvOptions| {
+        let mut reader = CsvReader::new(Input::from_bytes(csv), options);
+        reader.load(schema, &mut Vec::new()).map(|report| report.nulls)
+    };
+    assert_eq!(load(csv, &schema, CsvOptions::new()).unwrap(), 2);
+    assert_eq!(load("a,b\n-,?\n", &schema, CsvOptions::new().null_text("?")).unwrap(), 2);
+    // Words of a field stand instead of those of the record, but not of the options.
+    let own = Field::new("a", DataType::Int8).nullable().with_null_words(["none"]);
+    let schema = Schema::packed([own]).unwrap().with_null_words(["-"]).unwrap();
+    assert_eq!(load("a\nnone\n\n?\n", &schema, CsvOptions::new().null_text("?")).unwrap(), 3);
+    assert!(load("a\n-\n", &schema, CsvOptions::new()).is_err());
+    let noted = CsvOptions::new().null_text("?").adapt(&schema).unwrap();
+    assert_eq!(noted.null_words(), ["-", "?"]);
+    assert_eq!(noted.fields()[0].null_words(), ["none", "?"]);
+    let long = CsvOptions::new().null_text("x".repeat(70_000));
+    assert_eq!(infer(csv, long).unwrap_err().kind(), ErrorKind::InvalidSchema);
+}
+
+/// Finds a line that counts from its block, and texts that are not those of the first rows.
+#[test]
+fn texts_that_make_a_column_text_have_their_lines() {
+    let rows = "1,2\n".repeat(100_000);
+    let csv = format!("a,b\n{rows}\"y\n\",x\n{rows}y,x\n{rows}");
+    for threads in [1, 3] {
+        let mut reader =
+            CsvReader::new(Input::from_bytes(&csv), CsvOptions::new().threads(threads));
+        let strays = reader.infer(None).unwrap().strays;
+        let [a, b] = &strays[..] else { panic!("{strays:?}") };
+        assert_eq!(
+            (&*a.texts, &*a.lines),
+            (&["y".into(), "y\n".into()][..], &[200_004, 100_002][..])
+        );
+        assert_eq!((&*b.texts, &*b.lines, b.values), (&["x".into()][..], &[100_002][..], 2));
+    }
+}
+
 fn pair(first: &str, second: &str) -> String {
     format!(
         r#"{{"record_size": 16, "alignment": 1, "fields": [
@@ -250,25 +295,25 @@ fn pair(first: &str, second: &str) -> String {
 fn stale_offsets_are_refused_with_what_to_drop() {
     schema_from_json(&pair("int64", "int64")).unwrap();
     for (json, why) in [
-        (pair("int16", "int64"), "field b: 6 bytes before it are unused"),
+        (pair("int16", "int64"), "field b: 6 bytes before it not used"),
         (
             pair("utf8(9)", "utf8(7)"),
             "field b: it begins at byte 8, and the field before it ends at 9",
         ),
-        (pair("int64", "int16"), "the record of 16 bytes: 6 bytes at its end are unused"),
+        (pair("int64", "int16"), "the record of 16 bytes: 6 bytes at its end not used"),
         (
             r#"{"fields": [{"name": "b", "type": "int8", "offset": 8}]}"#.into(),
-            "field b: 8 bytes before it are unused",
+            "field b: 8 bytes before it not used",
         ),
         (
             r#"{"record_size": 8, "fields": [{"name": "a", "type": "int8"}]}"#.into(),
-            "7 bytes at its end are unused",
+            "7 bytes at its end not used",
         ),
         (
             r#"{"fields": [{"name": "a", "type": "int8", "offset": 0},
                 {"name": "b", "type": "int8", "padding": 2, "offset": 2}]}"#
                 .into(),
-            "field b: 1 bytes before it are unused",
+            "field b: 1 byte before it not used",
         ),
     ] {
         let error = schema_from_json(&json).unwrap_err();

@@ -347,7 +347,7 @@ fn a_given_schema_keeps_its_types_and_offsets() {
     place.write("schema.json", json.replace("\"int64\"", "\"int16\""));
     // The offsets in the file are those of int64.
     let text = place.error(["load", "in.csv", "second.rec", "--schema", "schema.json"]);
-    assert!(text.contains("field name: 6 bytes before it are unused"), "{text}");
+    assert!(text.contains("field name: 6 bytes before it not used"), "{text}");
     assert!(text.contains("drop \"record_size\"") && text.contains("--no-layout"), "{text}");
     // With a reason for the gap the fields keep their places.
     let json = json

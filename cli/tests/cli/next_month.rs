@@ -118,3 +118,47 @@ fn a_narrow_store_of_the_flights_is_half_as_large() {
     assert!(place.read("wide.csv") == place.read("narrow.csv"));
     assert!(out.contains("records   27004 of 52 bytes\n"), "{out}");
 }
+
+/// Finds words for null that an append forgets, or that an export makes null.
+#[test]
+fn an_append_takes_the_words_for_null_of_the_load() {
+    let place = Place::new();
+    place.write("jan.csv", "code,delay,note\nNA,5,x\n\"NA\",NA,?\n");
+    place.ok(["load", "jan.csv", "year.rec", "--null", "NA", "--null", "?", "--text-width", "4"]);
+    let json = place.ok(["schema", "year.rec", "--as", "json"]);
+    assert!(json.contains(r#""null_words": ["NA","?"]"#), "{json}");
+    let january = "code,delay,note\n,5,x\n\"NA\",,\n";
+    assert_eq!(rows(&place, "year.rec"), january);
+    let second = place.ok(["get", "year.rec", "1", "--format", "csv"]);
+    assert_eq!(second, "code,delay,note\n\"NA\",,\n");
+
+    place.write("feb.csv", "code,delay,note\nNA,NA,?\n\"?\",\"NA\",-\n");
+    place.ok(["append", "year.rec", "feb.csv"]);
+    assert_eq!(rows(&place, "year.rec"), format!("{january},,\n\"?\",,-\n"));
+    // Those of the command line come besides, for this file.
+    let out = place.ok(["load", "feb.csv", "year.rec", "--append", "--null", "-"]);
+    assert!(out.contains("nulls     5\n"), "{out}");
+    let out = place.ok(["append", "year.rec", "feb.csv"]);
+    assert!(out.contains("nulls     4\n"), "{out}");
+
+    // The export gives the same records again, also to a store with the same schema.
+    place.ok(["export", "year.rec", "year.csv"]);
+    place.ok(["load", "year.csv", "again.rec", "--schema", "year.rec"]);
+    place.ok(["append", "again.rec", "year.csv"]);
+    let twice = place.read("year.csv").replace("code,delay,note\n", "");
+    assert_eq!(rows(&place, "again.rec"), format!("code,delay,note\n{twice}{twice}"));
+
+    // A field with words of its own gets those of the command line, too.
+    place.write(
+        "own.json",
+        r#"{"fields": [{"name": "code", "type": "utf8(4)", "nullable": true, "null_words": ["-"]},
+            {"name": "delay", "type": "int8", "nullable": true},
+            {"name": "note", "type": "utf8(4)", "nullable": true}]}"#,
+    );
+    place.ok(["load", "jan.csv", "own.rec", "--schema", "own.json", "--null", "NA"]);
+    place.write("mar.csv", "code,delay,note\n-,NA,-\nNA,7,x\n");
+    place.ok(["append", "own.rec", "mar.csv"]);
+    let shown = place.ok(["scan", "own.rec", "--range", "2..", "--format", "csv"]);
+    assert_eq!(shown, "code,delay,note\n,,-\n,7,x\n");
+    assert!(place.ok(["schema", "own.rec"]).contains("null words [\"-\", \"NA\"]"));
+}

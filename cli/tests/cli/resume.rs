@@ -252,7 +252,7 @@ fn a_resume_refuses_another_input_and_changes_nothing() {
 fn a_resume_refuses_other_options_and_names_them() {
     let place = place();
     cut(&place, &load("in.csv", &[]));
-    place.write("wider.json", SCHEMA.replace("utf8(25)", "utf8(24)"));
+    place.write("wider.json", SCHEMA.replace("utf8(25)", "binary(25)"));
     let files = place.files();
     let begin = ["load", "in.csv", "out.rec", "--resume"];
     let (schema, null) = (["--schema", "schema.json"], ["--null", "NA"]);

@@ -259,7 +259,7 @@ fn quoted_null_makes_quoted_nulls_of_text() {
     let place = Place::new();
     let csv = "id,name\n1,\"\"\n2,\"NA\"\n3,Ada\n";
     assert_eq!(inferred(&place, csv, &["--null", "NA"]), ["int64", "utf8(3)"]);
-    assert_eq!(rows(&place, "in.rec"), ["1,\"\"", "2,NA", "3,Ada"]);
+    assert_eq!(rows(&place, "in.rec"), ["1,\"\"", "2,\"NA\"", "3,Ada"]);
     let options = ["--null", "NA", "--quoted-null"];
     assert_eq!(inferred(&place, csv, &options), ["int64", "utf8(3) nullable"]);
     assert_eq!(rows(&place, "in.rec"), ["1,", "2,", "3,Ada"]);
@@ -278,10 +278,10 @@ fn load_says_which_values_make_a_column_text() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(
         ran.stderr,
-        "flatrec: column \"delay\" is text only because of 3 values: \"NA\", \"n a\" (with --null \
-         NA --null 'n a' it is int64)\n\
-         flatrec: column \"ratio\" is text only because of 1 value: \"90071992547409.93\" \
-         (otherwise it would be float64)\n"
+        "flatrec: column \"delay\" is text only because of 3 values, first \"NA\" on line 3, \
+         \"n a\" on line 5 (with --null NA --null 'n a' it is int64)\n\
+         flatrec: column \"ratio\" is text only because of 1 value, \"90071992547409.93\" on \
+         line 3 (with --type ratio=float64 they do not fit, and --rejects takes them)\n"
     );
     let options = ["--null", "NA", "--null", "n a", "--force"];
     let ran = place.run([&["load", "in.csv", "in.rec"][..], &options].concat());
@@ -291,6 +291,53 @@ fn load_says_which_values_make_a_column_text() {
     place.ok(["load", "in.csv", "in.rec", "--force"]);
     let text = place.error(["scan", "in.rec", "--where", "a > 5"]);
     assert!(text.contains("like \"x\", \"y\", \"z\"") && text.contains("--schema"), "{text}");
+}
+
+/// Finds a line that is counted from the start of a block, a control character that reaches the
+/// terminal, or a long text that hides the column.
+#[test]
+fn the_values_that_make_a_column_text_are_shown_with_their_lines() {
+    let place = Place::new();
+    let rows: String = (0..60_000).map(|row| format!("{row},{row}.5,1,{row}\n")).collect();
+    let note = "a remark about this value that goes on for more than forty letters";
+    place.write(
+        "in.csv",
+        format!("a,b,c,d\n{rows}-1,\"x\n\u{1b}[2J\",2,N/A\n-2,1,{note},N/A\n{rows}"),
+    );
+    let ran = place.run(["load", "in.csv", "in.rec"]);
+    assert_eq!(
+        ran.stderr,
+        "flatrec: column \"b\" is text only because of 1 value, \"x\\n\\u{1b}[2J\" on line \
+         60002 (with --type b=float64 they do not fit, and --rejects takes them)\n\
+         flatrec: column \"c\" is text only because of 1 value, \"a remark about this value \
+         that goes on f…\" on line 60004 (with --type c=int64 they do not fit, and --rejects \
+         takes them)\n\
+         flatrec: column \"d\" is text only because of 2 values, first \"N/A\" on line 60002 (with \
+         --null N/A it is int64)\n"
+    );
+    let options = ["--type", "b=float64", "--type", "c=int64", "--null", "N/A", "--rejects", "bad"];
+    let ran = place.run([&["load", "in.csv", "in.rec", "--force"][..], &options].concat());
+    assert_eq!(ran.stderr, "");
+    assert!(ran.stdout.contains("rejected  2 rows"), "{ran:?}");
+
+    // The flights have six such columns.
+    let flights = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/flights-2013-01.csv");
+    let ran = place.run(["load", flights, "flights.rec"]);
+    assert_eq!(ran.stderr.lines().count(), 5, "{}", ran.stderr);
+    let first = "flatrec: column \"dep_time\" is text only because of 521 values, first \"NA\" on \
+                 line 840 (with --null NA it is int64)\n";
+    assert!(ran.stderr.starts_with(first), "{}", ran.stderr);
+
+    let wide: String = (0..9).map(|at| format!("c{at},")).collect();
+    place
+        .write("wide.csv", format!("{wide}z\n{}NA\n{1}1\n{1}1\n", "NA,".repeat(9), "1,".repeat(9)));
+    let ran = place.run(["load", "wide.csv", "wide.rec"]);
+    assert_eq!(ran.stderr.lines().count(), 6, "{}", ran.stderr);
+    assert!(
+        ran.stderr.ends_with("of 5 columns more the same can be said (--null NA)\n"),
+        "{}",
+        ran.stderr
+    );
 }
 
 /// Finds a delimiter that is not found, or is taken without a word, or without a reason.

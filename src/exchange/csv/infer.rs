@@ -8,7 +8,7 @@
 
 use super::narrow::Extent;
 use super::parse::{self, Cell, Decimal, Time};
-use super::strays::Strays;
+use super::strays::{Stray, Strays};
 use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Fit, TimeUnit, fit_float, fit_integer, time_text};
@@ -63,15 +63,15 @@ impl Seen {
         self.quoted_nulls = true;
     }
 
-    /// Notes a text that is not null.
+    /// Notes a text that is not null; `lines_before` counts the line ends before its row.
     #[inline]
-    pub(super) fn text(&mut self, cell: Cell<'_>) {
+    pub(super) fn text(&mut self, cell: Cell<'_>, lines_before: impl FnOnce() -> u64) {
         self.longest_bytes = self.longest_bytes.max(cell.text().len());
         if !self.strays.are_many() {
             let kind = self.kind_of(cell);
             self.kinds |= kind;
             if kind == kind::TEXT {
-                self.strays.note(cell.text());
+                self.strays.note(cell.text(), lines_before);
             }
         }
     }
@@ -83,7 +83,8 @@ impl Seen {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// Adds the facts about the next part of the file, whose lines count from `lines_before` on.
+    pub(super) fn merge(&mut self, other: &Self, lines_before: u64) {
         self.kinds |= other.kinds;
         self.nulls |= other.nulls;
         self.quoted_nulls |= other.quoted_nulls;
@@ -91,7 +92,7 @@ impl Seen {
         self.fraction_digits = self.fraction_digits.max(other.fraction_digits);
         self.far_times |= other.far_times;
         self.extent.merge(&other.extent);
-        self.strays.merge(&other.strays);
+        self.strays.merge(&other.strays, lines_before);
     }
 
     /// The field that gives every text back, or the one that was asked for.
@@ -129,14 +130,14 @@ impl Seen {
         })
     }
 
-    /// The field without the texts that alone make it text, these texts, and the number of values
-    /// that have them; `None` unless they are a few of `rows`.
+    /// The texts that alone make the field text, and the field without them; `None` unless they are
+    /// a few of `rows`.
     pub(super) fn without_strays(
         &self,
         name: &str,
         rows: u64,
         wanted: &Wanted,
-    ) -> Option<(Field, Vec<String>, u64)> {
+    ) -> Option<(Field, &[Stray], u64)> {
         if wanted.type_of(name).is_some() {
             return None;
         }

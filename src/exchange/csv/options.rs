@@ -129,6 +129,22 @@ impl CsvOptions {
 
     /// A text that means null, in addition to the empty field. In a field of text both mean null
     /// only if not quoted, unless [`quoted_null`](Self::quoted_null) is set.
+    ///
+    /// The schema that inference makes notes it among its null words, and a load with that schema
+    /// takes it for null, too:
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let options = CsvOptions::new().null_text("NA");
+    /// let input = Input::from_bytes("delay\n-5\nNA\n");
+    /// let schema = CsvReader::new(input, options).infer(None)?.schema;
+    /// assert_eq!(schema.null_words(), ["NA"]);
+    ///
+    /// let next = Input::from_bytes("delay\nNA\n");
+    /// let report = CsvReader::new(next, CsvOptions::new()).load(&schema, &mut Vec::new())?;
+    /// assert_eq!(report.nulls, 1);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     pub fn null_text(mut self, text: impl Into<String>) -> Self {
         self.null_texts.push(text.into());
         self
@@ -238,12 +254,12 @@ impl CsvOptions {
     ///
     /// ```
     /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
-    /// let csv = "a,b,c\n127,0.5,0.1\n-9,3,2e9\n";
+    /// let csv = "a,b,c\n127,0.5,0.1\n-9,3,0.123456789\n";
     /// let options = CsvOptions::new().narrow(true);
     /// let schema = CsvReader::new(Input::from_bytes(csv), options).infer(None)?.schema;
     /// assert_eq!(schema.fields()[0].to_string(), "a: int8 at 0");
     /// assert_eq!(schema.fields()[1].to_string(), "b: float32 at 1");
-    /// // A float32 would be written as 2e9, a float64 as 2000000000.0.
+    /// // A float32 would be written as 0.12345679.
     /// assert_eq!(schema.fields()[2].to_string(), "c: float64 at 5");
     /// # Ok::<(), flatrec::Error>(())
     /// ```
@@ -253,8 +269,9 @@ impl CsvOptions {
     }
 
     /// The schema with what these options say of fields: [`nullable`](Self::nullable), the width of
-    /// texts, and the types of columns. For a schema that was not inferred, such as that of another
-    /// store. If a field gets another size, the fields follow one another without gaps.
+    /// texts, the types of columns, and the texts for null among its null words. For a schema that
+    /// was not inferred, such as that of another store. If a field gets another size, the fields
+    /// follow one another without gaps.
     ///
     /// ```
     /// use flatrec::exchange::CsvOptions;
@@ -271,7 +288,27 @@ impl CsvOptions {
     /// the field's annotations.
     pub fn adapt(&self, schema: &Schema) -> Result<Schema> {
         self.wanted.check_names(schema.fields().iter().map(Field::name))?;
-        schema.map_fields(|field| self.wanted.adapted(field))
+        let schema = schema.map_fields(|field| {
+            let field = self.wanted.adapted(field);
+            if field.null_words().is_empty() {
+                return field; // Those of the record are for it.
+            }
+            let words = self.with_null_texts(field.null_words());
+            field.with_null_words(words)
+        })?;
+        let words = self.with_null_texts(schema.null_words());
+        schema.with_null_words(words)
+    }
+
+    /// The words for null and the null texts of these options, each once.
+    pub(super) fn with_null_texts(&self, words: &[String]) -> Vec<String> {
+        let mut words = words.to_vec();
+        for text in &self.null_texts {
+            if !text.is_empty() && !words.contains(text) {
+                words.push(text.clone());
+            }
+        }
+        words
     }
 
     /// The number of threads that parse, at least one. It does not change the result.

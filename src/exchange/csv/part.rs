@@ -1,6 +1,7 @@
 //! The parts of a file that threads work on: blocks of rows, and the results for each.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
@@ -248,7 +249,7 @@ impl<T: Default> Part<T> {
     ) {
         let text = &self.block[self.rows_start..self.rows_end];
         let known_utf8 = std::str::from_utf8(text).is_ok();
-        let mut counted = (0, 0); // the place up to which lines are counted, and their number
+        let counter = LineCounter::default();
         let _ = self.splitter.rows(text, |row| {
             if self.rows == self.rows_max {
                 return ControlFlow::Break(());
@@ -259,17 +260,20 @@ impl<T: Default> Part<T> {
                     None,
                     format!("the row has {} fields instead of {columns}", row.spans.len()).into(),
                 )),
-                None => take(&mut self.result, Fields { text, spans: row.spans, known_utf8 }),
+                None => {
+                    let (spans, start) = (row.spans, row.start);
+                    let fields = Fields { text, spans, known_utf8, start, counter: &counter };
+                    take(&mut self.result, fields)
+                }
             };
             let Err((column, why)) = taken else {
                 self.rows += 1;
                 return ControlFlow::Continue(());
             };
-            let (counted_to, lines) = counted;
-            counted = (row.start, lines + count_lines(&text[counted_to..row.start]));
+            let lines = counter.lines_before(row.start, text);
             let end = without_line_end(&text[..row.next], row.start);
             let place = self.rows_start + row.start..self.rows_start + end;
-            self.faults.push(Fault { lines: counted.1, place, column, why });
+            self.faults.push(Fault { lines, place, column, why });
             if lenient { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         self.lines = count_lines(text);
@@ -283,11 +287,37 @@ fn without_line_end(text: &[u8], start: usize) -> usize {
     start + row.strip_suffix(b"\r").unwrap_or(row).len()
 }
 
+/// Counts the line ends of a text, each once, for places that are asked for in order.
+#[derive(Default)]
+struct LineCounter {
+    /// The place up to which line ends are counted, and their number.
+    counted: Cell<(usize, u64)>,
+}
+
+impl LineCounter {
+    fn lines_before(&self, place: usize, text: &[u8]) -> u64 {
+        let (counted_to, lines) = self.counted.get();
+        let lines = lines + count_lines(&text[counted_to..place]);
+        self.counted.set((place, lines));
+        lines
+    }
+}
+
 /// The fields of one row.
 struct Fields<'b> {
     text: &'b [u8],
     spans: &'b [Span],
     known_utf8: bool,
+    start: usize,
+    counter: &'b LineCounter,
+}
+
+impl Fields<'_> {
+    /// The line ends before the row in its block.
+    #[cold]
+    fn lines_before(&self) -> u64 {
+        self.counter.lines_before(self.start, self.text)
+    }
 }
 
 /// The plan of an inference.
@@ -310,7 +340,7 @@ impl Part<Vec<Seen>> {
             for (seen, span) in columns.iter_mut().zip(fields.spans) {
                 let cell = span.cell(fields.text, &mut scratch);
                 if !plan.options.is_null(cell.text()) {
-                    seen.text(cell);
+                    seen.text(cell, || fields.lines_before());
                     if plan.options.wanted.narrow {
                         seen.number(cell);
                     }
@@ -359,7 +389,6 @@ impl Part<Option<usize>> {
 
 /// The plan of a load.
 pub(super) struct LoadPlan<'p> {
-    pub(super) options: &'p CsvOptions,
     pub(super) lenient: bool,
     pub(super) columns: &'p [Column],
     pub(super) record_bytes: usize,
@@ -412,8 +441,7 @@ fn put_row(
     let (mut nulls, mut rounded) = (0, 0);
     for (at, (column, span)) in plan.columns.iter().zip(fields.spans).enumerate() {
         let cell = span.cell(fields.text, scratch);
-        let is_null =
-            plan.options.is_null(cell.text()) && !(span.is_quoted() && column.keeps_quoted());
+        let is_null = column.is_null(cell.text()) && !(span.is_quoted() && column.keeps_quoted());
         let put = if is_null {
             nulls += 1;
             column.put_null().map(|()| false)

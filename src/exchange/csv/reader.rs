@@ -11,6 +11,7 @@ use super::infer::Seen;
 use super::options::CsvOptions;
 use super::part::{Fault, InferPlan, Layout, LoadPlan, Part, Records};
 use super::pipeline;
+use super::strays::Stray;
 use super::width::{self, Widest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Input, LoadPoint, LoadReport, Progress, RecordSink};
@@ -81,6 +82,7 @@ pub struct Inferred {
 /// assert_eq!(inferred.schema.fields()[1].to_string(), "delay: utf8(2) at 8");
 /// let strays = &inferred.strays[0];
 /// assert_eq!((&*strays.texts, strays.values), (&["NA".to_owned()][..], 1));
+/// assert_eq!(strays.lines, [3]);
 /// assert_eq!(strays.field.to_string(), "delay: int64 at 0");
 /// # Ok::<(), flatrec::Error>(())
 /// ```
@@ -90,6 +92,8 @@ pub struct Strays {
     pub field: Field,
     /// Their texts, three at most.
     pub texts: Vec<String>,
+    /// The line on which the first row with each text begins; the first line of the file is 1.
+    pub lines: Vec<u64>,
     /// How many values have one of these texts, at most half of the rows.
     pub values: u64,
 }
@@ -240,7 +244,7 @@ impl<'a> CsvReader<'a> {
                     return Err(watch.bad_row(fault));
                 }
                 for (column, seen) in seen.iter_mut().zip(&part.result) {
-                    column.merge(seen);
+                    column.merge(seen, watch.lines);
                 }
                 if sample_rows.is_some() {
                     rows_left.set(rows_left.get() - part.rows);
@@ -250,8 +254,11 @@ impl<'a> CsvReader<'a> {
         )?;
         let fields = source.layout.names.iter().zip(&seen);
         let fields = fields.map(|(name, seen)| seen.field(name, &options.wanted));
-        let schema =
-            fields.collect::<Result<Vec<_>>>().and_then(Schema::packed).map_err(|error| {
+        let schema = fields
+            .collect::<Result<Vec<_>>>()
+            .and_then(Schema::packed)
+            .and_then(|schema| options.adapt(&schema))
+            .map_err(|error| {
                 error.path(&watch.name).advice("change the column, or give a schema")
             })?;
         let rows = watch.rows;
@@ -266,14 +273,21 @@ impl<'a> CsvReader<'a> {
         let columns = source.layout.names.iter().zip(&seen);
         let strays =
             columns.filter_map(|(name, seen)| seen.without_strays(name, rows, &options.wanted));
-        let strays = strays.map(|(field, texts, values)| Strays { field, texts, values }).collect();
-        Ok(Inferred { schema, rows, strays })
+        let strays = strays.map(|(field, strays, values)| Strays {
+            field,
+            texts: strays.iter().map(Stray::text).collect(),
+            lines: strays.iter().map(|stray| stray.lines_before.saturating_add(1)).collect(),
+            values,
+        });
+        Ok(Inferred { schema, rows, strays: strays.collect() })
     }
 
     /// Makes records from the rows and gives them to `sink`, in order.
     ///
     /// With a header, each column fills the field with its name, in any order; without one, the
     /// field at its place. Texts are read as by [`Field::parse_text`](crate::Field::parse_text).
+    /// Null are the texts of the options and the null words of the field, or of the schema if the
+    /// field has none of its own.
     ///
     /// # Errors
     /// An error of reading or of the sink; [`ErrorKind::SchemaMismatch`] if columns and fields do
@@ -325,7 +339,7 @@ impl<'a> CsvReader<'a> {
             .map_err(|error| error.path(&watch.name))?;
         let record_bytes = schema.record_size() as usize;
         let lenient = on_reject.is_some();
-        let plan = LoadPlan { options, lenient, columns: &columns, record_bytes };
+        let plan = LoadPlan { lenient, columns: &columns, record_bytes };
         let mut report = from.report;
         pipeline::in_order(
             threads,

@@ -10,7 +10,8 @@ use crate::format::{DataType, Field, PreparedField};
 /// values.
 ///
 /// Null is the empty field, the empty text is `""`. Fields are quoted only if they hold the
-/// delimiter, a quote or a line end. Lines end in LF. Floats are the shortest text of their value,
+/// delimiter, a quote or a line end, and texts also if they are a [null
+/// word](crate::Field::null_words). Lines end in LF. Floats are the shortest text of their value,
 /// binary is hexadecimal, fixed arrays are `[1,2,3]`.
 ///
 /// ```
@@ -36,6 +37,8 @@ pub struct CsvWriter<W: Write> {
     /// Each field, and whether no value of it can need quotes.
     columns: Vec<(PreparedField, bool)>,
     delimiter: u8,
+    /// The texts that mean null in fields without null words of their own.
+    null_words: Vec<String>,
 }
 
 impl<W: Write> CsvWriter<W> {
@@ -44,7 +47,27 @@ impl<W: Write> CsvWriter<W> {
     pub fn new(out: W, fields: &[Field], delimiter: u8) -> Self {
         let prepare = |field| (PreparedField::new(field), is_bare(field, delimiter));
         let columns = fields.iter().map(prepare).collect();
-        Self { out: Buffer::new(out), columns, delimiter }
+        Self { out: Buffer::new(out), columns, delimiter, null_words: Vec::new() }
+    }
+
+    /// The texts that mean null in fields without null words of their own: those of the schema. A
+    /// value that is one of them is quoted, and so stays itself.
+    ///
+    /// ```
+    /// use flatrec::exchange::CsvWriter;
+    /// use flatrec::{DataType, Field, Schema};
+    /// let country = Field::new("country", DataType::Utf8(2)).nullable();
+    /// let schema = Schema::packed([country])?.with_null_words(["NA"])?;
+    /// let mut csv = CsvWriter::new(Vec::new(), schema.fields(), b',')
+    ///     .null_words(schema.null_words());
+    /// csv.write(b"\x01NA")?;
+    /// csv.write(b"\x00\x00\x00")?;
+    /// assert_eq!(csv.finish()?, b"\"NA\"\n\n");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn null_words(mut self, words: &[String]) -> Self {
+        self.null_words = words.to_vec();
+        self
     }
 
     /// Writes the names of the fields.
@@ -83,7 +106,14 @@ impl<W: Write> CsvWriter<W> {
                 column.push(record, text)?;
             } else if column.is_text() {
                 if let Some(value) = column.text(record)? {
-                    push_text(value, self.delimiter, text);
+                    let words = match column.field().null_words() {
+                        [] => &self.null_words[..],
+                        own => own,
+                    };
+                    match words.iter().any(|word| word == value) {
+                        true => push_quoted(value, text),
+                        false => push_text(value, self.delimiter, text),
+                    }
                 }
             } else {
                 let start = text.len();

@@ -280,7 +280,8 @@ impl<W: Write> Sink<W> {
     ) -> Result<Self> {
         Ok(match format {
             ExportFormat::Csv => {
-                let mut writer = CsvWriter::new(out, schema.fields(), delimiter);
+                let mut writer =
+                    CsvWriter::new(out, schema.fields(), delimiter).null_words(schema.null_words());
                 writer.header()?;
                 Self::Csv(writer)
             }

@@ -77,7 +77,8 @@ fn natural_alignment(field: &Field) -> u32 {
 }
 
 fn unused(bytes: u32, place: &str) -> String {
-    format!("{bytes} bytes {place} are unused, and \"padding\" does not say so")
+    let count = if bytes == 1 { "1 byte".into() } else { format!("{bytes} bytes") };
+    format!("{count} {place} not used, and no \"padding\" that says so")
 }
 
 fn unfit(field: &Field, why: &str) -> Error {

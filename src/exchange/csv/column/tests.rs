@@ -1,6 +1,7 @@
 use super::*;
 use crate::format::TimeUnit;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const TYPES: [DataType; 17] = [
     DataType::Bool,
@@ -66,11 +67,12 @@ proptest! {
         let mut expected = [0; 24];
         let result = field.parse_text(&text, &mut expected);
         let mut record = [0; 24];
-        let put = Column::new(&field, &CsvOptions::new()).put(cell(&text), true, &mut record);
+        let column = Column::new(&field, &CsvOptions::new(), &Arc::default());
+        let put = column.put(cell(&text), true, &mut record);
         // The text after the cell makes no difference.
         let longer = format!("{text}{follows}");
         let mut with_tail = [0; 24];
-        let tail_put = Column::new(&field, &CsvOptions::new()).put(
+        let tail_put = column.put(
             Cell::new(longer.as_bytes(), text.len()),
             true,
             &mut with_tail,
@@ -96,7 +98,7 @@ fn common_texts_take_the_fast_path() {
         (DataType::Timestamp(TimeUnit::Millisecond), "2013-01-31 05:00:00.125"),
         (DataType::Utf8(12), "text"),
     ] {
-        let column = Column::new(&Field::new("x", data_type), &CsvOptions::new());
+        let column = Column::new(&Field::new("x", data_type), &CsvOptions::new(), &Arc::default());
         let mut record = [0; 12];
         let value = &mut record[..data_type.size_bytes() as usize];
         assert!(column.put_fast(cell(text), true, value), "{text} into {data_type}");

@@ -6,7 +6,7 @@ fn note(seen: &mut Seen, text: &str) {
     match text {
         "<null>" => seen.null(),
         "\"\"" => seen.quoted_null(Cell::new(b"", 0)),
-        _ => seen.text(Cell::new(text.as_bytes(), text.len())),
+        _ => seen.text(Cell::new(text.as_bytes(), text.len()), || 0),
     }
 }
 
@@ -24,7 +24,7 @@ fn infers(texts: &[&str], expected: &str) {
     for text in texts.iter().rev() {
         let mut seen = Seen::default();
         note(&mut seen, text);
-        merged.merge(&seen);
+        merged.merge(&seen, 0);
     }
     assert_eq!(merged.field("x", &Wanted::default()).unwrap(), field_of(texts), "{texts:?} merged");
 }
