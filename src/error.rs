@@ -6,6 +6,7 @@
 
 #[cfg(any(feature = "query", feature = "exchange"))]
 mod nearest;
+mod printable;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,76 +15,10 @@ use std::path::{Path, PathBuf};
 
 #[cfg(any(feature = "query", feature = "exchange"))]
 pub(crate) use self::nearest::nearest;
-
-/// `text` as a terminal may show it: escapes control characters, which could command the terminal
-/// or begin a line, and characters that change the direction of writing, as in Rust's literals.
-///
-/// Errors show their paths this way. Programs can use it to print a name, or text from a file.
-///
-/// ```
-/// assert_eq!(flatrec::printable("Łukasz.rec"), "Łukasz.rec");
-/// assert_eq!(flatrec::printable("a\x1b[2Jb"), "a\\u{1b}[2Jb");
-/// assert_eq!(flatrec::printable("cer.\u{202e}txt"), "cer.\\u{202e}txt");
-/// ```
-pub fn printable(text: &str) -> Cow<'_, str> {
-    // Most text has only these bytes, which are quick to check.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(is_command) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match is_command(c) {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// A name as an error shows it: as [`printable`], and cut.
-pub(crate) fn named(name: &str) -> Cow<'_, str> {
-    match cut(name, NAME_CHARS_MAX) {
-        Cow::Borrowed(name) => printable(name),
-        Cow::Owned(name) => Cow::Owned(printable(&name).into_owned()),
-    }
-}
-
-/// The same in double quotes, with those inside doubled: so the user can write it in a condition.
-pub(crate) fn quoted(name: &str) -> String {
-    let literal = format!("{:?}", cut(name, NAME_CHARS_MAX));
-    let mut shown = String::from("\"");
-    let mut letters = literal[1..literal.len() - 1].chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => match letters.next() {
-                Some('"') => shown.push_str("\"\""),
-                Some(same @ ('\\' | '\'')) => shown.push(same),
-                other => shown.extend([letter].into_iter().chain(other)),
-            },
-            _ => shown.push(letter),
-        }
-    }
-    shown.push('"');
-    shown
-}
-
-/// The length that an error shows of a name.
-const NAME_CHARS_MAX: usize = 60;
-
-/// `text`, cut after so many characters.
-pub(crate) fn cut(text: &str, chars_max: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(chars_max) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-    }
-}
-
-/// Whether a character changes how the text after it is shown. Joiners, which emoji need, do not.
-fn is_command(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2066}'..='\u{2069}')
-}
+#[cfg(feature = "text")]
+pub(crate) use self::printable::cut;
+pub use self::printable::printable;
+pub(crate) use self::printable::{named, quoted};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -231,6 +166,7 @@ struct Inner {
     advice: Option<Cow<'static, str>>,
     cause: Option<Cause>,
     field: Option<Box<str>>,
+    value: Option<Box<str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -247,6 +183,7 @@ impl Error {
             advice: None,
             cause: None,
             field: None,
+            value: None,
             source: None,
         }))
     }
@@ -313,9 +250,16 @@ impl Error {
     }
 
     /// Adds the name of the field.
-    #[cfg(feature = "query")]
+    #[cfg(any(feature = "query", feature = "exchange"))]
     pub(crate) fn field(mut self, name: &str) -> Self {
         self.0.field = Some(name.into());
+        self
+    }
+
+    /// Adds the text of the value.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn value(mut self, text: &str) -> Self {
+        self.0.value = Some(text.into());
         self
     }
 
@@ -380,6 +324,28 @@ impl Error {
     /// The name of the field that the [cause](Error::cause) concerns, if there is one.
     pub fn field_name(&self) -> Option<&str> {
         self.0.field.as_deref()
+    }
+
+    /// The whole text of the value that does not fit the field of that name, if that is the fault
+    /// of a row; `None` for a null.
+    ///
+    /// ```
+    /// # #[cfg(feature = "exchange")] {
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// use flatrec::{DataType, Field, Schema};
+    /// let schema = Schema::packed([Field::new("name", DataType::Utf8(2))]).unwrap();
+    /// let load = |csv: &str| {
+    ///     let mut reader = CsvReader::new(Input::from_bytes(csv), CsvOptions::new());
+    ///     reader.load(&schema, &mut Vec::new()).unwrap_err()
+    /// };
+    /// let error = load("name\nAda\n");
+    /// assert_eq!((error.field_name(), error.value_text()), (Some("name"), Some("Ada")));
+    /// let error = load("name\n\n");
+    /// assert_eq!((error.field_name(), error.value_text()), (Some("name"), None));
+    /// # }
+    /// ```
+    pub fn value_text(&self) -> Option<&str> {
+        self.0.value.as_deref()
     }
 
     /// The advice in parentheses at the end of the text, if there is one. A program that has
@@ -499,8 +465,8 @@ impl fmt::Debug for Error {
         if !f.alternate() {
             return fmt::Display::fmt(self, f);
         }
-        let Inner { kind, operation, path, offset, record, detail, advice, cause, field, source } =
-            &*self.0;
+        let Inner { kind, operation, path, offset, record, detail, advice, .. } = &*self.0;
+        let Inner { cause, field, value, source, .. } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("operation", operation)
@@ -511,6 +477,7 @@ impl fmt::Debug for Error {
             .field("advice", advice)
             .field("cause", cause)
             .field("field", field)
+            .field("value", value)
             .field("source", source)
             .finish()
     }

@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Done(String),
     /// A signal ended the command, and the work was undone.
     Interrupted,
+    /// A failure, and what to do, as a line of its own.
+    Advised(Box<Failure>, String),
     /// Why a load was interrupted, and how to resume it.
     Cut(Box<Failure>, String),
 }
@@ -66,6 +68,11 @@ impl Failure {
             Self::Done(text) => (DONE_STATUS, vec![text.clone()]),
             Self::Interrupted => {
                 (interrupt::exit_status(), vec!["interrupted, nothing changed".into()])
+            }
+            Self::Advised(why, advice) => {
+                let (status, mut lines) = why.report();
+                lines.push(advice.clone());
+                (status, lines)
             }
             Self::Cut(why, kept) => match &**why {
                 Self::Interrupted => {

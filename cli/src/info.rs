@@ -117,6 +117,7 @@ fn notes_of(field: &Field) -> Vec<String> {
     }
     notes.extend(field.display().map(|display| format!("shown as {}", display.name())));
     notes.extend(field.scale().map(|scale| format!("scale {scale}")));
+    notes.extend(field.epoch().map(|unit| format!("written in {} since 1970", unit.name())));
     if !field.null_words().is_empty() {
         notes.push(format!("null words {:?}", field.null_words()));
     }

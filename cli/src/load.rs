@@ -24,6 +24,7 @@ use crate::paths;
 use crate::progress::Bar;
 use crate::rejects::Rejects;
 use crate::waiting::WaitArgs;
+use crate::widen;
 pub(crate) use fields::FieldArgs;
 use keeper::{Keeper, Loading};
 use unfinished::Unfinished;
@@ -287,6 +288,7 @@ pub(crate) fn append(
     let fields = FieldArgs::default();
     let job = Job::new(opened, csv, &fields, "append", rejects.as_ref(), &interrupt)?;
     let schema = database.schema().clone();
+    let deletes = database.info()?.deletes;
     let mut transaction = database.begin_write()?;
     let mut sink = Interruptible { transaction: &mut transaction, interrupt: &interrupt };
     let added = job
@@ -297,8 +299,16 @@ pub(crate) fn append(
         Err(failure) => {
             transaction.rollback();
             database.close()?;
+            let wider = match &failure {
+                Failure::Library(error) => widen::advice(error, &schema, path, deletes),
+                _ => None,
+            };
             let advice = "correct it, or set bad rows aside with --rejects FILE";
-            return Err(failure.advise_on_row(advice));
+            let failure = failure.advise_on_row(advice);
+            return Err(match wider {
+                Some(wider) => Failure::Advised(Box::new(failure), wider),
+                None => failure,
+            });
         }
     };
     let count = transaction.live_count();

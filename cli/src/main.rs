@@ -41,6 +41,7 @@ mod strays;
 mod tail;
 mod verify;
 mod waiting;
+mod widen;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -132,13 +132,21 @@ impl Field {
         self
     }
 
-    /// The same timestamp field, whose text is a number of `unit` since 1970 and not a date.
+    /// The same timestamp field, whose text is a number of `unit` since 1970 and not a date. A
+    /// number that the field's own unit does not hold exactly does not fit. Dates are read, too.
     ///
     /// ```
-    /// use flatrec::{DataType, Field, TimeUnit};
+    /// use flatrec::{DataType, Field, TimeUnit, Value};
     /// let at = Field::new("at", DataType::Timestamp(TimeUnit::Millisecond))
     ///     .with_epoch(TimeUnit::Second);
     /// assert_eq!(at.epoch(), Some(TimeUnit::Second));
+    /// let mut record = [0; 8];
+    /// at.parse_text("1357016400.25", &mut record)?;
+    /// assert_eq!(at.read(&record)?, Value::Timestamp(1_357_016_400_250, TimeUnit::Millisecond));
+    /// let mut text = String::new();
+    /// at.format_text(&record, &mut text)?;
+    /// assert_eq!(text, "1357016400.25");
+    /// # Ok::<(), flatrec::Error>(())
     /// ```
     pub fn with_epoch(mut self, unit: TimeUnit) -> Self {
         self.annotate(|annotations| annotations.epoch = Some(unit));
@@ -208,10 +216,11 @@ impl Field {
         self.annotations.as_deref()?.display
     }
 
-    /// Whether values can have a text that is not their type's: a variant's name, or a form.
+    /// Whether values can have a text that is not their type's: a variant's name, a form, or a
+    /// number since 1970.
     #[cfg(any(feature = "query", feature = "exchange"))]
     pub(crate) fn has_own_text(&self) -> bool {
-        self.display().is_some() || !self.variants().is_empty()
+        self.display().is_some() || self.epoch().is_some() || !self.variants().is_empty()
     }
 
     /// The digits behind the decimal point, for an integer that stands for a decimal.

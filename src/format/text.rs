@@ -7,6 +7,7 @@
 mod civil;
 mod display;
 mod duration;
+mod epoch;
 mod number;
 #[cfg(feature = "exchange")]
 mod prepared;
@@ -53,6 +54,7 @@ impl Field {
     /// | `duration` | `PT1.5S`, `-PT90S`, `P1DT2H` |
     /// | `utf8` | as it is |
     /// | `binary` | two hexadecimal digits for each byte |
+    /// | with an epoch | `1357016400.5`, a number of that unit since 1970, or a timestamp |
     /// | with variants | a variant's name, or the number of another value |
     /// | with a [`DisplayHint`](crate::DisplayHint) | that form |
     /// | fixed array | `[1,2,3]`; dates, times, text and bytes in it as JSON strings |
@@ -308,6 +310,9 @@ fn parse_element(
             put(into, field.big_endian, days.to_le_bytes());
         }
         DataType::Timestamp(unit) => {
+            if let Some(epoch) = field.epoch().filter(|_| number::is_decimal(text)) {
+                number!(epoch::parse(text, epoch, unit));
+            }
             let time = civil::parse_timestamp(text.as_bytes(), unit, field.utc)?;
             put(into, field.big_endian, time.to_le_bytes());
         }

@@ -47,7 +47,7 @@ impl Written {
     /// [`ErrorKind::InvalidValue`] if this one cannot.
     pub(super) fn beside(&self, field: &Field) -> Result<Literal> {
         match (self, field.data_type()) {
-            (Self::Text(text), _) if field.has_own_text() => {
+            (Self::Text(text), _) if field.has_own_text() && field.epoch().is_none() => {
                 displayed(text, field).map_err(|error| self.bad(field, error))
             }
             (Self::Text(text), DataType::Duration(_)) => duration_nanoseconds(text)

@@ -3,11 +3,13 @@
 #![cfg(feature = "exchange")]
 
 use flatrec::exchange::{
-    CsvOptions, CsvReader, CsvWriter, Input, schema_from_json, schema_to_json,
+    CsvOptions, CsvReader, CsvWriter, Input, NdjsonWriter, schema_from_json, schema_to_json,
     schema_to_json_without_layout,
 };
-use flatrec::{DataType, ErrorKind, Field, Result, Schema, TimeUnit};
+use flatrec::{DataType, ErrorKind, Field, Result, Schema, TimeUnit, Value};
 use proptest::prelude::*;
+
+use crate::support::fields::UNITS;
 
 fn infer(csv: &str, options: CsvOptions) -> Result<Schema> {
     Ok(CsvReader::new(Input::from_bytes(csv), options).infer(None)?.schema)
@@ -279,6 +281,81 @@ fn texts_that_make_a_column_text_have_their_lines() {
             (&["y".into(), "y\n".into()][..], &[200_004, 100_002][..])
         );
         assert_eq!((&*b.texts, &*b.lines, b.values), (&["x".into()][..], &[100_002][..], 2));
+    }
+}
+
+/// Finds a number since 1970 that becomes another time, or another number on the way back.
+#[test]
+fn epochs_are_numbers_in_text_and_timestamps_in_records() {
+    use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
+    for (unit, epoch, text, time) in [
+        (Second, Second, "1357016400", 1_357_016_400),
+        (Millisecond, Second, "1357016400.25", 1_357_016_400_250),
+        (Millisecond, Second, "-1.5", -1500),
+        (Millisecond, Second, "-0.001", -1),
+        (Second, Millisecond, "5000", 5),
+        (Nanosecond, Second, "0.000000001", 1),
+        (Nanosecond, Nanosecond, "-9223372036854775808", i64::MIN),
+        (Microsecond, Millisecond, "9223372036854775.807", i64::MAX),
+        (Second, Nanosecond, "9223372036854775807000000000", i64::MAX),
+        (Nanosecond, Microsecond, "0", 0),
+    ] {
+        for big_endian in [false, true] {
+            let field = Field::new("at", DataType::Timestamp(unit)).utc().with_epoch(epoch);
+            let field = if big_endian { field.big_endian() } else { field };
+            let mut record = [0; 8];
+            field.parse_text(text, &mut record).unwrap();
+            assert_eq!(field.read(&record).unwrap(), Value::Timestamp(time, unit), "{text}");
+            let mut written = String::new();
+            field.format_text(&record, &mut written).unwrap();
+            assert_eq!(written, text);
+        }
+    }
+    let field = Field::new("at", DataType::Timestamp(Millisecond)).with_epoch(Second);
+    let mut record = [0; 8];
+    for (text, time) in [("1e3", 1_000_000), ("1.50", 1500), ("1970-01-01T00:00:02", 2000)] {
+        field.parse_text(text, &mut record).unwrap();
+        assert_eq!(field.read(&record).unwrap(), Value::Timestamp(time, Millisecond), "{text}");
+    }
+    for text in ["1.0005", "007", "+1", "-0", "9223372036854775.808", "x", "nan", "1e30"] {
+        let error = field.parse_text(text, &mut record).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidValue, "{text}: {error}");
+    }
+    assert!(field.parse_text_rounded("1.0004", &mut record).unwrap());
+    assert_eq!(field.read(&record).unwrap(), Value::Timestamp(1000, Millisecond));
+
+    // Through a load, an export and an append of the export.
+    let json = r#"{"fields": [{"name": "at", "type": "timestamp(us)", "utc": true, "epoch": "ms"},
+        {"name": "n", "type": "int8"}]}"#;
+    let schema = schema_from_json(json).unwrap();
+    let csv = "at,n\n1357016400000,1\n0.5,2\n";
+    let mut records: Vec<u8> = Vec::new();
+    CsvReader::new(Input::from_bytes(csv), CsvOptions::new()).load(&schema, &mut records).unwrap();
+    let mut out = CsvWriter::new(Vec::new(), schema.fields(), b',');
+    out.header().unwrap();
+    let mut ndjson = NdjsonWriter::new(Vec::new(), schema.fields());
+    for record in records.chunks_exact(9) {
+        out.write(record).unwrap();
+        ndjson.write(record).unwrap();
+    }
+    assert_eq!(String::from_utf8(out.finish().unwrap()).unwrap(), csv);
+    let expected = "{\"at\":1357016400000,\"n\":1}\n{\"at\":0.5,\"n\":2}\n";
+    assert_eq!(String::from_utf8(ndjson.finish().unwrap()).unwrap(), expected);
+}
+
+proptest! {
+    /// Finds a time whose number gives another time.
+    #[test]
+    fn the_number_of_every_time_is_read_back(
+        time in any::<i64>(), units in (0usize..4, 0usize..4),
+    ) {
+        let (unit, epoch) = (UNITS[units.0], UNITS[units.1]);
+        let field = Field::new("at", DataType::Timestamp(unit)).with_epoch(epoch);
+        let mut text = String::new();
+        field.format_text(&time.to_le_bytes(), &mut text).unwrap();
+        let mut record = [0; 8];
+        field.parse_text(&text, &mut record).unwrap();
+        prop_assert_eq!(i64::from_le_bytes(record), time, "{}", text);
     }
 }
 

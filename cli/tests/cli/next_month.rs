@@ -162,3 +162,64 @@ fn an_append_takes_the_words_for_null_of_the_load() {
     assert_eq!(shown, "code,delay,note\n,,-\n,7,x\n");
     assert!(place.ok(["schema", "own.rec"]).contains("null words [\"-\", \"NA\"]"));
 }
+
+/// Runs the commands that an error suggests, with this `flatrec`.
+fn follow(place: &Place, advice: &str) {
+    let line = advice.split_once("takes it: ").expect(advice).1;
+    let line = line.rsplit_once(" (then append to ").unwrap().0;
+    for command in line.split(" && ") {
+        let words: Vec<String> =
+            command.split(' ').skip(1).map(|word| word.trim_matches('\'').to_owned()).collect();
+        place.ok(words);
+    }
+}
+
+/// Finds a value that does not fit without the commands that help, or commands that do not.
+#[test]
+fn a_value_that_does_not_fit_names_the_commands_that_widen_the_store() {
+    for (january, february, option) in [
+        ("a,b\nA,1\n", "a,b\nA,\n", "--nullable"),
+        ("a,b\nA,1\n", "a,b\nLONGER,1\n", "--text-width a=6"),
+        ("a,b\nA,1\n", "a,b\nA,1.5\n", "--type b=float64"),
+        ("a,b\nA,1\n", "a,b\nA,00501\n", "--type 'b=utf8(40)'"),
+        ("a,b\nA,1.5\n", "a,b\nA,90071992547409.93\n", "--type 'b=utf8(40)'"),
+        ("a,b\nA,2013-01-01\n", "a,b\nA,2013-01-01T05:00\n", "--type 'b=timestamp(s)'"),
+        ("a,b\nA,true\n", "a,b\nA,7\n", "--type 'b=utf8(40)'"),
+    ] {
+        let place = Place::new();
+        place.write("jan.csv", january);
+        place.write("feb.csv", february);
+        place.ok(["load", "jan.csv", "jan.rec"]);
+        let text = place.error(["append", "jan.rec", "feb.csv"]);
+        let advice = text.lines().nth(1).expect(&text);
+        let expected = format!(
+            "flatrec: to make a store that takes it: flatrec export jan.rec jan-export.csv && \
+             flatrec load jan-export.csv jan-wide.rec --schema jan.rec {option} (then append to \
+             jan-wide.rec)"
+        );
+        assert_eq!(advice, expected);
+        follow(&place, advice);
+        place.ok(["append", "jan-wide.rec", "feb.csv"]);
+        // The names are those that are free.
+        let text = place.error(["load", "feb.csv", "jan.rec", "--append"]);
+        assert!(text.contains(" jan-export2.csv && "), "{text}");
+    }
+    let place = Place::new();
+    place.write("jan.csv", "id,n\n1,300\n");
+    place.write("feb.csv", "id,n\n1,70000\n");
+    place.ok(["load", "jan.csv", "jan 1.rec", "--type", "n=int16", "--deletes"]);
+    let text = place.error(["append", "jan 1.rec", "feb.csv"]);
+    let load = "flatrec load 'jan 1-export.csv' 'jan 1-wide.rec' --schema 'jan 1.rec' --type \
+                n=int32 --deletes (then append to 'jan 1-wide.rec')";
+    assert!(text.ends_with(load), "{text}");
+    // A word may mean null.
+    place.write("feb.csv", "id,n\n1,NA\n");
+    let text = place.error(["append", "jan 1.rec", "feb.csv"]);
+    assert!(
+        text.contains(" --nullable --deletes (then append to 'jan 1-wide.rec' --null NA)"),
+        "{text}"
+    );
+    place.ok(["load", "jan.csv", "null.rec", "--nullable"]);
+    let text = place.error(["append", "null.rec", "feb.csv"]);
+    assert!(text.ends_with("flatrec: if \"NA\" means null, append with --null NA"), "{text}");
+}

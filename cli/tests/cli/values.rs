@@ -54,8 +54,9 @@ fn numbers_that_do_not_fit_are_not_appended() {
     for command in
         [&["append", "jan.rec", "feb.csv"][..], &["load", "feb.csv", "jan.rec", "--append"]]
     {
+        let text = place.error(command);
         assert_eq!(
-            place.error(command),
+            text.lines().next().unwrap(),
             "load feb.csv: invalid value: line 2: field zip (int64): \"00501\": it would be stored \
              as 501, without its leading zeros (correct it, or set bad rows aside with --rejects \
              FILE, or store the nearest values with --round)"

@@ -236,17 +236,19 @@ impl Column {
 pub(super) struct Refused {
     pub(super) reason: String,
     pub(super) cause: Option<Cause>,
+    /// The text of the value, if it is not null.
+    pub(super) text: Option<String>,
 }
 
 impl From<String> for Refused {
     fn from(reason: String) -> Self {
-        Self { reason, cause: None }
+        Self { reason, cause: None, text: None }
     }
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { cause: error.cause(), reason: error.into_detail() }
+        Self { cause: error.cause(), reason: error.into_detail(), text: None }
     }
 }
 

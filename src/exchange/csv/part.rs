@@ -448,7 +448,10 @@ fn put_row(
         } else {
             column.put(cell, fields.known_utf8, record)
         };
-        rounded += u64::from(put.map_err(|why| (Some(at), why))?);
+        rounded += u64::from(put.map_err(|mut why| {
+            why.text = (!is_null).then(|| String::from_utf8_lossy(cell.text()).into_owned());
+            (Some(at), why)
+        })?);
     }
     Ok((nulls, rounded))
 }

@@ -348,7 +348,13 @@ impl<'a> CsvReader<'a> {
             |part| {
                 sink.append_records(&part.result.bytes)?;
                 for fault in &part.faults {
-                    let Some(on_reject) = on_reject else { return Err(watch.bad_row(fault)) };
+                    let Some(on_reject) = on_reject else {
+                        let error = watch.bad_row(fault);
+                        return Err(match fault.column {
+                            Some(at) => error.field(columns[at].name()),
+                            None => error,
+                        });
+                    };
                     on_reject(&Reject {
                         line: watch.line_of(fault),
                         column: fault.column.map(|at| columns[at].name()),
@@ -479,6 +485,10 @@ impl<'w, 'a> Watch<'w, 'a> {
             .path(&self.name)
             .detail(format!("line {}: {}", self.line_of(fault), fault.why.reason))
             .advice("correct it, set bad rows aside, or give the field another type");
+        let error = match &fault.why.text {
+            Some(text) => error.value(text),
+            None => error,
+        };
         match fault.why.cause {
             Some(cause) => error.because(cause),
             None => error,

@@ -106,6 +106,8 @@ fn push_value(field: &Field, record: &[u8], into: &mut String) -> Result<()> {
         Value::Array(array) if is_float(array.data_type()) => {
             field.format_elements(array, into, |element, into| push_float(&element, into))?;
         }
+        // A number since 1970.
+        Value::Timestamp(..) if field.epoch().is_some() => field.format_text(record, into)?,
         // The text of other arrays is already JSON, as are numbers, true and false.
         Value::Array(_)
         | Value::Bool(_)

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Refusal, push};
+use super::{Refusal, epoch, push};
 use crate::format::annotations::{DisplayHint, Variant};
 use crate::format::data_type::DataType;
 use crate::format::field::Field;
@@ -21,6 +21,10 @@ pub(in crate::format) fn variant_name<'f>(field: &'f Field, value: &Value<'_>) -
 
 /// Appends `value` in the field's form; `false` if it has none for the value.
 pub(super) fn push_displayed(field: &Field, value: &Value<'_>, out: &mut String) -> bool {
+    if let (Some(unit), Value::Timestamp(time, own)) = (field.epoch(), *value) {
+        epoch::push_number(time, own, unit, out);
+        return true;
+    }
     match (field.display(), *value) {
         (Some(DisplayHint::Uuid), Value::Binary(bytes)) => match <[u8; 16]>::try_from(bytes) {
             Ok(bytes) => push(out, format_args!("{}", Uuid::new(bytes))),

@@ -116,6 +116,27 @@ where
     }
 }
 
+/// The integer for the number of `text` times 10^`shift`.
+///
+/// # Errors
+/// Why no value is near: the text is not a number, or past the type's range.
+pub(super) fn scaled_integer(text: &str, shift: i32) -> Result<Fit<i64>, Refusal> {
+    let Some(mut decimal) = Decimal::parse(text) else { return Err(Refusal::Not("number")) };
+    decimal.exponent = decimal.exponent.saturating_add(shift.into());
+    let value = decimal.nearest_integer().parse();
+    let value = value.map_err(|_| Refusal::Because("the time is out of range".into()))?;
+    Ok(match decimal.integer_spelling_lost() {
+        Some(loss) => Fit::Near(value, loss),
+        None if decimal.is_integer() => Fit::Exact(value),
+        None => Fit::Near(value, Loss::Number),
+    })
+}
+
+/// Whether `text` is a number in decimal form.
+pub(super) fn is_decimal(text: &str) -> bool {
+    Decimal::parse(text).is_some()
+}
+
 /// Whether a `float32` keeps `text` too, and is written as the `float64` for it is; `None` for a
 /// text that no `float64` keeps.
 #[cfg(feature = "exchange")]
@@ -216,6 +237,15 @@ impl<'t> Decimal<'t> {
 
     fn digits(&self) -> impl Iterator<Item = u8> + '_ {
         self.whole.iter().chain(self.fraction).copied()
+    }
+
+    /// Whether no digit but zeros follows the point.
+    fn is_integer(&self) -> bool {
+        let zeros = self.fraction.iter().rev().chain(self.whole.iter().rev());
+        let end_zeros = zeros.take_while(|digit| **digit == b'0').count();
+        let digits = self.whole.len() + self.fraction.len();
+        // A text is shorter than 2^63 bytes.
+        self.is_zero() || (digits - self.zeros - end_zeros) as i64 <= self.point()
     }
 
     fn is_zero(&self) -> bool {

@@ -1,0 +1,109 @@
+//! The commands that make a store with room for a value that did not fit in an append.
+
+use std::path::{Path, PathBuf};
+
+use flatrec::{DataType, Field, Schema, TimeUnit};
+
+use crate::shell;
+
+/// The longest word for null.
+const WORD_CHARS_MAX: usize = 40;
+
+/// How to append the row whose value is the fault of `error`; `None` if no option helps.
+pub(crate) fn advice(
+    error: &flatrec::Error,
+    schema: &Schema,
+    store: &Path,
+    deletes: bool,
+) -> Option<String> {
+    let field = schema.field(error.field_name()?)?;
+    let mut options = String::new();
+    let mut then = String::new();
+    match error.value_text() {
+        None => options.push_str("--nullable"),
+        Some(text) if is_word(field, text) => {
+            let null = format!("--null {}", shell::word(text));
+            if field.is_nullable() {
+                return Some(format!("if {text:?} means null, append with {null}"));
+            }
+            options.push_str("--nullable");
+            then = format!(" {null}");
+        }
+        Some(text) => options.push_str(&wider(field, text)?),
+    }
+    if deletes {
+        options.push_str(" --deletes");
+    }
+    let (csv, wide) = (free(store, "-export", "csv")?, free(store, "-wide", ending(store))?);
+    let [store, csv, wide] = [store, &csv, &wide].map(|path| shell::word(&path.to_string_lossy()));
+    Some(format!(
+        "to make a store that takes it: flatrec export {store} {csv} && flatrec load {csv} {wide} \
+         --schema {store} {options} (then append to {wide}{then})"
+    ))
+}
+
+/// Whether the text in a field that is not text may be a word for null.
+fn is_word(field: &Field, text: &str) -> bool {
+    let is_text = matches!(field.data_type(), DataType::Utf8(_) | DataType::Binary(_));
+    let has_form = field.display().is_some() || !field.variants().is_empty();
+    let is_short = text.chars().count() <= WORD_CHARS_MAX;
+    let is_plain = !text.contains(|letter: char| letter.is_ascii_digit() || letter.is_control());
+    !is_text && !has_form && is_short && is_plain && field.array_len().is_none()
+}
+
+/// The option with which the field takes the text and keeps the values that it has.
+fn wider(field: &Field, text: &str) -> Option<String> {
+    let has_form = field.display().is_some() || !field.variants().is_empty();
+    if has_form || field.epoch().is_some() || field.array_len().is_some() {
+        return None;
+    }
+    let name = field.name();
+    if let DataType::Utf8(width_bytes) = field.data_type() {
+        let is_longer = text.len() > width_bytes as usize;
+        return is_longer
+            .then(|| format!("--text-width {}", shell::word(&format!("{name}={}", text.len()))));
+    }
+    let takes = |data_type: &DataType| {
+        let wide = Field::new("wide", *data_type);
+        let is_time = matches!(data_type, DataType::Timestamp(_));
+        let wide = if field.is_utc() && is_time { wide.utc() } else { wide };
+        wide.parse_text(text, &mut vec![0; wide.size_bytes() as usize]).is_ok()
+    };
+    let data_type = types_above(field.data_type())?.into_iter().find(takes);
+    let data_type = data_type.unwrap_or_else(|| {
+        // The longest text of a number, a date or a time.
+        let width_bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        DataType::Utf8(width_bytes.max(40))
+    });
+    Some(format!("--type {}", shell::word(&format!("{name}={data_type}"))))
+}
+
+/// The types that keep the values of `data_type`, the narrowest first.
+fn types_above(data_type: DataType) -> Option<Vec<DataType>> {
+    use DataType::*;
+    use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
+    let integers = || {
+        let wider = |other: &DataType| other.size_bytes() > data_type.size_bytes();
+        [Int16, Int32, Int64].into_iter().filter(wider).chain([Float64]).collect()
+    };
+    Some(match data_type {
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => integers(),
+        Float32 => vec![Float64],
+        Date32 => [Second, Millisecond, Microsecond, Nanosecond].map(Timestamp).into(),
+        Timestamp(_) => [Millisecond, Microsecond, Nanosecond].map(Timestamp).into(),
+        Bool | Float64 => Vec::new(),
+        _ => return None,
+    })
+}
+
+fn ending(store: &Path) -> &str {
+    store.extension().and_then(|ending| ending.to_str()).unwrap_or("rec")
+}
+
+/// A name beside the store that no file has.
+fn free(store: &Path, suffix: &str, ending: &str) -> Option<PathBuf> {
+    let stem = store.file_stem()?.to_string_lossy();
+    let numbers = std::iter::once(String::new()).chain((2..100).map(|number| number.to_string()));
+    let names = numbers.map(|number| format!("{stem}{suffix}{number}.{ending}"));
+    names.map(|name| store.with_file_name(name)).find(|path| path.symlink_metadata().is_err())
+}
