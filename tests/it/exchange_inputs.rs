@@ -184,8 +184,12 @@ fn an_error_of_reading_stays_what_it_is() {
             }
         }
     }
+    // Longer than what is looked at to tell the kind, also when compressed.
+    let rows = (1..3000u64).map(|n| format!("{}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1));
+    let csv = format!("n\n{}", rows.collect::<String>());
     for packer in Packer::ALL {
-        let mut bytes = packer.pack(CSV.as_bytes());
+        let mut bytes = packer.pack(csv.as_bytes());
+        assert!(bytes.len() > 10_000);
         bytes.truncate(bytes.len() - 1);
         let input = Input::from_reader("pipe", Failing(io::Cursor::new(bytes)));
         let mut reader = CsvReader::new(input, CsvOptions::new());
