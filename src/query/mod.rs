@@ -5,8 +5,8 @@
 //!
 //! [`Store::filter`](crate::Store::filter) and [`Snapshot::filter`](crate::Snapshot::filter) find
 //! the records for which it is true, [`Copies::matching`](crate::Copies::matching) copies them, and
-//! `count_where` counts them. These evaluate the condition for some thousand records at a time,
-//! nearly as fast as a loop that was written for it. [`Filter::matches`] is for one record.
+//! `count_where` counts them. These evaluate the condition for some thousand records at a time.
+//! [`Filter::matches`] is for one record.
 //!
 //! # The language
 //!
