@@ -61,6 +61,9 @@ pub(crate) struct Args {
     wait: WaitArgs,
 }
 
+/// Names of fields, and the texts of their new values.
+type Assignments = Vec<(String, String)>;
+
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let (listed, values) = self.words().map_err(Failure::Usage)?;
@@ -73,7 +76,7 @@ impl Args {
     }
 
     /// The words after the store: record numbers, if no option has them, and assignments.
-    fn words(&self) -> Result<(Vec<u64>, Vec<(String, String)>), String> {
+    fn words(&self) -> Result<(Vec<u64>, Assignments), String> {
         let mut words = self.words.iter();
         let mut listed = Vec::new();
         if !self.selection.chooses() {
@@ -110,7 +113,7 @@ impl Args {
 /// What is to be done.
 struct Work<'a> {
     args: &'a Args,
-    values: Vec<(String, String)>,
+    values: Assignments,
     choice: Choice,
 }
 
