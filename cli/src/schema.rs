@@ -3,15 +3,17 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use flatrec::DynStore;
 use flatrec::exchange::{
     schema_to_c, schema_to_json, schema_to_json_without_layout, schema_to_numpy, schema_to_rust,
     slots_to_c, slots_to_numpy,
 };
+use flatrec::{DynStore, Schema, SlotInfo, StoreInfo};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::info::fields;
 use crate::output::{Format, stdout};
+use crate::shell;
+use crate::verify::counted;
 
 /// Show a store's schema
 #[derive(Debug, clap::Args)]
@@ -21,9 +23,10 @@ Examples:
   flatrec schema flights.rec --as json --no-layout > flights.json   # to edit, for load --schema
   flatrec schema flights.rec --as rust > src/flight.rs
 
-In Python, the dtype that --as numpy writes reads the records in place:
-  numpy.memmap('flights.rec', dtype, mode='r', offset=65536, shape=(count,))
-Of a store with deletes, only those whose status is 1 are there; count is info's record_numbers.")]
+In Python, --as numpy gives dtype, offset and shape, with which numpy reads the records in place:
+  numpy.memmap('flights.rec', mode='r', **ast.literal_eval(text))
+The shape counts deleted records, too: those that are there have status 1. If the store has a log
+with commits that the file lacks, standard error says so, and what to do.")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
@@ -49,7 +52,7 @@ enum Language {
     Rust,
     /// A struct for C
     C,
-    /// A literal for numpy.dtype(…)
+    /// A dict literal of dtype, offset and shape for numpy.memmap(…)
     Numpy,
 }
 
@@ -66,19 +69,68 @@ impl Args {
             fields(schema).write(self.format, &mut out)?;
             return Ok(());
         };
-        let deletes = store.info()?.deletes;
+        let info = store.info()?;
+        let deletes = info.deletes;
         let text = match language {
             Language::Json if self.no_layout => schema_to_json_without_layout(schema),
             Language::Json => schema_to_json(schema),
             Language::Rust => schema_to_rust(schema, &rust_name(&self.store))?,
             Language::C if deletes => slots_to_c(schema, &c_name(&self.store))?,
             Language::C => schema_to_c(schema, &c_name(&self.store))?,
-            Language::Numpy if deletes => slots_to_numpy(schema)?,
-            Language::Numpy => schema_to_numpy(schema),
+            Language::Numpy => {
+                self.warn_of_log(&info);
+                memmap_arguments(schema, &info)?
+            }
         };
         writeln!(out, "{}", text.trim_end())?;
         Ok(out.flush()?)
     }
+
+    /// Says on standard error that the log has commits which a program that maps the file misses.
+    fn warn_of_log(&self, info: &StoreInfo) {
+        let Some(log) = info.log.as_ref().filter(|log| log.commits > 0) else { return };
+        let store = self.store.display();
+        let quoted = shell::word(&self.store.to_string_lossy());
+        // While a writer has the store open, a checkpoint by another process cannot begin.
+        let remedy = match info.writer.as_ref().map(|writer| writer.process) {
+            Some(Some(process)) => format!("let process {process} close the store"),
+            Some(None) => "let the writer close the store".to_owned(),
+            None => format!("run `flatrec checkpoint {quoted}`"),
+        };
+        let changes = match log.records {
+            0 => String::new(), // records of a long append lie in their places already
+            records => format!(" with changes of {}", counted(records, "record")),
+        };
+        say(&format!(
+            "{store}: {}{changes} {} in the log and not in the file yet; numpy reads the file \
+             alone, which counts {} of {} ({remedy}, or run `flatrec backup {quoted} COPY` and \
+             read the copy)",
+            counted(log.commits, "commit"),
+            if log.commits == 1 { "is" } else { "are" },
+            count_in_file(info),
+            counted(info.count, "record"),
+        ));
+    }
+}
+
+/// The arguments of `numpy.memmap` that describe the records of the file, as a Python dict.
+fn memmap_arguments(schema: &Schema, info: &StoreInfo) -> flatrec::Result<String> {
+    let dtype = match info.deletes {
+        true => slots_to_numpy(schema)?,
+        false => schema_to_numpy(schema),
+    };
+    let (dtype, offset, count) = (dtype.trim_end(), info.data_offset, count_in_file(info));
+    Ok(format!("{{'dtype': {dtype}, 'offset': {offset}, 'shape': ({count},)}}"))
+}
+
+/// The records that the header counts. The log may count more, whose places in the file may still
+/// be zeros.
+fn count_in_file(info: &StoreInfo) -> u64 {
+    let in_force = info.slots.iter().find_map(|slot| match slot {
+        SlotInfo::Valid { sequence, count } if *sequence == info.sequence => Some(*count),
+        _ => None,
+    });
+    in_force.unwrap_or(info.count)
 }
 
 /// The words of the file's name, without its ending: they name the struct.

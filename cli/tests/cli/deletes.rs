@@ -77,7 +77,8 @@ fn info_and_schema_mention_deletes() {
     assert_eq!((&object["record_numbers"], &object["deletes"]), (&json!(10), &json!(true)));
     assert_eq!(object["free_list_head"], 2);
     let dtype = place.ok(["schema", "n.rec", "--as", "numpy"]);
-    let end = "'status'], 'formats': ['<i8', 'S2', 'u1'], 'offsets': [0, 8, 10], 'itemsize': 11}\n";
+    let end = "'status'], 'formats': ['<i8', 'S2', 'u1'], 'offsets': [0, 8, 10], 'itemsize': 11}, \
+               'offset': 65536, 'shape': (10,)}\n";
     assert!(dtype.ends_with(end), "{dtype}");
     let c = place.ok(["schema", "n.rec", "--as", "c"]);
     assert!(c.contains("static_assert(sizeof(struct n_record) == 11,"), "{c}");

@@ -29,6 +29,7 @@ mod load;
 mod mounts;
 mod names;
 mod next_month;
+mod numpy;
 // Other systems have no named pipes, and few links.
 #[cfg(unix)]
 mod outputs;

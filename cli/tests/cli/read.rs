@@ -341,7 +341,10 @@ rgb,uint8[3],46,3,
         ),
         ("rust", ["pub struct SomeFlags {", "pub on: flatrec::Bool,"]),
         ("c", ["struct some_flags_record {", "int64_t id;"]),
-        ("numpy", ["'names': ['id', 'on']", "'itemsize': 9"]),
+        (
+            "numpy",
+            ["{'dtype': {'names': ['id', 'on']", "'itemsize': 9}, 'offset': 65536, 'shape': (1,)}"],
+        ),
     ] {
         let text = place.ok(["schema", "some-flags.rec", "--as", language]);
         assert!(parts.iter().all(|part| text.contains(part)), "{language}: {text}");
