@@ -19,6 +19,10 @@ pub(crate) struct Choice {
     #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
     condition: Option<String>,
 
+    /// Begin each row with the record's number, in a column `id`; tables show it anyway
+    #[arg(long)]
+    with_id: bool,
+
     /// Output format; tables also show each record's number
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -33,6 +37,11 @@ impl Choice {
         }
     }
 
+    /// The name of the column with the record's number, if there is one beside `fields`.
+    pub(crate) fn id_column(&self, fields: &[Field]) -> Result<Option<&'static str>, Failure> {
+        id_column(self.with_id, fields)
+    }
+
     /// The condition, if there is one; its error may look at `records`.
     pub(crate) fn filter(
         &self,
@@ -41,5 +50,18 @@ impl Choice {
     ) -> Result<Option<Filter>, Failure> {
         let parse = |text: &String| condition::parse(text, schema, records);
         self.condition.as_ref().map(parse).transpose()
+    }
+}
+
+/// The name of the column of `--with-id`.
+const ID: &str = "id";
+
+/// The name of the column with the record's number, if `wanted`.
+pub(crate) fn id_column(wanted: bool, fields: &[Field]) -> Result<Option<&'static str>, Failure> {
+    match wanted && fields.iter().any(|field| field.name() == ID) {
+        true => Err(Failure::Message(format!(
+            "--with-id adds a column {ID}, and a field has that name (leave it out with --select)"
+        ))),
+        false => Ok(wanted.then_some(ID)),
     }
 }

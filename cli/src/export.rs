@@ -1,42 +1,103 @@
 //! `flatrec export`: writes a store in a format of other programs.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
-use flatrec::exchange::{ExportFormat, Exporter};
-use flatrec::{DynStore, ErrorKind};
+use flatrec::exchange::{Export, ExportFormat, ExportReport, Exporter};
+use flatrec::{DynStore, ErrorKind, Field};
 
+use crate::choice;
+use crate::condition;
 use crate::failure::Failure;
+use crate::field_names;
+use crate::get;
+use crate::id_file::IdFile;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
+use crate::matching;
 use crate::names;
-use crate::output::report;
+use crate::output::{report, stdout};
 use crate::paths::refuse_same;
 use crate::progress::Bar;
+use crate::scan::parse_range;
 
-/// Write a store as CSV, NDJSON or NumPy array
+/// Write a store as CSV, TSV, NDJSON or NumPy array
 ///
-/// The ending of OUT selects the format: .csv, .ndjson or .npy. OUT is written under another name
-/// and gets its name when it is complete.
+/// The ending of OUT selects the format: .csv, .tsv, .ndjson or .npy, and compression if .gz or
+/// .zst follows. OUT is written under another name and gets its name when it is complete. `-` is
+/// standard output: CSV without --as, never compressed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Conditions and the Names of fields are those of scan: see flatrec scan --help.
+
 Examples:
   flatrec export flights.rec flights.csv
-  flatrec export flights.rec flights.npy --force")]
+  flatrec export flights.rec flights.npy --force
+  flatrec export flights.rec late.csv.gz --where 'dep_delay > 120' --select carrier,flight,dest
+  flatrec export flights.rec flights.tsv.zst --null NA --with-id
+  flatrec export flights.rec - --as ndjson --ids wrong.txt | jq .")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The file to write, ending in .csv, .ndjson or .npy
+    /// The file to write, ending in .csv, .tsv, .ndjson or .npy, or in one of these and .gz or
+    /// .zst; `-` for standard output
     out: PathBuf,
+
+    /// The format, whatever the ending of OUT
+    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// Fields to write, in this order; the default is all
+    #[arg(long, value_name = "FIELD,…", allow_hyphen_values = true)]
+    select: Vec<String>,
+
+    /// Only records for which this condition is true
+    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
+    condition: Option<String>,
+
+    /// Only records A to B - 1; A or B can be left out
+    #[arg(long, value_name = "A..B", value_parser = parse_range)]
+    range: Option<Range<u64>>,
+
+    /// Only the records whose numbers are in this file, one a line, in its order; `-` for standard
+    /// input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["condition", "range"])]
+    ids: Option<PathBuf>,
+
+    /// Begin each row with the record's number, in a column `id`
+    #[arg(long)]
+    with_id: bool,
+
+    /// Leave out the row with the names of the fields
+    #[arg(long)]
+    no_header: bool,
+
+    /// Text for null, instead of the empty value; an error if another value has the same text
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    null: Option<String>,
 
     /// Replace an existing file, but never a store or a part of one
     #[arg(long)]
     force: bool,
 }
 
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Csv,
+    Tsv,
+    Ndjson,
+    Npy,
+}
+
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let format = ExportFormat::from_path(&self.out)?;
+        let is_stdout = self.out.as_os_str() == "-";
+        let format = self.format(is_stdout)?;
+        self.check(format)?;
+        if is_stdout {
+            return self.to_stdout(format);
+        }
         refuse_same(&self.store, &self.out)?;
         names::refuse("", &self.out, [&*self.store], [])?;
         if self.force {
@@ -46,19 +107,109 @@ impl Args {
         let total_bytes = store.live_count().saturating_mul(store.schema().record_size().into());
         let bar = Bar::new("export", Some(total_bytes));
         let interrupt = Interrupt::watch();
-        let exported = Exporter::new(store.schema(), format)
-            .replace(self.force)
-            .on_progress(|progress| {
-                bar.show(progress);
-                let all = progress.total_bytes.unwrap_or(u64::MAX);
-                interrupt.check_progress(progress.done_bytes, all)
-            })
-            .export_copies(store.copies(..), &self.out)
-            .map_err(|error| self.failure(error));
+        let exporter = self.exporter(&store, format)?.replace(self.force).on_progress(|progress| {
+            bar.show(progress);
+            let all = progress.total_bytes.unwrap_or(u64::MAX);
+            interrupt.check_progress(progress.done_bytes, all)
+        });
+        let exported = exporter
+            .begin(&self.out)
+            .map_err(|error| self.failure(error))
+            .and_then(|export| self.export(&store, export));
         bar.clear();
         let exported = interrupt.outcome(exported)?;
         let done = format!("exported {} records to {}", exported.records, self.out.display());
         report(&done, &format!("{done}: {}", bytes(exported.written_bytes)))
+    }
+
+    fn to_stdout(&self, format: ExportFormat) -> Result<(), Failure> {
+        let store = DynStore::open_read_only(&self.store)?;
+        let exporter = self.exporter(&store, format)?;
+        let export = exporter.begin_to(stdout()).map_err(|error| self.failure(error))?;
+        self.export(&store, export).map(drop)
+    }
+
+    fn format(&self, is_stdout: bool) -> Result<ExportFormat, Failure> {
+        Ok(match self.format {
+            Some(Format::Csv) => ExportFormat::Csv,
+            Some(Format::Tsv) => ExportFormat::Tsv,
+            Some(Format::Ndjson) => ExportFormat::Ndjson,
+            Some(Format::Npy) => ExportFormat::Npy,
+            None if is_stdout => ExportFormat::Csv,
+            None => ExportFormat::from_path(&self.out)?,
+        })
+    }
+
+    /// Refuses options that the format does not have.
+    fn check(&self, format: ExportFormat) -> Result<(), Failure> {
+        let is_csv = matches!(format, ExportFormat::Csv | ExportFormat::Tsv);
+        let is_npy = format == ExportFormat::Npy;
+        let refused = [
+            ("--no-header", self.no_header && !is_csv, "only CSV and TSV have a header"),
+            ("--null", self.null.is_some() && !is_csv, "only CSV and TSV have a text for null"),
+            ("--select", !self.select.is_empty() && is_npy, "an npy array has all fields"),
+            ("--with-id", self.with_id && is_npy, "an npy array has the records as they are"),
+        ];
+        if let Some((option, _, why)) = refused.iter().find(|(_, is_refused, _)| *is_refused) {
+            return Err(Failure::Usage(format!("{option} cannot be used with this format: {why}")));
+        }
+        let delimiter = if format == ExportFormat::Tsv { '\t' } else { ',' };
+        if self.null.as_ref().is_some_and(|null| null.contains([delimiter, '"', '\n', '\r'])) {
+            let why = "--null: the text must have no delimiter, double quote or line end";
+            return Err(Failure::Usage(why.into()));
+        }
+        Ok(())
+    }
+
+    fn exporter<'s>(
+        &self,
+        store: &'s DynStore,
+        format: ExportFormat,
+    ) -> Result<Exporter<'s>, Failure> {
+        let mut exporter = Exporter::new(store.schema(), format).header(!self.no_header);
+        let fields: Vec<Field> = match self.select.is_empty() {
+            true => store.schema().fields().to_vec(),
+            false => field_names::all(store.schema(), &self.select)?,
+        };
+        if let Some(id) = choice::id_column(self.with_id, &fields)? {
+            exporter = exporter.id_column(id);
+        }
+        if !self.select.is_empty() {
+            exporter = exporter.fields(fields);
+        }
+        if let Some(null) = &self.null {
+            exporter = exporter.null_text(null);
+        }
+        if self.condition.is_none() && self.ids.is_none() {
+            let records = store.copies(self.range.clone().unwrap_or(0..u64::MAX));
+            if let (least, Some(most)) = records.size_hint() {
+                exporter = if least == most { exporter.count(most as u64) } else { exporter };
+            }
+        }
+        Ok(exporter)
+    }
+
+    /// Gives the chosen records to `export`.
+    fn export(&self, store: &DynStore, mut export: Export<'_>) -> Result<ExportReport, Failure> {
+        let mut push =
+            |id, record: &[u8]| export.push(id, record).map_err(|error| self.failure(error));
+        if let Some(path) = &self.ids {
+            let mut file = IdFile::open(path)?;
+            while let Some((id, line)) = file.next_id()? {
+                let record = store.copy(id)?.ok_or_else(|| {
+                    get::no_record(&self.store, id, store.count()).on_line(file.name(), line)
+                })?;
+                push(id, &record)?;
+            }
+        } else {
+            let filter = match &self.condition {
+                Some(text) => Some(condition::parse(text, store.schema(), store.copies(..))?),
+                None => None,
+            };
+            let records = store.copies(self.range.clone().unwrap_or(0..u64::MAX));
+            matching::visit(&self.store, records, filter.as_ref(), u64::MAX, push)?;
+        }
+        export.finish().map_err(|error| self.failure(error))
     }
 
     /// The library names the file that it writes; a record that cannot be read belongs to the

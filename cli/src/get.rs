@@ -40,7 +40,7 @@ impl Args {
         }
         let fields = store.schema().fields();
         if self.format != Format::Table {
-            let mut out = Records::new(stdout(), self.format, fields, store.schema())?;
+            let mut out = Records::new(stdout(), self.format, fields, store.schema(), None)?;
             for (id, record) in records {
                 out.write(id, &record)
                     .map_err(|failure| failure.in_record("read", &self.store, id))?;

@@ -18,15 +18,17 @@ pub(crate) enum Records<W: Write> {
 
 impl<W: Write> Records<W> {
     /// Records of these fields of the schema.
+    /// With `id`, each row begins with the record's number in a column of that name.
     pub(crate) fn new(
         out: W,
         format: Format,
         fields: &[Field],
         schema: &Schema,
+        id: Option<&str>,
     ) -> Result<Self, Failure> {
         Ok(match format {
             Format::Table => {
-                let mut columns = vec![Column::number("#")];
+                let mut columns = vec![Column::number(id.unwrap_or("#"))];
                 columns.extend(fields.iter().map(|field| match is_number(field) {
                     true => Column::number(field.name()),
                     false => Column::text(field.name()),
@@ -35,10 +37,19 @@ impl<W: Write> Records<W> {
             }
             Format::Csv => {
                 let mut csv = CsvWriter::new(out, fields, b',').null_words(schema.null_words());
+                if let Some(id) = id {
+                    csv = csv.id_column(id);
+                }
                 csv.header()?;
                 Self::Csv(csv)
             }
-            Format::Ndjson => Self::Ndjson(NdjsonWriter::new(out, fields)),
+            Format::Ndjson => {
+                let ndjson = NdjsonWriter::new(out, fields);
+                Self::Ndjson(match id {
+                    Some(id) => ndjson.id_column(id),
+                    None => ndjson,
+                })
+            }
         })
     }
 
@@ -52,8 +63,8 @@ impl<W: Write> Records<W> {
                 }
                 table.row(&row)?;
             }
-            Self::Csv(csv) => csv.write(record)?,
-            Self::Ndjson(ndjson) => ndjson.write(record)?,
+            Self::Csv(csv) => csv.write_numbered(id, record)?,
+            Self::Ndjson(ndjson) => ndjson.write_numbered(id, record)?,
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     limit: Option<u64>,
 
     /// Write only the number of records
-    #[arg(long, conflicts_with_all = ["select", "format"])]
+    #[arg(long, conflicts_with_all = ["select", "format", "with_id"])]
     count: bool,
 }
 
@@ -56,6 +56,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let store = DynStore::open_read_only(&self.store)?;
         let fields = self.choice.fields(store.schema())?;
+        let id = self.choice.id_column(&fields)?;
         let filter = self.choice.filter(store.schema(), store.copies(..))?;
         let range = self.range.unwrap_or(0..u64::MAX);
         let limit = self.limit.unwrap_or(u64::MAX);
@@ -65,7 +66,7 @@ impl Args {
             writeln!(out, "{count}")?;
             return Ok(out.flush()?);
         }
-        let mut out = Records::new(stdout(), self.choice.format, &fields, store.schema())?;
+        let mut out = Records::new(stdout(), self.choice.format, &fields, store.schema(), id)?;
         visit(&self.store, store.copies(range), filter.as_ref(), limit, |id, record| {
             out.write(id, record)
         })?;

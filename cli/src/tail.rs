@@ -73,7 +73,8 @@ impl Args {
         let snapshot = reader.begin_read()?;
         let filter = self.choice.filter(reader.schema(), snapshot.copies(..))?;
         let record = vec![0; reader.schema().record_size() as usize];
-        let out = Records::new(stdout(), self.choice.format, &fields, reader.schema())?;
+        let id = self.choice.id_column(&fields)?;
+        let out = Records::new(stdout(), self.choice.format, &fields, reader.schema(), id)?;
         let (path, chunk) = (&*self.store, Chunk::default());
         let mut tail = Tail { path, filter, out, next: 0, record, chunk };
         tail.next = match self.records {

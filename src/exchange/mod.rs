@@ -45,7 +45,7 @@ mod unpublished;
 pub use csv::{CsvOptions, CsvReader, Inferred, Reject, Strays};
 pub use input::Input;
 pub use output::{
-    CsvWriter, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,
+    CsvWriter, Export, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,
 };
 pub use progress::{LoadPoint, LoadReport, Progress};
 pub use schema_text::{

@@ -245,10 +245,13 @@ fn the_ending_of_a_name_selects_the_format() {
         ("dir.npy/a.ndjson", ExportFormat::Ndjson),
         ("a.jsonl", ExportFormat::Ndjson),
         ("a.b.npy", ExportFormat::Npy),
+        ("a.tsv", ExportFormat::Tsv),
+        ("a.csv.gz", ExportFormat::Csv),
+        ("a.NDJSON.ZST", ExportFormat::Ndjson),
     ] {
         assert_eq!(ExportFormat::from_path(path).unwrap(), format);
     }
-    for path in ["csv", "a", "a.csv.gz", "a.json", ".csv"] {
+    for path in ["csv", "a", "a.gz", "a.csv.bz2", "a.json", ".csv", "a.csv.gz.gz"] {
         let error = ExportFormat::from_path(path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{path}");
     }
@@ -267,4 +270,112 @@ fn tables_with_other_delimiters_survive_a_load_and_an_export() {
     let path = dir.path().join("a.csv");
     Exporter::new(&schema, ExportFormat::Csv).delimiter(b';').export(store.iter(), &path).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), csv);
+}
+
+/// Finds a compressed export that is not whole, or is not compressed.
+#[test]
+fn the_ending_of_a_name_selects_the_compression() {
+    let (schema, store) = numbers(200_000);
+    let dir = tempfile::tempdir().unwrap();
+    let export = |name: &str| {
+        let path = dir.path().join(name);
+        let format = ExportFormat::from_path(&path).unwrap();
+        let report = Exporter::new(&schema, format).export(store.iter(), &path).unwrap();
+        assert_eq!(report.written_bytes, fs::metadata(&path).unwrap().len());
+        fs::read(path).unwrap()
+    };
+    let plain = export("n.csv");
+    for (name, magic) in [("n.csv.gz", &[0x1f, 0x8b][..]), ("n.csv.zst", &[0x28, 0xb5, 0x2f, 0xfd])]
+    {
+        let packed = export(name);
+        assert!(packed.starts_with(magic) && packed.len() < plain.len() / 2, "{name}");
+        let mut reader = CsvReader::new(Input::from_bytes(&packed), CsvOptions::new());
+        let mut records = Vec::new();
+        reader.load(&schema, &mut records).unwrap();
+        assert_eq!(records.len(), 8 * 200_000, "{name}");
+        assert_eq!(records[8 * 199_999..], 199_999i64.to_le_bytes());
+    }
+    export("n.npy.gz");
+    let error = Exporter::new(&schema, ExportFormat::Npy).begin(dir.path().join("m.npy.zst"));
+    assert_eq!(error.err().unwrap().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(names(dir.path()), ["n.csv", "n.csv.gz", "n.csv.zst", "n.npy.gz"]);
+}
+
+/// Finds an export that is not whole and has its name, and an array with a wrong length.
+#[test]
+fn records_are_pushed_one_by_one_and_the_file_appears_at_the_end() {
+    let schema = Schema::packed([Field::new("n", DataType::Int16).nullable()]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["n.csv", "n.csv.gz", "n.tsv.zst", "n.npy"] {
+        let path = dir.path().join(name);
+        let begin = || {
+            let format = ExportFormat::from_path(&path).unwrap();
+            Exporter::new(&schema, format).begin(&path).unwrap()
+        };
+        let mut dropped = begin();
+        dropped.push(0, &[1, 7, 0]).unwrap();
+        drop(dropped);
+        assert_eq!(names(dir.path()), [""; 0], "{name}");
+        let mut export = begin();
+        export.push(3, &[1, 7, 0]).unwrap();
+        export.push(9, &[0, 0, 0]).unwrap();
+        assert!(!path.exists(), "{name}");
+        assert_eq!(export.finish().unwrap().records, 2);
+        assert_eq!(names(dir.path()), [name]);
+        if name == "n.npy" {
+            let npy = fs::read(&path).unwrap();
+            assert!(npy.windows(13).any(|it| it == b"'shape': (2,)"));
+            assert!(npy.ends_with(&[1, 7, 0, 0, 0, 0]));
+        }
+        fs::remove_file(path).unwrap();
+    }
+    let mut out = Vec::new();
+    let exporter = Exporter::new(&schema, ExportFormat::Npy).count(2);
+    let mut export = exporter.begin_to(&mut out).unwrap();
+    export.push(0, &[1, 7, 0]).unwrap();
+    assert_eq!(export.finish().unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+/// Finds a text for null that another value has too, and a name whose start a reader takes for the
+/// mark of its encoding.
+#[test]
+fn what_an_export_writes_is_read_back_as_it_was() {
+    let schema = Schema::packed([
+        Field::new("\u{feff}id", DataType::Utf8(6)).nullable(),
+        Field::new("n", DataType::Int8).nullable(),
+    ])
+    .unwrap();
+    let rows = records(
+        &schema,
+        &[
+            &[Value::Text("NA"), Value::Int(1)],
+            &[Value::Null, Value::Null],
+            &[Value::Text(""), Value::Int(-1)],
+            &[Value::Text("\u{feff}"), Value::Int(0)],
+        ],
+    );
+    let mut csv = Vec::new();
+    let mut export =
+        Exporter::new(&schema, ExportFormat::Tsv).null_text("NA").begin_to(&mut csv).unwrap();
+    for (id, row) in (0..).zip(&rows) {
+        export.push(id, row).unwrap();
+    }
+    export.finish().unwrap();
+    let text = String::from_utf8(csv.clone()).unwrap();
+    assert_eq!(text, "\"\u{feff}id\"\tn\n\"NA\"\t1\nNA\tNA\n\"\"\t-1\n\"\u{feff}\"\t0\n");
+    let options = CsvOptions::new().delimiter(b'\t').unwrap().null_text("NA");
+    let mut loaded = Vec::new();
+    CsvReader::new(Input::from_bytes(&csv), options).load(&schema, &mut loaded).unwrap();
+    assert_eq!(loaded, rows.concat());
+
+    let mut out = Vec::new();
+    let exporter = Exporter::new(&schema, ExportFormat::Csv).null_text("-1");
+    let mut export = exporter.begin_to(&mut out).unwrap();
+    let error = export.push(2, &rows[2]).unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::InvalidValue, Some(2)));
+    drop(export);
+    for null in ["a,b", "a\"", "a\n"] {
+        let exporter = Exporter::new(&schema, ExportFormat::Csv).null_text(null);
+        assert!(exporter.begin_to(Vec::new()).is_err(), "{null:?}");
+    }
 }

@@ -9,6 +9,7 @@ mod crash_test;
 mod dead;
 mod deletes;
 mod edges;
+mod export;
 mod field_names;
 // Under Wine a lost page ends the command, and Windows does not truncate a mapped file.
 #[cfg(unix)]

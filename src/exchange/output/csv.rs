@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::Buffer;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::format::{DataType, Field, PreparedField};
 
 /// Writes records as CSV that [`CsvReader`](crate::exchange::CsvReader) reads back to the same
@@ -39,6 +39,10 @@ pub struct CsvWriter<W: Write> {
     delimiter: u8,
     /// The texts that mean null in fields without null words of their own.
     null_words: Vec<String>,
+    /// The text for null.
+    null: String,
+    /// The name of the column with the record's number, before the others.
+    id: Option<String>,
 }
 
 impl<W: Write> CsvWriter<W> {
@@ -47,7 +51,8 @@ impl<W: Write> CsvWriter<W> {
     pub fn new(out: W, fields: &[Field], delimiter: u8) -> Self {
         let prepare = |field| (PreparedField::new(field), is_bare(field, delimiter));
         let columns = fields.iter().map(prepare).collect();
-        Self { out: Buffer::new(out), columns, delimiter, null_words: Vec::new() }
+        let out = Buffer::new(out);
+        Self { out, columns, delimiter, null_words: Vec::new(), null: String::new(), id: None }
     }
 
     /// The texts that mean null in fields without null words of their own: those of the schema. A
@@ -70,16 +75,42 @@ impl<W: Write> CsvWriter<W> {
         self
     }
 
+    /// Writes `text` for null instead of nothing. The same text of a field of text gets quotes, and
+    /// such a value of another field is an error. `text` must have no delimiter, quote or line end.
+    ///
+    /// ```
+    /// use flatrec::exchange::CsvWriter;
+    /// use flatrec::{DataType, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8).nullable()])?;
+    /// let mut csv = CsvWriter::new(Vec::new(), schema.fields(), b',').null_text("NA");
+    /// csv.write(&[0, 0])?;
+    /// csv.write(&[1, 7])?;
+    /// assert_eq!(csv.finish()?, b"NA\n7\n");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn null_text(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.null);
+        self
+    }
+
+    /// Begins each row with the record's number, in a column with this name:
+    /// [`CsvWriter::write_numbered`] writes such rows.
+    pub fn id_column(mut self, name: &str) -> Self {
+        self.id = Some(name.to_owned());
+        self
+    }
+
     /// Writes the names of the fields.
     ///
     /// # Errors
     /// An error of the writer underneath.
     pub fn header(&mut self) -> Result<()> {
-        for (at, (column, _)) in self.columns.iter().enumerate() {
+        let fields = self.columns.iter().map(|(column, _)| column.field().name());
+        for (at, name) in self.id.as_deref().into_iter().chain(fields).enumerate() {
             if at > 0 {
                 self.out.text.push(char::from(self.delimiter));
             }
-            push_text(column.field().name(), self.delimiter, &mut self.out.text);
+            push_text(name, self.delimiter, &mut self.out.text);
         }
         self.out.text.push('\n');
         self.out.flush_if_full()
@@ -91,37 +122,53 @@ impl<W: Write> CsvWriter<W> {
     /// An error of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
     /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) as [`Field::read`].
     pub fn write(&mut self, record: &[u8]) -> Result<()> {
-        self.push(record)?;
+        self.push(None, record)?;
+        self.flush_if_full()
+    }
+
+    /// Writes record `id` after its number, if [`CsvWriter::id_column`] was called.
+    ///
+    /// ```
+    /// use flatrec::exchange::CsvWriter;
+    /// use flatrec::{DataType, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut csv = CsvWriter::new(Vec::new(), schema.fields(), b',').id_column("id");
+    /// csv.header()?;
+    /// csv.write_numbered(12, &[7])?;
+    /// assert_eq!(csv.finish()?, b"id,n\n12,7\n");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`CsvWriter::write`].
+    pub fn write_numbered(&mut self, id: u64, record: &[u8]) -> Result<()> {
+        self.push(Some(id), record)?;
         self.flush_if_full()
     }
 
     /// Puts a record's text into the buffer: only reading the record can fail.
-    pub(super) fn push(&mut self, record: &[u8]) -> Result<()> {
+    pub(super) fn push(&mut self, id: Option<u64>, record: &[u8]) -> Result<()> {
         let text = &mut self.out.text;
+        let id = id.filter(|_| self.id.is_some());
+        if let Some(id) = id {
+            text.push_str(&id.to_string());
+        }
         for (at, (column, is_bare)) in self.columns.iter().enumerate() {
-            if at > 0 {
+            if at > 0 || id.is_some() {
                 text.push(char::from(self.delimiter));
             }
-            if *is_bare {
-                column.push(record, text)?;
-            } else if column.is_text() {
-                if let Some(value) = column.text(record)? {
-                    let words = match column.field().null_words() {
-                        [] => &self.null_words[..],
-                        own => own,
-                    };
-                    match words.iter().any(|word| word == value) {
-                        true => push_quoted(value, text),
-                        false => push_text(value, self.delimiter, text),
+            if column.is_text() {
+                match column.text(record)? {
+                    None => text.push_str(&self.null),
+                    Some(value) if is_null(value, column.field(), &self.null, &self.null_words) => {
+                        push_quoted(value, text);
                     }
+                    Some(value) => push_text(value, self.delimiter, text),
                 }
-            } else {
-                let start = text.len();
+            } else if *is_bare && self.null.is_empty() {
                 column.push(record, text)?;
-                if needs_quotes(&text.as_bytes()[start..], self.delimiter) {
-                    let value = text.split_off(start);
-                    push_quoted(&value, text);
-                }
+            } else {
+                push_other(column, record, self.delimiter, &self.null, text)?;
             }
         }
         text.push('\n');
@@ -149,8 +196,46 @@ impl<W: Write> CsvWriter<W> {
     }
 }
 
+/// Whether a reader would take the text for null, if it had no quotes.
+fn is_null(value: &str, field: &Field, null: &str, words: &[String]) -> bool {
+    let words = match field.null_words() {
+        [] => words,
+        own => own,
+    };
+    !value.is_empty() && value == null || words.iter().any(|word| word == value)
+}
+
+/// Puts a value that is not text into the row, in a way that the text for null means only null.
+fn push_other(
+    column: &PreparedField,
+    record: &[u8],
+    delimiter: u8,
+    null: &str,
+    text: &mut String,
+) -> Result<()> {
+    let start = text.len();
+    column.push(record, text)?;
+    let value = &text[start..];
+    if value.is_empty() {
+        text.push_str(null);
+    } else if value == null {
+        let name = quoted(column.field().name());
+        return Err(Error::new(ErrorKind::InvalidValue, "write")
+            .detail(format!("the value of {name} is {null}, which is the text for null"))
+            .advice("choose a text for null that no field has"));
+    } else if needs_quotes(value.as_bytes(), delimiter) {
+        let value = text.split_off(start);
+        push_quoted(&value, text);
+    }
+    Ok(())
+}
+
 fn push_text(value: &str, delimiter: u8, into: &mut String) {
-    if value.is_empty() || needs_quotes(value.as_bytes(), delimiter) {
+    // A byte order mark at the start of a file is none of its first name.
+    if value.is_empty()
+        || value.starts_with('\u{feff}')
+        || needs_quotes(value.as_bytes(), delimiter)
+    {
         push_quoted(value, into);
     } else {
         into.push_str(value);

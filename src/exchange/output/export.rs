@@ -1,12 +1,14 @@
 //! Exports all records of a store into a file.
 
-use std::io::{Seek as _, Write};
-use std::path::Path;
+use std::io::{self, Seek as _, Write};
+use std::path::{Path, PathBuf};
 
-use super::{BUFFER_BYTES, CsvWriter, NdjsonWriter, NpyWriter, npy};
+use super::packed::{Packed, Packing};
+use super::sink::{Counted, Form, Sink};
+use super::{ExportFormat, npy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Progress, UnpublishedFile};
-use crate::format::Schema;
+use crate::format::{Field, Schema};
 use crate::store::Copies;
 
 /// The bytes of records between two progress reports.
@@ -14,45 +16,6 @@ const PROGRESS_STEP_BYTES: u64 = 1 << 20;
 
 /// Called with the progress of an export.
 type OnProgress<'a> = Box<dyn FnMut(Progress) -> Result<()> + 'a>;
-
-/// The format of an export.
-///
-/// ```
-/// use flatrec::exchange::ExportFormat;
-/// assert_eq!(ExportFormat::from_path("out/flights.NPY")?, ExportFormat::Npy);
-/// assert!(ExportFormat::from_path("flights.xlsx").is_err());
-/// # Ok::<(), flatrec::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExportFormat {
-    /// CSV with a header: see [`CsvWriter`].
-    Csv,
-    /// A JSON object a line, numbers that are not finite as strings: see [`NdjsonWriter`].
-    Ndjson,
-    /// A structured numpy array, dates as days since 1970: see [`NpyWriter`].
-    Npy,
-}
-
-impl ExportFormat {
-    /// The format by the path's ending: `.csv`, `.ndjson`, `.jsonl` or `.npy`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for any other ending.
-    pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        match ending.as_str() {
-            "csv" => Ok(Self::Csv),
-            "ndjson" | "jsonl" => Ok(Self::Ndjson),
-            "npy" => Ok(Self::Npy),
-            _ => Err(Error::new(ErrorKind::InvalidArgument, "export to")
-                .path(path)
-                .detail("the ending of the path is unknown")
-                .advice("end the path in .csv, .ndjson or .npy")),
-        }
-    }
-}
 
 /// The result of an export.
 ///
@@ -90,7 +53,12 @@ pub struct ExportReport {
 pub struct Exporter<'a> {
     schema: &'a Schema,
     format: ExportFormat,
-    delimiter: u8,
+    delimiter: Option<u8>,
+    fields: Option<Vec<Field>>,
+    header: bool,
+    null: String,
+    id: Option<String>,
+    count: Option<u64>,
     replace: bool,
     on_progress: Option<OnProgress<'a>>,
 }
@@ -98,13 +66,57 @@ pub struct Exporter<'a> {
 impl<'a> Exporter<'a> {
     /// An exporter of records of `schema` that refuses to replace a file.
     pub fn new(schema: &'a Schema, format: ExportFormat) -> Self {
-        Self { schema, format, delimiter: b',', replace: false, on_progress: None }
+        Self {
+            schema,
+            format,
+            delimiter: None,
+            fields: None,
+            header: true,
+            null: String::new(),
+            id: None,
+            count: None,
+            replace: false,
+            on_progress: None,
+        }
     }
 
     /// The delimiter between the fields of CSV, instead of a comma; it must be valid for
     /// [`CsvOptions`](crate::exchange::CsvOptions).
     pub fn delimiter(mut self, delimiter: u8) -> Self {
-        self.delimiter = delimiter;
+        self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// Writes these fields in this order, instead of all; not for npy.
+    pub fn fields(mut self, fields: impl Into<Vec<Field>>) -> Self {
+        self.fields = Some(fields.into());
+        self
+    }
+
+    /// Whether CSV has the names of the fields in its first row, which is the default.
+    pub fn header(mut self, header: bool) -> Self {
+        self.header = header;
+        self
+    }
+
+    /// The text for null in CSV, instead of the empty one: as [`CsvWriter::null_text`].
+    ///
+    /// [`CsvWriter::null_text`]: super::CsvWriter::null_text
+    pub fn null_text(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.null);
+        self
+    }
+
+    /// Begins each row with the record's number, in a column with this name; not for npy.
+    pub fn id_column(mut self, name: &str) -> Self {
+        self.id = Some(name.to_owned());
+        self
+    }
+
+    /// The exact number of records, for [`Exporter::begin`]: an npy array that is compressed or
+    /// written to a stream needs it, because it begins with its length.
+    pub fn count(mut self, records: u64) -> Self {
+        self.count = Some(records);
         self
     }
 
@@ -164,7 +176,7 @@ impl<'a> Exporter<'a> {
         path: impl AsRef<Path>,
     ) -> Result<ExportReport> {
         let records = records.into_iter();
-        let mut export = Export::begin(self, path.as_ref(), records.size_hint())?;
+        let mut export = self.sized(records.size_hint()).begin(path)?;
         for record in records {
             let (id, record) = record?;
             export.push(id, record)?;
@@ -183,20 +195,125 @@ impl<'a> Exporter<'a> {
         mut records: Copies<'_>,
         path: impl AsRef<Path>,
     ) -> Result<ExportReport> {
-        let mut export = Export::begin(self, path.as_ref(), records.size_hint())?;
+        let mut export = self.sized(records.size_hint()).begin(path)?;
         while let Some((id, record)) = records.next_record()? {
             export.push(id, record)?;
         }
         export.finish()
     }
+
+    /// Begins an export to `path`, for a caller that gives the records one by one.
+    ///
+    /// ```
+    /// use flatrec::exchange::{ExportFormat, Exporter};
+    /// use flatrec::{DataType, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let out = directory.path().join("numbers.tsv");
+    /// let exporter = Exporter::new(&schema, ExportFormat::from_path(&out)?).id_column("id");
+    /// let mut export = exporter.begin(&out)?;
+    /// export.push(12, &[7])?;
+    /// assert!(!out.exists());
+    /// export.finish()?;
+    /// assert_eq!(std::fs::read_to_string(&out)?, "id\tn\n12\t7\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Exporter::export`]; [`ErrorKind::InvalidArgument`] for options that the format does not
+    /// have, for a text for null with a delimiter, a quote or a line end, and for a compressed npy
+    /// array whose number of records is not known.
+    pub fn begin(self, path: impl AsRef<Path>) -> Result<Export<'a>> {
+        let path = path.as_ref();
+        if !self.replace && path.exists() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "export to")
+                .path(path)
+                .advice("choose another path, or allow replacing the file"));
+        }
+        self.check(Packing::of(path).0 == Packing::None).map_err(|error| error.path(path))?;
+        let out = Out::File(UnpublishedFile::create(path, self.replace)?);
+        self.begin_into(out, Some(path), Packing::of(path).0)
+    }
+
+    /// Begins an export to a writer, uncompressed. The caller sees a part of it if it fails.
+    ///
+    /// # Errors
+    /// As [`Exporter::begin`], without those of files.
+    pub fn begin_to(self, writer: impl Write + 'a) -> Result<Export<'a>> {
+        self.check(false)?;
+        self.begin_into(Out::Writer(Box::new(writer)), None, Packing::None)
+    }
+
+    /// Notes the least and the greatest number of records.
+    fn sized(mut self, hint: (usize, Option<usize>)) -> Self {
+        if hint.1 == Some(hint.0) {
+            self.count = Some(hint.0 as u64);
+        }
+        self
+    }
+
+    /// Refuses options that the format does not have. `can_seek` says whether the start of the
+    /// output can be written at the end.
+    fn check(&self, can_seek: bool) -> Result<()> {
+        let refuse = |what: &str| {
+            Err(Error::new(ErrorKind::InvalidArgument, "export to").detail(what.to_owned()))
+        };
+        let is_csv = matches!(self.format, ExportFormat::Csv | ExportFormat::Tsv);
+        if self.format == ExportFormat::Npy && (self.fields.is_some() || self.id.is_some()) {
+            return refuse("an npy array has the records as they are: all fields, and no number");
+        }
+        if self.format == ExportFormat::Npy && !can_seek && self.count.is_none() {
+            return refuse("an npy array begins with its length, which is known only at the end");
+        }
+        if !is_csv && (!self.null.is_empty() || !self.header) {
+            return refuse("only CSV has a header and a text for null");
+        }
+        let delimiter = char::from(self.separator());
+        if self.null.contains([delimiter, '"', '\n', '\r']) {
+            return refuse("the text for null has a delimiter, a quote or a line end");
+        }
+        Ok(())
+    }
+
+    fn separator(&self) -> u8 {
+        let of_format = if self.format == ExportFormat::Tsv { b'\t' } else { b',' };
+        self.delimiter.unwrap_or(of_format)
+    }
+
+    fn begin_into(self, out: Out<'a>, path: Option<&Path>, packing: Packing) -> Result<Export<'a>> {
+        let named = |error: Error| match path {
+            Some(path) => error.path(path),
+            None => error,
+        };
+        let most = self.count.unwrap_or(u64::MAX);
+        let total_bytes = self.count.map(|count| count * u64::from(self.schema.record_size()));
+        let out = Packed::new(Counted { out, written_bytes: 0 }, packing)
+            .map_err(|error| named(Error::io("write", error)))?;
+        let form = Form {
+            schema: self.schema,
+            format: self.format,
+            fields: self.fields.as_deref().unwrap_or(self.schema.fields()),
+            delimiter: self.separator(),
+            header: self.header,
+            null: &self.null,
+            id: self.id.as_deref(),
+        };
+        let sink = Sink::new(out, &form, most).map_err(named)?;
+        let path = path.map(Path::to_owned);
+        let (done_bytes, reported_bytes, rows) = (0, 0, 0);
+        let options = self;
+        Ok(Export { options, path, sink, most, total_bytes, done_bytes, reported_bytes, rows })
+    }
 }
 
-/// A running export.
-struct Export<'a, 'p> {
+/// A running export: [`Exporter::begin`] makes it. Dropping it before [`Export::finish`] removes
+/// its file.
+#[must_use = "an export that is not finished leaves no file"]
+pub struct Export<'a> {
     options: Exporter<'a>,
-    path: &'p Path,
-    sink: Sink<Counted<UnpublishedFile>>,
-    /// The greatest possible number of records, and the number of bytes if known.
+    path: Option<PathBuf>,
+    sink: Sink<Packed<Counted<Out<'a>>>>,
+    /// The number of records in the header of an npy array.
     most: u64,
     total_bytes: Option<u64>,
     done_bytes: u64,
@@ -204,28 +321,38 @@ struct Export<'a, 'p> {
     rows: u64,
 }
 
-impl<'a, 'p> Export<'a, 'p> {
-    /// Begins the file; `hint` is the least and the greatest number of records.
-    fn begin(options: Exporter<'a>, path: &'p Path, hint: (usize, Option<usize>)) -> Result<Self> {
-        if !options.replace && path.exists() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "export to")
-                .path(path)
-                .advice("choose another path, or allow replacing the file"));
+/// The place of the bytes.
+enum Out<'a> {
+    File(UnpublishedFile),
+    Writer(Box<dyn Write + 'a>),
+}
+
+impl Write for Out<'_> {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(from),
+            Self::Writer(writer) => writer.write(from),
         }
-        let out =
-            Counted { out: UnpublishedFile::create(path, options.replace)?, written_bytes: 0 };
-        let is_exact = hint.1 == Some(hint.0);
-        let most = hint.1.map_or(u64::MAX, |most| most as u64);
-        let total_bytes = is_exact.then(|| most * u64::from(options.schema.record_size()));
-        let sink = Sink::new(out, options.schema, options.format, options.delimiter, most)
-            .map_err(|error| error.path(path))?;
-        let (done_bytes, reported_bytes, rows) = (0, 0, 0);
-        Ok(Self { options, path, sink, most, total_bytes, done_bytes, reported_bytes, rows })
     }
 
-    fn push(&mut self, id: u64, record: &[u8]) -> Result<()> {
-        self.sink.read(record).map_err(|error| error.record(id))?;
-        self.sink.write(record).map_err(|error| error.path(self.path))?;
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Writer(writer) => writer.flush(),
+        }
+    }
+}
+
+impl Export<'_> {
+    /// Writes record `id`.
+    ///
+    /// # Errors
+    /// As [`Exporter::export`]; an error of the progress callback.
+    pub fn push(&mut self, id: u64, record: &[u8]) -> Result<()> {
+        self.sink.read(id, record).map_err(|error| error.record(id))?;
+        if let Err(error) = self.sink.write(record) {
+            return Err(self.named(error));
+        }
         self.rows += 1;
         self.done_bytes += record.len() as u64;
         if self.done_bytes - self.reported_bytes >= PROGRESS_STEP_BYTES {
@@ -235,20 +362,51 @@ impl<'a, 'p> Export<'a, 'p> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<ExportReport> {
+    /// Ends the output, and gives its file, durably, its name.
+    ///
+    /// # Errors
+    /// An error of writing, of the progress callback, or of the rename;
+    /// [`ErrorKind::InvalidArgument`] if an npy array got another number of records than
+    /// [`Exporter::count`] said, and its start cannot be written again.
+    pub fn finish(mut self) -> Result<ExportReport> {
         self.total_bytes = Some(self.done_bytes);
         self.report()?;
-        let Self { options, path, sink, most, rows, .. } = self;
-        let mut out = sink.finish().map_err(|error| error.path(path))?;
-        if options.format == ExportFormat::Npy && rows != most {
+        let (most, rows, path) = (self.most, self.rows, self.path);
+        let named = |error: Error| match &path {
+            Some(path) => error.path(path),
+            None => error,
+        };
+        let packed = self.sink.finish().map_err(named)?;
+        let is_packed = !matches!(packed, Packed::Plain(_));
+        let wrote = |error| named(Error::io("write", error));
+        let mut out = packed.finish().map_err(wrote)?;
+        out.flush().map_err(wrote)?;
+        if self.options.format == ExportFormat::Npy && rows != most {
             // The number of records is known only now.
-            let header = npy::header(options.schema, rows, most.max(rows))?;
-            let rewritten = out.out.rewind().and_then(|()| out.out.write_all(&header));
-            rewritten.map_err(|error| Error::io("write", error).path(path))?;
+            let header = npy::header(self.options.schema, rows, most.max(rows))?;
+            match &mut out.out {
+                Out::File(file) if !is_packed && rows < most => {
+                    file.rewind().and_then(|()| file.write_all(&header)).map_err(wrote)?;
+                }
+                _ => {
+                    return Err(named(Error::new(ErrorKind::InvalidArgument, "export").detail(
+                        format!("the array began with {most} records, and there were {rows}"),
+                    )));
+                }
+            }
         }
         let written_bytes = out.written_bytes;
-        out.out.publish()?; // names the path itself
+        if let Out::File(file) = out.out {
+            file.publish()?; // names the path itself
+        }
         Ok(ExportReport { records: rows, written_bytes })
+    }
+
+    fn named(&self, error: Error) -> Error {
+        match &self.path {
+            Some(path) => error.path(path),
+            None => error,
+        }
     }
 
     fn report(&mut self) -> Result<()> {
@@ -260,82 +418,5 @@ impl<'a, 'p> Export<'a, 'p> {
             }),
             None => Ok(()),
         }
-    }
-}
-
-/// The three writers.
-enum Sink<W: Write> {
-    Csv(CsvWriter<W>),
-    Ndjson(NdjsonWriter<W>),
-    Npy(NpyWriter<std::io::BufWriter<W>>),
-}
-
-impl<W: Write> Sink<W> {
-    fn new(
-        out: W,
-        schema: &Schema,
-        format: ExportFormat,
-        delimiter: u8,
-        count: u64,
-    ) -> Result<Self> {
-        Ok(match format {
-            ExportFormat::Csv => {
-                let mut writer =
-                    CsvWriter::new(out, schema.fields(), delimiter).null_words(schema.null_words());
-                writer.header()?;
-                Self::Csv(writer)
-            }
-            ExportFormat::Ndjson => Self::Ndjson(NdjsonWriter::new(out, schema.fields())),
-            ExportFormat::Npy => {
-                let out = std::io::BufWriter::with_capacity(BUFFER_BYTES, out);
-                Self::Npy(NpyWriter::new(out, schema, count)?)
-            }
-        })
-    }
-
-    /// Reads the values of a record, if the format needs them; errors belong to the record.
-    fn read(&mut self, record: &[u8]) -> Result<()> {
-        match self {
-            Self::Csv(writer) => writer.push(record),
-            Self::Ndjson(writer) => writer.push(record),
-            Self::Npy(_) => Ok(()),
-        }
-    }
-
-    /// Writes the record that was read last; errors belong to the file.
-    fn write(&mut self, record: &[u8]) -> Result<()> {
-        match self {
-            Self::Csv(writer) => writer.flush_if_full(),
-            Self::Ndjson(writer) => writer.flush_if_full(),
-            Self::Npy(writer) => writer.write(record),
-        }
-    }
-
-    fn finish(self) -> Result<W> {
-        match self {
-            Self::Csv(writer) => writer.finish(),
-            Self::Ndjson(writer) => writer.finish(),
-            Self::Npy(writer) => {
-                let buffered = writer.finish()?;
-                buffered.into_inner().map_err(|error| Error::io("write", error.into_error()))
-            }
-        }
-    }
-}
-
-struct Counted<W> {
-    out: W,
-    written_bytes: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, from: &[u8]) -> std::io::Result<usize> {
-        let written = self.out.write(from)?;
-        self.written_bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
     }
 }

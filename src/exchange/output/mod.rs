@@ -2,12 +2,16 @@
 
 mod csv;
 mod export;
+mod kind;
 mod ndjson;
 mod npy;
+mod packed;
 mod rejects;
+mod sink;
 
 pub use csv::CsvWriter;
-pub use export::{ExportFormat, ExportReport, Exporter};
+pub use export::{Export, ExportReport, Exporter};
+pub use kind::ExportFormat;
 pub use ndjson::NdjsonWriter;
 pub use npy::NpyWriter;
 pub use rejects::RejectWriter;

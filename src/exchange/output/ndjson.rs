@@ -31,6 +31,8 @@ use crate::format::{DataType, Field, Value};
 pub struct NdjsonWriter<W: Write> {
     out: Buffer<W>,
     fields: Vec<(String, Field)>,
+    /// The start of an object with the record's number.
+    id: Option<String>,
 }
 
 impl<W: Write> NdjsonWriter<W> {
@@ -42,7 +44,18 @@ impl<W: Write> NdjsonWriter<W> {
             key.push(':');
             (key, field.clone())
         };
-        Self { out: Buffer::new(out), fields: fields.iter().enumerate().map(with_key).collect() }
+        let fields = fields.iter().enumerate().map(with_key).collect();
+        Self { out: Buffer::new(out), fields, id: None }
+    }
+
+    /// Begins each object with the record's number under this key:
+    /// [`NdjsonWriter::write_numbered`] writes such objects.
+    pub fn id_column(mut self, name: &str) -> Self {
+        let mut start = String::from("{");
+        push_json_string(name, &mut start);
+        start.push(':');
+        self.id = Some(start);
+        self
     }
 
     /// Writes a record.
@@ -51,18 +64,43 @@ impl<W: Write> NdjsonWriter<W> {
     /// An error of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
     /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) as [`Field::read`].
     pub fn write(&mut self, record: &[u8]) -> Result<()> {
-        self.push(record)?;
+        self.push(None, record)?;
+        self.flush_if_full()
+    }
+
+    /// Writes record `id` after its number, if [`NdjsonWriter::id_column`] was called.
+    ///
+    /// ```
+    /// use flatrec::exchange::NdjsonWriter;
+    /// use flatrec::{DataType, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut ndjson = NdjsonWriter::new(Vec::new(), schema.fields()).id_column("id");
+    /// ndjson.write_numbered(12, &[7])?;
+    /// assert_eq!(ndjson.finish()?, b"{\"id\":12,\"n\":7}\n");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`NdjsonWriter::write`].
+    pub fn write_numbered(&mut self, id: u64, record: &[u8]) -> Result<()> {
+        self.push(Some(id), record)?;
         self.flush_if_full()
     }
 
     /// Puts a record's text into the buffer: only reading the record can fail.
-    pub(super) fn push(&mut self, record: &[u8]) -> Result<()> {
+    pub(super) fn push(&mut self, id: Option<u64>, record: &[u8]) -> Result<()> {
         let text = &mut self.out.text;
-        if self.fields.is_empty() {
+        let numbered = id.and_then(|id| self.id.as_ref().map(|start| (id, start)));
+        if let Some((id, start)) = numbered {
+            text.extend([&**start, &id.to_string()]);
+        } else if self.fields.is_empty() {
             text.push('{');
         }
-        for (key, field) in &self.fields {
-            text.push_str(key);
+        for (at, (key, field)) in self.fields.iter().enumerate() {
+            match at == 0 && numbered.is_some() {
+                true => text.extend([",", &key[1..]]),
+                false => text.push_str(key),
+            }
             push_value(field, record, text)?;
         }
         text.push_str("}\n");

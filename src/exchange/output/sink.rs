@@ -1,0 +1,101 @@
+//! The formats of an export behind one interface.
+
+use std::io::Write;
+
+use super::{BUFFER_BYTES, CsvWriter, ExportFormat, NdjsonWriter, NpyWriter};
+use crate::error::{Error, Result};
+use crate::format::{Field, Schema};
+
+/// What the writers need to know.
+pub(super) struct Form<'f> {
+    pub(super) schema: &'f Schema,
+    pub(super) format: ExportFormat,
+    pub(super) fields: &'f [Field],
+    pub(super) delimiter: u8,
+    pub(super) header: bool,
+    pub(super) null: &'f str,
+    pub(super) id: Option<&'f str>,
+}
+
+/// The three writers.
+pub(super) enum Sink<W: Write> {
+    Csv(CsvWriter<W>),
+    Ndjson(NdjsonWriter<W>),
+    Npy(NpyWriter<std::io::BufWriter<W>>),
+}
+
+impl<W: Write> Sink<W> {
+    pub(super) fn new(out: W, form: &Form<'_>, count: u64) -> Result<Self> {
+        Ok(match form.format {
+            ExportFormat::Csv | ExportFormat::Tsv => {
+                let mut writer = CsvWriter::new(out, form.fields, form.delimiter);
+                writer = writer.null_text(form.null).null_words(form.schema.null_words());
+                if let Some(name) = form.id {
+                    writer = writer.id_column(name);
+                }
+                if form.header {
+                    writer.header()?;
+                }
+                Self::Csv(writer)
+            }
+            ExportFormat::Ndjson => {
+                let writer = NdjsonWriter::new(out, form.fields);
+                Self::Ndjson(match form.id {
+                    Some(name) => writer.id_column(name),
+                    None => writer,
+                })
+            }
+            ExportFormat::Npy => {
+                let out = std::io::BufWriter::with_capacity(BUFFER_BYTES, out);
+                Self::Npy(NpyWriter::new(out, form.schema, count)?)
+            }
+        })
+    }
+
+    /// Reads the values of a record, if the format needs them; errors belong to the record.
+    pub(super) fn read(&mut self, id: u64, record: &[u8]) -> Result<()> {
+        match self {
+            Self::Csv(writer) => writer.push(Some(id), record),
+            Self::Ndjson(writer) => writer.push(Some(id), record),
+            Self::Npy(_) => Ok(()),
+        }
+    }
+
+    /// Writes the record that was read last; errors belong to the file.
+    pub(super) fn write(&mut self, record: &[u8]) -> Result<()> {
+        match self {
+            Self::Csv(writer) => writer.flush_if_full(),
+            Self::Ndjson(writer) => writer.flush_if_full(),
+            Self::Npy(writer) => writer.write(record),
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<W> {
+        match self {
+            Self::Csv(writer) => writer.finish(),
+            Self::Ndjson(writer) => writer.finish(),
+            Self::Npy(writer) => {
+                let buffered = writer.finish()?;
+                buffered.into_inner().map_err(|error| Error::io("write", error.into_error()))
+            }
+        }
+    }
+}
+
+/// Counts the bytes that are written.
+pub(super) struct Counted<W> {
+    pub(super) out: W,
+    pub(super) written_bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, from: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(from)?;
+        self.written_bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
