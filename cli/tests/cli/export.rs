@@ -73,7 +73,7 @@ fn options_that_a_format_does_not_have_are_refused() {
     assert_eq!(place.files().iter().filter(|name| name.contains("out.")).count(), 0);
 }
 
-/// Finds an export to a closed pipe that is an error, and one to a full disk that is none.
+/// Finds an export to a closed pipe that is an error, and one to a full disk that succeeds.
 #[test]
 fn an_export_to_standard_output_ends_as_a_scan_does() {
     let place = Place::new();

@@ -231,7 +231,7 @@ fn push_other(
 }
 
 fn push_text(value: &str, delimiter: u8, into: &mut String) {
-    // A byte order mark at the start of a file is none of its first name.
+    // A reader would drop a byte order mark at the start of a file.
     if value.is_empty()
         || value.starts_with('\u{feff}')
         || needs_quotes(value.as_bytes(), delimiter)
