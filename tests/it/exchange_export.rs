@@ -379,3 +379,113 @@ fn what_an_export_writes_is_read_back_as_it_was() {
         assert!(exporter.begin_to(Vec::new()).is_err(), "{null:?}");
     }
 }
+
+/// Records of an id and of a text that sometimes needs quotes or is null, and their schema.
+fn lines(count: u64) -> (Schema, Vec<u8>) {
+    let schema = Schema::packed([
+        Field::new("n", DataType::UInt64),
+        Field::new("text", DataType::Utf8(9)).nullable(),
+    ])
+    .unwrap();
+    let mut records = Vec::new();
+    for n in 0..count {
+        let mut record = vec![0; schema.record_size() as usize];
+        record[..8].copy_from_slice(&n.to_le_bytes());
+        let text = ["a,b", "", "plain", "two\nlines", "\"x\""][n as usize % 5];
+        if n % 7 != 0 {
+            schema.fields()[1].write(&mut record, &Value::Text(text)).unwrap();
+        }
+        records.extend(record);
+    }
+    (schema, records)
+}
+
+/// Finds threads whose text comes in another order than the records, or with a part left out.
+#[test]
+fn the_number_of_threads_does_not_change_an_export() {
+    // More than every thread takes at a time, and a rest.
+    let (schema, records) = lines(350_003);
+    let size = schema.record_size() as usize;
+    for format in [ExportFormat::Csv, ExportFormat::Tsv, ExportFormat::Ndjson, ExportFormat::Npy] {
+        let export = |threads| {
+            let mut exporter = Exporter::new(&schema, format).count(350_003).threads(threads);
+            if format != ExportFormat::Npy {
+                exporter = exporter.id_column("id");
+            }
+            let mut out = Vec::new();
+            let mut export = exporter.begin_to(&mut out).unwrap();
+            for (id, record) in (100..).zip(records.chunks_exact(size)) {
+                export.push(id, record).unwrap();
+            }
+            let report = export.finish().unwrap();
+            assert_eq!((report.records, report.written_bytes), (350_003, out.len() as u64));
+            out
+        };
+        let alone = export(1);
+        for threads in [2, 3, 8] {
+            assert!(export(threads) == alone, "{format:?}, {threads} threads");
+        }
+    }
+}
+
+/// Finds an error of another record than the first one that cannot be read, rows before it that are
+/// missing, and a part of it that is written.
+#[test]
+fn threads_stop_at_the_first_record_that_cannot_be_read() {
+    let (schema, mut records) = lines(100_000);
+    let size = schema.record_size() as usize;
+    for bad in [60_001, 60_002, 90_000] {
+        records[bad * size + 8] = 2; // neither null nor present
+    }
+    for threads in [1, 2, 3] {
+        let mut out = Vec::new();
+        let exporter = Exporter::new(&schema, ExportFormat::Csv).threads(threads);
+        let mut export = exporter.begin_to(&mut out).unwrap();
+        let pushed = (0..)
+            .zip(records.chunks_exact(size))
+            .try_for_each(|(id, record)| export.push(id, record));
+        let error = pushed.and_then(|()| export.finish().map(drop)).unwrap_err();
+        assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(60_001)));
+        if threads > 1 {
+            let mut read = CsvReader::new(Input::from_bytes(&out), CsvOptions::new());
+            let mut back: Vec<u8> = Vec::new();
+            read.load(&schema, &mut back).unwrap();
+            assert!(back == records[..60_001 * size]);
+        }
+    }
+}
+
+/// Finds an export that goes on, or waits for ever, after its writer has failed.
+#[test]
+fn threads_end_when_the_writer_fails() {
+    struct Full(usize);
+    impl std::io::Write for Full {
+        fn write(&mut self, from: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(from.len()).ok_or(std::io::ErrorKind::StorageFull)?;
+            Ok(from.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (schema, records) = lines(200_000);
+    for threads in [1, 3] {
+        let exporter = Exporter::new(&schema, ExportFormat::Csv).threads(threads);
+        let mut export = exporter.begin_to(Full(1_500_000)).unwrap();
+        let mut records = (0..).zip(records.chunks_exact(schema.record_size() as usize));
+        let pushed = records.try_for_each(|(id, record)| export.push(id, record));
+        let error = pushed.and_then(|()| export.finish().map(drop)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoSpace);
+    }
+}
+
+/// Finds records that are cut at wrong places because one has another size.
+#[test]
+fn an_export_refuses_a_record_of_another_size() {
+    let (schema, _) = numbers(0);
+    let mut export = Exporter::new(&schema, ExportFormat::Csv).begin_to(Vec::new()).unwrap();
+    let error = export.push(3, &[7; 9]).unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::InvalidArgument, Some(3)));
+    assert!(error.to_string().contains("9 bytes instead of 8"), "{error}");
+}

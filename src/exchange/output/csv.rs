@@ -179,6 +179,11 @@ impl<W: Write> CsvWriter<W> {
         self.out.flush_if_full()
     }
 
+    /// The buffer: [`Lanes`](super::lanes::Lanes) take the text from there.
+    pub(super) fn buffer(&mut self) -> &mut Buffer<W> {
+        &mut self.out
+    }
+
     /// Writes the buffer, and flushes the writer underneath.
     ///
     /// # Errors

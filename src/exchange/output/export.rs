@@ -1,8 +1,10 @@
 //! Exports all records of a store into a file.
 
 use std::io::{self, Seek as _, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
+use super::lanes::{BATCH_BYTES, Batch, Lanes, THREADS_MAX};
 use super::packed::{Packed, Packing};
 use super::sink::{Counted, Form, Sink};
 use super::{ExportFormat, npy};
@@ -60,6 +62,7 @@ pub struct Exporter<'a> {
     id: Option<String>,
     count: Option<u64>,
     replace: bool,
+    threads: Option<usize>,
     on_progress: Option<OnProgress<'a>>,
 }
 
@@ -76,6 +79,7 @@ impl<'a> Exporter<'a> {
             id: None,
             count: None,
             replace: false,
+            threads: None,
             on_progress: None,
         }
     }
@@ -124,6 +128,27 @@ impl<'a> Exporter<'a> {
     /// [`std::fs::rename`] does: the file that it leads to stays.
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
+        self
+    }
+
+    /// The number of threads that make text, at least one. It does not change the result. The
+    /// default is as many as the machine has, up to 8; an export of few records needs no other
+    /// thread.
+    ///
+    /// ```
+    /// use flatrec::exchange::{ExportFormat, Exporter};
+    /// use flatrec::{DataType, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut out = Vec::new();
+    /// let exporter = Exporter::new(&schema, ExportFormat::Csv).threads(2);
+    /// let mut export = exporter.begin_to(&mut out)?;
+    /// export.push(0, &[7])?;
+    /// export.finish()?;
+    /// assert_eq!(out, b"n\n7\n");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
         self
     }
 
@@ -289,7 +314,25 @@ impl<'a> Exporter<'a> {
         let total_bytes = self.count.map(|count| count * u64::from(self.schema.record_size()));
         let out = Packed::new(Counted { out, written_bytes: 0 }, packing)
             .map_err(|error| named(Error::io("write", error)))?;
-        let form = Form {
+        let sink = Sink::new(out, &self.form(), most).map_err(named)?;
+        let path = path.map(Path::to_owned);
+        let (done_bytes, reported_bytes, rows) = (0, 0, 0);
+        let (options, lanes) = (self, None);
+        Ok(Export {
+            options,
+            path,
+            sink,
+            lanes,
+            most,
+            total_bytes,
+            done_bytes,
+            reported_bytes,
+            rows,
+        })
+    }
+
+    fn form(&self) -> Form<'_> {
+        Form {
             schema: self.schema,
             format: self.format,
             fields: self.fields.as_deref().unwrap_or(self.schema.fields()),
@@ -297,12 +340,16 @@ impl<'a> Exporter<'a> {
             header: self.header,
             null: &self.null,
             id: self.id.as_deref(),
-        };
-        let sink = Sink::new(out, &form, most).map_err(named)?;
-        let path = path.map(Path::to_owned);
-        let (done_bytes, reported_bytes, rows) = (0, 0, 0);
-        let options = self;
-        Ok(Export { options, path, sink, most, total_bytes, done_bytes, reported_bytes, rows })
+        }
+    }
+
+    /// The other threads, if there are to be any.
+    fn lanes(&self) -> Option<Lanes> {
+        let processors = || std::thread::available_parallelism().map_or(1, |count| count.get());
+        match self.threads.unwrap_or_else(|| processors().min(THREADS_MAX)) {
+            1 => None,
+            threads => Lanes::start(threads, &self.form()),
+        }
     }
 }
 
@@ -313,6 +360,8 @@ pub struct Export<'a> {
     options: Exporter<'a>,
     path: Option<PathBuf>,
     sink: Sink<Packed<Counted<Out<'a>>>>,
+    /// The threads that make text, once there is enough for them.
+    lanes: Option<Lanes>,
     /// The number of records in the header of an npy array.
     most: u64,
     total_bytes: Option<u64>,
@@ -344,20 +393,61 @@ impl Write for Out<'_> {
 }
 
 impl Export<'_> {
-    /// Writes record `id`.
+    /// Writes record `id`, of the schema's size. Other threads may make its text, so that an error
+    /// comes with a later record, or at the end; it names its own.
     ///
     /// # Errors
-    /// As [`Exporter::export`]; an error of the progress callback.
+    /// As [`Exporter::export`]; an error of the progress callback; [`ErrorKind::InvalidArgument`]
+    /// for a record of another size.
     pub fn push(&mut self, id: u64, record: &[u8]) -> Result<()> {
-        self.sink.read(id, record).map_err(|error| error.record(id))?;
-        if let Err(error) = self.sink.write(record) {
-            return Err(self.named(error));
+        let record_bytes = self.options.schema.record_size() as usize;
+        if record.len() != record_bytes {
+            let detail = format!("it has {} bytes instead of {record_bytes}", record.len());
+            return Err(Error::new(ErrorKind::InvalidArgument, "export").record(id).detail(detail));
+        }
+        match &mut self.lanes {
+            Some(lanes) => {
+                if let Some(batch) = lanes.push(id, record) {
+                    self.write(batch)?;
+                }
+            }
+            None => {
+                self.sink.read(id, record).map_err(|error| error.record(id))?;
+                if let Err(error) = self.sink.write(record) {
+                    return Err(self.named(error));
+                }
+                let before = self.done_bytes / BATCH_BYTES as u64;
+                if (self.done_bytes + record.len() as u64) / BATCH_BYTES as u64 > before {
+                    self.lanes = self.options.lanes();
+                }
+            }
         }
         self.rows += 1;
         self.done_bytes += record.len() as u64;
         if self.done_bytes - self.reported_bytes >= PROGRESS_STEP_BYTES {
             self.reported_bytes = self.done_bytes;
             self.report()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the text that another thread has made.
+    fn write(&mut self, mut batch: Batch) -> Result<()> {
+        if let Err(error) = self.sink.write_text(&batch.text) {
+            return Err(self.named(error));
+        }
+        if let Some(error) = batch.error.take() {
+            return Err(error);
+        }
+        self.lanes.iter_mut().for_each(|lanes| lanes.reuse(mem::take(&mut batch)));
+        Ok(())
+    }
+
+    /// Writes the text of all records so far.
+    fn write_rest(&mut self) -> Result<()> {
+        self.lanes.iter_mut().for_each(Lanes::end);
+        while let Some(batch) = self.lanes.as_mut().and_then(Lanes::receive) {
+            self.write(batch)?;
         }
         Ok(())
     }
@@ -369,6 +459,7 @@ impl Export<'_> {
     /// [`ErrorKind::InvalidArgument`] if an npy array got another number of records than
     /// [`Exporter::count`] said, and its start cannot be written again.
     pub fn finish(mut self) -> Result<ExportReport> {
+        self.write_rest()?;
         self.total_bytes = Some(self.done_bytes);
         self.report()?;
         let (most, rows, path) = (self.most, self.rows, self.path);

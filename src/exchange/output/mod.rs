@@ -3,6 +3,7 @@
 mod csv;
 mod export;
 mod kind;
+mod lanes;
 mod ndjson;
 mod npy;
 mod packed;
@@ -46,6 +47,12 @@ impl<W: Write> Buffer<W> {
         let written = self.out.write_all(self.text.as_bytes());
         self.text.clear();
         written.map_err(|error| Error::io("write", error))
+    }
+
+    /// Writes the buffer, and then `text`, which is long.
+    fn write_through(&mut self, text: &str) -> Result<()> {
+        self.write_out()?;
+        self.out.write_all(text.as_bytes()).map_err(|error| Error::io("write", error))
     }
 
     fn flush(&mut self) -> Result<()> {

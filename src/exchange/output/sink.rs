@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::{Field, Schema};
 
 /// What the writers need to know.
+#[derive(Clone, Copy)]
 pub(super) struct Form<'f> {
     pub(super) schema: &'f Schema,
     pub(super) format: ExportFormat,
@@ -52,6 +53,24 @@ impl<W: Write> Sink<W> {
         })
     }
 
+    /// Writes the text of many records that other threads have made.
+    pub(super) fn write_text(&mut self, text: &str) -> Result<()> {
+        match self {
+            Self::Csv(writer) => writer.buffer().write_through(text),
+            Self::Ndjson(writer) => writer.buffer().write_through(text),
+            Self::Npy(_) => unreachable!("an npy array has no text"),
+        }
+    }
+
+    /// The text of the records that [`Sink::read`] has read, if the format has text.
+    pub(super) fn text(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Csv(writer) => Some(&mut writer.buffer().text),
+            Self::Ndjson(writer) => Some(&mut writer.buffer().text),
+            Self::Npy(_) => None,
+        }
+    }
+
     /// Reads the values of a record, if the format needs them; errors belong to the record.
     pub(super) fn read(&mut self, id: u64, record: &[u8]) -> Result<()> {
         match self {
@@ -79,6 +98,16 @@ impl<W: Write> Sink<W> {
                 buffered.into_inner().map_err(|error| Error::io("write", error.into_error()))
             }
         }
+    }
+}
+
+impl Sink<std::io::Sink> {
+    /// One that only makes the text of rows; `None` if the format has no text.
+    pub(super) fn for_text(form: &Form<'_>) -> Option<Self> {
+        if form.format == ExportFormat::Npy {
+            return None;
+        }
+        Self::new(std::io::sink(), &Form { header: false, ..*form }, 0).ok()
     }
 }
 
