@@ -17,8 +17,8 @@ pub(crate) enum Records<W: Write> {
 }
 
 impl<W: Write> Records<W> {
-    /// Records of these fields of the schema.
-    /// With `id`, each row begins with the record's number in a column of that name.
+    /// Records of these fields of the schema. With `id`, each row begins with the record's number,
+    /// in a column of that name.
     pub(crate) fn new(
         out: W,
         format: Format,
