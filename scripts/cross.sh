@@ -2,6 +2,7 @@
 # Builds, tests and runs flatrec for another system, on Debian 12 x86-64:
 #
 #     scripts/cross.sh TARGET build|test|run [arguments of cargo]
+#     scripts/cross.sh TARGET fetch
 #
 #     x86_64-pc-windows-gnu      run under Wine, whose file mapping keeps Windows's rules: views at
 #                                multiples of 64 KiB (error 1132), and no truncation of a file that
@@ -9,7 +10,7 @@
 #     i686-unknown-linux-gnu     a real 32-bit process, with its small address space
 #     s390x-unknown-linux-gnu    big-endian, run by qemu-user
 #
-# Fetches what it needs the first time, as root, with apt: it installs linkers and the programs that
+# Fetches what it needs the first time (`fetch` does no more), as root, with apt: it installs linkers and the programs that
 # run the results; it unpacks Debian's newest Rust compiler, with the sources of its standard
 # library, into a folder of its own, and builds the standard library from them for the target. It
 # neither uses nor changes an installed toolchain.
@@ -31,7 +32,7 @@ fail() {
 
 usage() {
     echo "cross.sh: $*" >&2
-    echo "usage: scripts/cross.sh TARGET build|test|run [arguments of cargo]" >&2
+    echo "usage: scripts/cross.sh TARGET build|test|run [arguments of cargo], or TARGET fetch" >&2
     echo "targets: x86_64-pc-windows-gnu, i686-unknown-linux-gnu, s390x-unknown-linux-gnu" >&2
     exit 2
 }
@@ -53,7 +54,7 @@ case $target in
     *) usage "there is no target $target here" ;;
 esac
 case $command in
-    build | test | run) ;;
+    build | test | run | fetch) ;;
     *) usage "there is no command $command" ;;
 esac
 
@@ -184,6 +185,7 @@ if [[ ! -e $home/ready-$target ]]; then
 fi
 [[ $target != s390x-unknown-linux-gnu ]] || tell_the_kernel_of_qemu
 exec 9>&-
+[[ $command != fetch ]] || exit 0
 # A server that ends with the last program may end when the next one begins, which then fails.
 # This one waits two minutes for more programs. So do Wine's services, which keep the output of
 # their starter open: here it is /dev/null, so no program waits for it.

@@ -23,30 +23,25 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 # A stable rustdoc writes JSON only with this variable. Build scripts and procedural macros ask for it,
-# too, so rustdoc alone gets it: the dependencies are then those of `cargo doc`. The JSON goes to a
-# folder of its own.
-export FLATREC_JSON=$scratch/json RUSTDOC=$scratch/rustdoc
+# too, so rustdoc alone gets it. The dependencies are those of `cargo doc`, whose pages stay.
+target=${CARGO_TARGET_DIR:-$PWD/target}
+export RUSTDOC=$scratch/rustdoc
 cat >"$RUSTDOC" <<'SH'
-#!/usr/bin/env bash
-arguments=() before=
-for argument in "$@"; do
-    [[ $before != -o && $before != --out-dir ]] || argument=$FLATREC_JSON
-    arguments+=("$argument")
-    before=$argument
-done
-RUSTC_BOOTSTRAP=1 exec rustdoc "${arguments[@]}"
+#!/bin/sh
+RUSTC_BOOTSTRAP=1 exec rustdoc "$@"
 SH
 chmod +x "$RUSTDOC"
-cargo rustdoc --quiet --locked --package flatrec --lib --all-features -- \
+CARGO_BUILD_BUILD_DIR=$target CARGO_TARGET_DIR=$scratch/target \
+    cargo rustdoc --quiet --locked --package flatrec --lib --all-features -- \
     -Z unstable-options --output-format json --cap-lints allow
-json=$FLATREC_JSON/flatrec.json
+json=$scratch/target/doc/flatrec.json
 format=$(grep -o '"format_version":[0-9]*' "$json" | tail -1 | cut -d : -f 2)
 if [[ $format != "$understood" ]]; then
     echo "not compared: $(rustc --version) writes format $format, and the list is made from" \
         "format $understood (scripts/public-api/Cargo.toml says which version reads another)"
     exit 77
 fi
-CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/public-api cargo run --quiet --locked \
+CARGO_TARGET_DIR=$target/public-api cargo run --quiet --locked \
     --manifest-path scripts/public-api/Cargo.toml -- "$json" >"$scratch/list"
 if [[ $mode == --write ]]; then
     cp "$scratch/list" "$list"
