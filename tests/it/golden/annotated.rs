@@ -41,7 +41,8 @@ fn texts(id: u64) -> Vec<String> {
     let number = id as i64;
     let hex = format!("{:032x}", u128::from(id) << 120 | 0x0123_4567_89ab_cdef);
     let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
-    let at = format!("1970-01-01T00:{id:02}:00.250");
+    // The epoch's numbers, since the field came from such.
+    let at = format!("{}.25", 60 * id);
     vec![
         ["Sell", "keine", "Buy", "7"][(id % 4) as usize].to_owned(),
         if id % 2 == 0 { "last".to_owned() } else { id.to_string() },
