@@ -121,10 +121,6 @@ fn notes_of(field: &Field) -> Vec<String> {
     if !field.null_words().is_empty() {
         notes.push(format!("null words {:?}", field.null_words()));
     }
-    notes.extend(field.epoch().map(|unit| format!("epoch in {}", unit.name())));
-    if !field.null_words().is_empty() {
-        notes.push(format!("null words {:?}", field.null_words()));
-    }
     notes
 }
 
@@ -204,10 +200,12 @@ fn log(log: Option<&LogInfo>) -> String {
 
 fn sums(info: &StoreInfo) -> String {
     match (&info.checksums, info.unsummed) {
-        (Checksums::Present { .. }, 1..) => {
-            format!("{}; {} without one", info.checksums, count(info.unsummed, "record"))
+        (Checksums::Present { .. }, 0) => info.checksums.to_string(),
+        (Checksums::Present { .. }, unsummed) => {
+            format!("{}; {} without one", info.checksums, count(unsummed, "record"))
         }
-        (checksums, _) => checksums.to_string(),
+        (Checksums::Absent, _) => "none: there is no -sum file beside the store".to_owned(),
+        (checksums, _) => format!("{checksums}; verify says what to do"),
     }
 }
 

@@ -9,12 +9,15 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Column, Format, Sheet, report, shown, stdout};
+use crate::shell;
 use crate::waiting::WaitArgs;
 
 /// Check a store's header, schema, length, checksums and values, and list what is doubtful
 ///
 /// Nothing is changed. The exit status is 1 if there are doubts. Checksums show which blocks of 64
-/// KiB have damaged records; without them, damage within records is not found.
+/// KiB have damaged records; without them, damage within records is not found. They are in a file
+/// beside the store, STORE-sum. A copy of the store without that file has none, and nothing in the
+/// store tells that there were any.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -77,7 +80,22 @@ impl Args {
             records => format!(" in {}", counted(records, "record")),
         };
         let path = self.store.display();
-        Err(Failure::Message(format!("{path}: {doubts}{records}{more}{}", unlisted(listed))))
+        let verdict =
+            Failure::Message(format!("{path}: {doubts}{records}{more}{}", unlisted(listed)));
+        Err(match report.checksums {
+            Checksums::Absent | Checksums::Present { .. } => verdict,
+            _ => Failure::Advised(Box::new(verdict), self.advice_on_checksums()),
+        })
+    }
+
+    /// What to do about a checksum file that is not of this state of the store.
+    fn advice_on_checksums(&self) -> String {
+        let quoted = shell::word(&self.store.to_string_lossy());
+        format!(
+            "to have checksums again: put back the -sum file that lay beside this store (copy \
+             both, or use flatrec backup), or make new ones of the records as they are: flatrec \
+             verify {quoted} --rebuild"
+        )
     }
 
     /// Reports that there are no doubts.
@@ -93,7 +111,7 @@ impl Args {
         };
         let checksums = match report.checksums {
             Checksums::Present { blocks } => sums(blocks, report.summed_in_log, report.unsummed),
-            _ => "no checksums".to_owned(),
+            _ => "no checksum file".to_owned(),
         };
         writeln!(out, "{path}: {records}{deleted}, {checksums}, no doubts")?;
         out.flush()

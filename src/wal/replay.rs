@@ -435,8 +435,9 @@ fn absent(data: &dyn Backing, found: &Survey) -> Error {
 
 pub(super) fn missing(path: PathBuf, detail: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Corrupt, OPERATION).path(path).detail(detail).advice(
-        "the log holds committed changes: restore it, or move it together with the data file, \
-         under the same name; if this path is a link, open the store under its own name",
+        "the log holds committed changes: restore it, or move or copy it together with the data \
+         file, under the same name, or copy the store with backup; if this path is a link, open \
+         the store under its own name",
     )
 }
 

@@ -143,3 +143,19 @@ fn annotations_that_do_not_fit_are_refused_before_there_is_a_store() {
         assert!(!place.path("bad.rec").exists());
     }
 }
+
+/// Finds a remark about a field that is made twice.
+#[test]
+fn the_schema_makes_each_remark_once() {
+    let place = Place::new();
+    place.write(
+        "s.json",
+        r#"{ "fields": [{ "name": "at", "type": "timestamp(ms)", "epoch": "s" }] }"#,
+    );
+    place.write("in.csv", "at\n1357016400.25\n");
+    place.ok(["load", "in.csv", "at.rec", "--schema", "s.json"]);
+    assert_eq!(
+        place.ok(["schema", "at.rec", "--format", "csv"]),
+        "field,type,offset,bytes,notes\nat,timestamp(ms),0,8,written in s since 1970\n"
+    );
+}

@@ -23,7 +23,7 @@ admin: false -> true
     );
     assert_eq!(
         place.ok(["verify", "people.rec"]),
-        "people.rec: 3 records, no checksums, no doubts\n"
+        "people.rec: 3 records, no checksum file, no doubts\n"
     );
 }
 

@@ -39,7 +39,7 @@ fn reading_commands_skip_deleted_records_and_keep_the_numbers() {
     );
     assert_eq!(
         place.ok(["verify", "n.rec"]),
-        "n.rec: 7 records, 3 deleted, no checksums, no doubts\n"
+        "n.rec: 7 records, 3 deleted, no checksum file, no doubts\n"
     );
 }
 
@@ -147,7 +147,7 @@ fn backup_copies_a_store_during_writes() {
     assert_eq!(bytes(&path)[8192..], bytes(&place.path("copy.rec"))[8192..]);
     assert_eq!(
         place.ok(["verify", "copy.rec"]),
-        "copy.rec: 7 records, 3 deleted, no checksums, no doubts\n"
+        "copy.rec: 7 records, 3 deleted, no checksum file, no doubts\n"
     );
 
     let text = place.error(["backup", "n.rec", "copy.rec"]);

@@ -46,6 +46,7 @@ mod sharing;
 #[path = "../../../tests/support/shell.rs"]
 mod shell;
 mod shown;
+mod side_files;
 #[path = "../../../tests/support/skip.rs"]
 mod skip;
 mod tail;

@@ -363,7 +363,7 @@ fn verify_has_no_doubts_about_a_sound_store() {
     people(&place);
     assert_eq!(
         place.ok(["verify", "people.rec"]),
-        "people.rec: 3 records, no checksums, no doubts\n"
+        "people.rec: 3 records, no checksum file, no doubts\n"
     );
     assert_eq!(place.ok(["verify", "people.rec", "--format", "csv"]), "record,field,byte,doubt\n");
     assert_eq!(place.ok(["verify", "people.rec", "--format", "ndjson"]), "");
@@ -409,7 +409,7 @@ fn verify_writes_one_record_in_the_singular() {
     let mut store = DynStore::create(place.path("one.rec"), &schema).unwrap();
     store.append(&[1]).unwrap();
     store.close().unwrap();
-    assert_eq!(place.ok(["verify", "one.rec"]), "one.rec: 1 record, no checksums, no doubts\n");
+    assert_eq!(place.ok(["verify", "one.rec"]), "one.rec: 1 record, no checksum file, no doubts\n");
     let mut damaged = bytes(&place.path("one.rec"));
     damaged[65_536] = 7;
     place.write("one.rec", damaged);

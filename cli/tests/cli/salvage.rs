@@ -35,9 +35,13 @@ fn load_keeps_checksums_unless_told_not_to() {
     assert_eq!(place.files(), ["in.csv", "out.rec", "out.rec-lock"]);
     assert_eq!(
         place.ok(["verify", "out.rec"]),
-        "out.rec: 20000 records, no checksums, no doubts\n"
+        "out.rec: 20000 records, no checksum file, no doubts\n"
     );
-    assert!(place.ok(["info", "out.rec"]).contains("\nchecksums      none\n"));
+    let info = place.ok(["info", "out.rec"]);
+    assert!(
+        info.contains("\nchecksums      none: there is no -sum file beside the store\n"),
+        "{info}"
+    );
     assert_eq!(
         place.ok(["verify", "out.rec", "--rebuild"]),
         "out.rec: new checksums of 3 blocks; there were no old ones\n"
