@@ -1,5 +1,6 @@
 //! Conditions on whole handles: what `filter`, `count_where`, `copies(..).matching` and their
 //! parallel forms find, against [`Filter::matches`] for each record.
+#![cfg(feature = "query")]
 
 use std::path::Path;
 
