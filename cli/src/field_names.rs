@@ -1,5 +1,7 @@
 //! Names of fields on the command line, by the rule of conditions: [`query::read_name`].
 
+use std::borrow::Cow;
+
 use flatrec::{Field, Schema, query};
 
 use crate::failure::Failure;
@@ -52,4 +54,18 @@ pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
         Ok((_, None)) => Err("write it as field=value".into()),
         Err(error) => Err(format!("write it as field=value: {error}")),
     }
+}
+
+/// `COLUMN=WHAT`, where the latter has no equals sign: so a name without quotes may have some.
+pub(crate) fn column_and(text: &str) -> Result<(String, String), String> {
+    if text.starts_with('"') {
+        return assignment(text);
+    }
+    let (name, what) = text.rsplit_once('=').ok_or("write it as column=value")?;
+    Ok((name.to_owned(), what.to_owned()))
+}
+
+/// The name as [`column_and`] reads it.
+pub(crate) fn before_equals(name: &str) -> Cow<'_, str> {
+    if name.starts_with('"') { query::written_name(name) } else { name.into() }
 }

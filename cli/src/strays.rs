@@ -3,6 +3,7 @@
 use flatrec::exchange::Strays;
 
 use crate::failure::say;
+use crate::field_names;
 use crate::shell;
 use crate::verify::counted;
 
@@ -41,7 +42,8 @@ fn line(column: &Strays) -> String {
     match options(column) {
         Some(options) => format!("{reason} (with {options} it is {field_type})"),
         None => {
-            let column = shell::word(&format!("{}={field_type}", field.name()));
+            let column = field_names::before_equals(field.name());
+            let column = shell::word(&format!("{column}={field_type}"));
             format!("{reason} (with --type {column} they do not fit, and --rejects takes them)")
         }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{DataType, Field, Schema, TimeUnit};
 
+use crate::field_names;
 use crate::shell;
 
 /// The longest word for null.
@@ -57,7 +58,7 @@ fn wider(field: &Field, text: &str) -> Option<String> {
     if has_form || field.epoch().is_some() || field.array_len().is_some() {
         return None;
     }
-    let name = field.name();
+    let name = field_names::before_equals(field.name());
     if let DataType::Utf8(width_bytes) = field.data_type() {
         let is_longer = text.len() > width_bytes as usize;
         return is_longer

@@ -4,6 +4,8 @@ use flatrec::DataType;
 use flatrec::exchange::CsvOptions;
 use serde_json::{Map, Value, json};
 
+use crate::field_names;
+
 /// The types and widths of the fields, and whether they can be null.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct FieldArgs {
@@ -54,11 +56,13 @@ impl FieldArgs {
     /// The options by their names, to compare with those of an interrupted load.
     pub(crate) fn choices(&self) -> Map<String, Value> {
         let width = |width: &Width| match &width.column {
-            Some(column) => format!("{column}={}", width.bytes),
+            Some(column) => format!("{}={}", field_names::before_equals(column), width.bytes),
             None => width.bytes.to_string(),
         };
         let widths: Vec<String> = self.text_width.iter().map(width).collect();
-        let types = self.types.iter().map(|(column, data_type)| format!("{column}={data_type}"));
+        let types = self.types.iter().map(|(column, data_type)| {
+            format!("{}={data_type}", field_names::before_equals(column))
+        });
         Map::from_iter([
             ("--nullable".into(), self.nullable.into()),
             ("--text-width".into(), json!(widths)),
@@ -68,11 +72,11 @@ impl FieldArgs {
     }
 }
 
-/// `16`, or `station=16`; a name may have an equals sign.
+/// `16`, or `station=16`.
 fn parse_width(text: &str) -> Result<Width, String> {
-    let (column, bytes) = match text.rsplit_once('=') {
-        Some((column, bytes)) => (Some(column.to_owned()), bytes),
-        None => (None, text),
+    let (column, bytes) = match text.contains('=') {
+        true => field_names::column_and(text).map(|(column, bytes)| (Some(column), bytes))?,
+        false => (None, text.to_owned()),
     };
     match bytes.parse() {
         Ok(0) => Err("a text needs one byte at least".into()),
@@ -81,9 +85,12 @@ fn parse_width(text: &str) -> Result<Width, String> {
     }
 }
 
-/// `delay=int16`; a name may have an equals sign.
+/// `delay=int16`.
 fn parse_type(text: &str) -> Result<(String, DataType), String> {
-    let (column, data_type) = text.rsplit_once('=').ok_or("it must be COLUMN=TYPE")?;
+    if !text.contains('=') {
+        return Err("it must be COLUMN=TYPE".into());
+    }
+    let (column, data_type) = field_names::column_and(text)?;
     let data_type = data_type.parse().map_err(|error: flatrec::Error| error.to_string())?;
-    Ok((column.to_owned(), data_type))
+    Ok((column, data_type))
 }

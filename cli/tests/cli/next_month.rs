@@ -65,6 +65,22 @@ fn a_store_with_room_takes_the_next_month() {
     }
 }
 
+/// Finds options that do not reach a column whose name begins with a quote, and advice without it.
+#[test]
+fn a_name_with_quotes_is_quoted() {
+    let place = Place::new();
+    place.write("jan.csv", "\"\"\"q\"\"\",a=b\nA,1\n");
+    place.write("feb.csv", "\"\"\"q\"\"\",a=b\nLONGER,1\n");
+    place.ok(["load", "jan.csv", "jan.rec", "--type", "a=b=int8"]);
+    assert_eq!(schema(&place, "jan.rec")[1], "a=b,int8,1,1,");
+    let text = place.error(["append", "jan.rec", "feb.csv"]);
+    assert!(text.contains("--text-width '\"\"\"q\"\"\"=6'"), "{text}");
+    place.ok(["load", "feb.csv", "feb.rec", "--text-width", "\"\"\"q\"\"\"=6"]);
+    assert!(schema(&place, "feb.rec")[0].contains("utf8(6)"));
+    let text = place.usage(["load", "feb.csv", "no.rec", "--text-width", "\"q=6"]);
+    assert!(text.contains("quotes"), "{text}");
+}
+
 /// Finds a schema without its layout that makes a store as large as before.
 #[test]
 fn an_edited_schema_makes_a_smaller_store() {
