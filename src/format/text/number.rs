@@ -319,14 +319,15 @@ impl<'t> Decimal<'t> {
     fn nearest_integer(&self) -> String {
         const PAST_128_BITS: &str = "9999999999999999999999999999999999999999";
         let sign = if self.sign == Some(b'-') { "-" } else { "" };
+        let point = self.point();
         // Below 0.1 if the point comes before the digits.
-        let Ok(whole_len) = usize::try_from(self.point()) else { return "0".into() };
-        if self.is_zero() {
+        if point < 0 || self.is_zero() {
             return "0".into();
         }
-        if whole_len >= PAST_128_BITS.len() {
+        if point >= PAST_128_BITS.len() as i64 {
             return format!("{sign}{PAST_128_BITS}");
         }
+        let whole_len = point as usize;
         let mut digits = self.digits().skip(self.zeros).chain(std::iter::repeat(b'0'));
         let mut whole = digits.by_ref().take(whole_len);
         // Fewer digits than 40, which may exceed 128 bits.
