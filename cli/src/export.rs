@@ -40,8 +40,8 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The file to write, ending in .csv, .tsv, .ndjson or .npy, or in one of these and .gz or
-    /// .zst; `-` for standard output
+    /// The file to write, ending in .csv, .tsv or .ndjson, which .gz or .zst may follow, or in
+    /// .npy; `-` for standard output
     out: PathBuf,
 
     /// The format, whatever the ending of OUT

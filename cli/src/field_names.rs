@@ -29,6 +29,14 @@ fn unquoted<'s>(schema: &'s Schema, text: &str) -> Option<&'s Field> {
     schema.field(text).filter(|_| !text.starts_with('"'))
 }
 
+/// The field that an assignment names: with the spaces around the name, or without them.
+pub(crate) fn assigned<'s>(schema: &'s Schema, name: &str) -> Result<&'s Field, Failure> {
+    match schema.field(name) {
+        Some(field) => Ok(field),
+        None => Ok(query::field(schema, name.trim())?),
+    }
+}
+
 /// The fields that lists divided by commas name.
 pub(crate) fn all(schema: &Schema, lists: &[String]) -> Result<Vec<Field>, Failure> {
     let mut fields = Vec::new();
@@ -47,10 +55,14 @@ pub(crate) fn all(schema: &Schema, lists: &[String]) -> Result<Vec<Field>, Failu
     Ok(fields)
 }
 
-/// `FIELD=VALUE`.
+/// `FIELD=VALUE`. A name without quotes keeps its spaces: [`assigned`] finds its field.
 pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
     match query::read_name(text, Some('=')) {
-        Ok((name, Some(value))) => Ok((name.into_owned(), value.to_owned())),
+        Ok((name, Some(value))) => {
+            let raw = &text[..text.len() - value.len() - 1];
+            let name = if raw.trim_start().starts_with('"') { name } else { raw.into() };
+            Ok((name.into_owned(), value.to_owned()))
+        }
         Ok((_, None)) => Err("write it as field=value".into()),
         Err(error) => Err(format!("write it as field=value: {error}")),
     }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, Value, printable, query};
+use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, Value, printable};
 
 use crate::change;
 use crate::failure::Failure;
@@ -223,7 +223,7 @@ impl Work<'_> {
     fn apply(&self, schema: &Schema, record: &mut [u8]) -> Result<Vec<Change>, Failure> {
         let mut changes = Vec::new();
         for (name, text) in &self.values {
-            let field = query::field(schema, name)?;
+            let field = field_names::assigned(schema, name)?;
             let rounded = change(field, text, record, self.args.round).map_err(|failure| {
                 let unfit = !self.args.round && failure.is_about_unfit_number();
                 let advice = "--round stores the nearest value";

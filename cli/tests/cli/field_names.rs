@@ -85,6 +85,21 @@ fn errors_show_names_as_they_are_written() {
     }
 }
 
+/// Finds spaces of a name that count in one place and not in another: `set` changed another field.
+#[test]
+fn spaces_of_names_count_everywhere() {
+    let place = Place::new();
+    place.write("in.csv", "a, a,b\n1,6,2\n");
+    place.ok(["load", "in.csv", "s.rec"]);
+    assert_eq!(place.ok(["set", "s.rec", "0", " a=9"]), " a: 6 -> 9\n");
+    assert_eq!(place.ok(["set", "s.rec", "0", "\" a\"=8", "a=4"]), " a: 9 -> 8\na: 1 -> 4\n");
+    assert_eq!(place.ok(["set", "s.rec", "0", "b =5"]), "b: 2 -> 5\n");
+    let select = |names: &str| place.ok(["scan", "s.rec", "--format", "csv", "--select", names]);
+    assert_eq!(select("a,b"), "a,b\n4,5\n");
+    assert_eq!(select(" a"), " a\n8\n");
+    assert_eq!(select("b, a"), "b,a\n5,4\n");
+}
+
 /// Finds a value that is taken for an option because it begins with a minus.
 #[test]
 fn values_that_begin_with_a_minus_reach_their_places() {
