@@ -46,7 +46,7 @@ impl ExportFormat {
             _ => Err(Error::new(ErrorKind::InvalidArgument, "export to")
                 .path(path)
                 .detail("the ending of the path is unknown")
-                .advice("end the path in .npy, or in .csv, .tsv or .ndjson; .gz or .zst may follow these")),
+                .advice("end the path in .npy, or in .csv, .tsv or .ndjson, and .gz or .zst")),
         }
     }
 }
