@@ -16,7 +16,7 @@ use crate::error::{Result, quoted};
 /// assert_eq!(written_name("delay"), "delay");
 /// assert_eq!(written_name("dep delay"), "\"dep delay\"");
 /// assert_eq!(written_name("5\" pipe"), "\"5\"\" pipe\"");
-/// assert_eq!(written_name("between"), "\"between\"");
+/// assert_eq!(written_name("null"), "\"null\"");
 /// ```
 pub fn written_name(name: &str) -> Cow<'_, str> {
     match is_bare(name) {
