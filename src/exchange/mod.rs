@@ -40,6 +40,7 @@ mod output;
 mod progress;
 mod schema_text;
 mod sink;
+mod threads;
 mod unpublished;
 
 pub use csv::{CsvOptions, CsvReader, Inferred, Reject, Strays};

@@ -1,9 +1,7 @@
 //! Reads a CSV file: its columns, their types, and its rows as records.
 
 use std::cell::Cell;
-use std::num::NonZero;
 use std::path::PathBuf;
-use std::thread;
 
 use super::block::Blocks;
 use super::column::Column;
@@ -14,13 +12,11 @@ use super::pipeline;
 use super::strays::Stray;
 use super::width::{self, Widest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Input, LoadPoint, LoadReport, Progress, RecordSink};
+use crate::exchange::{Input, LoadPoint, LoadReport, Progress, RecordSink, threads};
 use crate::format::{Field, Schema};
 
 /// Shorter inputs are parsed on one thread: starting others takes longer.
 const ONE_THREAD_BYTES: u64 = 1 << 20;
-/// More threads than this would wait for the one that reads and writes.
-const THREADS_MAX: usize = 8;
 
 type OnProgress<'a> = Box<dyn FnMut(Progress) -> Result<()> + 'a>;
 type OnReject<'a> = Box<dyn FnMut(&Reject<'_>) -> Result<()> + 'a>;
@@ -399,7 +395,7 @@ fn threads(input: &Input, options: &CsvOptions) -> usize {
     match (options.threads, input.total_bytes()) {
         (Some(threads), _) => threads,
         (None, Some(bytes)) if bytes < ONE_THREAD_BYTES => 1,
-        _ => thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
+        _ => threads::by_default(),
     }
 }
 

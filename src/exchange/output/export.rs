@@ -4,12 +4,12 @@ use std::io::{self, Seek as _, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
 
-use super::lanes::{BATCH_BYTES, Batch, Lanes, THREADS_MAX};
+use super::lanes::{BATCH_BYTES, Batch, Lanes};
 use super::packed::{Packed, Packing};
 use super::sink::{Counted, Form, Sink};
 use super::{ExportFormat, npy};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Progress, UnpublishedFile};
+use crate::exchange::{Progress, UnpublishedFile, threads};
 use crate::format::{Field, Schema};
 use crate::store::Copies;
 
@@ -345,10 +345,9 @@ impl<'a> Exporter<'a> {
 
     /// The other threads, if there are to be any.
     fn lanes(&self) -> Option<Lanes> {
-        let processors = || std::thread::available_parallelism().map_or(1, |count| count.get());
-        match self.threads.unwrap_or_else(|| processors().min(THREADS_MAX)) {
+        match self.threads.unwrap_or_else(threads::by_default) {
             1 => None,
-            threads => Lanes::start(threads, &self.form()),
+            count => Lanes::start(count, &self.form()),
         }
     }
 }
@@ -416,8 +415,10 @@ impl Export<'_> {
                 if let Err(error) = self.sink.write(record) {
                     return Err(self.named(error));
                 }
-                let before = self.done_bytes / BATCH_BYTES as u64;
-                if (self.done_bytes + record.len() as u64) / BATCH_BYTES as u64 > before {
+                // Once: a system that starts no thread now is not asked again and again.
+                let many_bytes = BATCH_BYTES as u64;
+                let then_bytes = self.done_bytes + record.len() as u64;
+                if self.done_bytes < many_bytes && then_bytes >= many_bytes {
                     self.lanes = self.options.lanes();
                 }
             }

@@ -12,8 +12,6 @@ use crate::error::Error;
 pub(super) const BATCH_BYTES: usize = 256 << 10;
 /// How many batches each thread holds, being worked on or waiting, so that it never runs out.
 const BATCHES_PER_THREAD: usize = 3;
-/// More threads than this would wait for the one that reads and writes.
-pub(super) const THREADS_MAX: usize = 8;
 
 /// Some records, and their text once it is made.
 #[derive(Default)]
