@@ -70,7 +70,7 @@ pub(crate) use text::{Fit, fit_float, fit_integer};
 #[cfg(feature = "query")]
 pub(crate) use text::{Float, Loss, Refusal, Shown, duration_nanoseconds};
 #[cfg(feature = "exchange")]
-pub(crate) use text::{PreparedField, has_same_text_as_float32, time_text};
+pub(crate) use text::{PreparedField, has_same_text_as_float32, push_float, time_text};
 #[cfg(any(feature = "chrono", feature = "jiff"))]
 pub use time::CalendarDate;
 pub use time::{PointInTime, TimeSpan};

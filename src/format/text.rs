@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use self::display::{parse_displayed, push_displayed, variant_name};
-use self::write::{push_float, push_hex, push_integer};
+use self::write::{push_hex, push_integer};
 use super::annotations::Variant;
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
@@ -38,6 +38,7 @@ pub(crate) use self::number::{Fit, float as fit_float, integer as fit_integer};
 pub(crate) use self::number::{Float, Loss, Shown};
 #[cfg(feature = "exchange")]
 pub(crate) use self::prepared::PreparedField;
+pub(crate) use self::write::push_float;
 
 impl Field {
     /// Parses `text` into the field's place in `record` and marks it present. The caller decides
@@ -64,7 +65,7 @@ impl Field {
     /// is its midnight.
     ///
     /// A number *fits* if the stored value, rounded to as many significant digits as the text has,
-    /// is the same number, or if the text is the shortest of the stored value. Zeros at the end of
+    /// is the same number, or if [`Field::format_text`] writes that number. Zeros at the end of
     /// a fraction are no such digits. Zeros before other digits and a leading `+` never fit. The
     /// [guide](crate::documents::guide#numbers-from-text) has examples.
     ///

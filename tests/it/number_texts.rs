@@ -122,14 +122,38 @@ fn read(text: &str) -> Option<Read> {
     })
 }
 
-/// Whether a float of the value `stored`, whose shortest text is `shortest`, keeps `text`.
-fn float_keeps(text: &str, stored: f64, shortest: &str) -> bool {
+/// Whether a float of the value `stored`, which is written as `written`, keeps `text`.
+fn float_keeps(text: &str, stored: f64, written: &str) -> bool {
     let Some(read) = read(text) else { return false };
     let Some(number) = read.number else { return read.well_spelled };
     let Some(exact) = Exact::of_float(stored).filter(|_| stored.is_finite()) else { return false };
-    let is_shortest = read.significant <= 17
-        && self::read(shortest).and_then(|read| read.number).as_ref() == Some(&number);
-    read.well_spelled && (exact.rounded(read.significant) == number || is_shortest)
+    let is_written = read.significant <= 17
+        && self::read(written).and_then(|read| read.number).as_ref() == Some(&number);
+    let keeps = read.well_spelled && (exact.rounded(read.significant) == number || is_written);
+    if keeps {
+        check_way_back(&number, read.significant, &exact, written);
+    }
+    keeps
+}
+
+/// Checks that a float, whose text is `written`, gives back a number of `significant` digits that
+/// it keeps: unless the text has fewer digits, it is the number.
+fn check_way_back(number: &Exact, significant: usize, exact: &Exact, written: &str) {
+    let back = read(written).and_then(|read| read.number).unwrap();
+    let digits = back.digits.len();
+    if significant <= digits {
+        assert_eq!(*number, back, "it comes back as {written}");
+    }
+    // At a power of two the shortest text can be the second nearest of its length.
+    let is_nearest = exact.rounded(digits) == back;
+    assert!(is_nearest || digits >= 8, "{written} is not nearest to {exact:?}");
+}
+
+/// The text of a field of that type with these bytes.
+fn written(data_type: DataType, bytes: &[u8]) -> String {
+    let mut text = String::new();
+    Field::new("x", data_type).format_text(bytes, &mut text).unwrap();
+    text
 }
 
 /// Whether an integer of that range keeps `text`, by its digits alone.
@@ -227,14 +251,18 @@ fn floats_keep_the_texts_that_the_oracle_says() {
             for (index, keeps, finite, bytes, data_type) in [
                 (
                     0,
-                    float_keeps(&text, wide, &format!("{:e}", wide.abs())),
+                    float_keeps(&text, wide, &written(DataType::Float64, &wide.to_le_bytes())),
                     wide.is_finite(),
                     wide.to_le_bytes().to_vec(),
                     DataType::Float64,
                 ),
                 (
                     1,
-                    float_keeps(&text, narrow.into(), &format!("{:e}", narrow.abs())),
+                    float_keeps(
+                        &text,
+                        narrow.into(),
+                        &written(DataType::Float32, &narrow.to_le_bytes()),
+                    ),
                     narrow.is_finite(),
                     narrow.to_le_bytes().to_vec(),
                     DataType::Float32,
@@ -249,6 +277,54 @@ fn floats_keep_the_texts_that_the_oracle_says() {
     }
     let [wide, narrow] = kept;
     assert!((1000..5000).contains(&wide) && (300..wide).contains(&narrow), "{kept:?}");
+}
+
+/// A value halfway between two texts fitted with either of them, and came back as one.
+#[test]
+fn a_text_halfway_fits_if_rounding_gives_it() {
+    let field = Field::new("x", DataType::Float64);
+    for (text, expected) in [
+        ("900000000000001.2", Some("900000000000001.2")),
+        ("900000000000001.3", None),
+        ("900000000000001.25", Some("900000000000001.2")),
+        ("813953887245581.38", Some("813953887245581.4")), // 17 digits of ….375
+        ("813953887245581.37", None),
+        ("1.0000076293945312", Some("1.0000076293945312")),
+        ("1.0000076293945313", None),
+        ("5.9604644775390625e-8", Some("5.960464477539063e-8")),
+        ("1.000001907348632812e+00", Some("1.0000019073486328")), // numpy.savetxt
+        ("1.000001907348632813e+00", None),
+        ("0.10000000000000001", Some("0.1")),
+        ("40300.619960000004", Some("40300.61996")),
+        ("90071992547409.93", None),
+        ("1700000004.3891005", None),
+    ] {
+        let mut record = [0; 8];
+        let back = field.parse_text(text, &mut record).ok();
+        let back = back.map(|()| written(DataType::Float64, &record));
+        assert_eq!(back.as_deref(), expected, "{text}");
+    }
+    // Three values of four between 2^49 and 2^50 lie halfway between two texts of 16 or 17 digits.
+    let mut random = Random::new(3);
+    for _ in 0..2000 {
+        let value =
+            (1_u64 << 49) as f64 + random.below(1 << 49) as f64 + random.below(8) as f64 / 8.0;
+        let exact = Exact::of_float(value).unwrap();
+        let text = written(DataType::Float64, &value.to_le_bytes());
+        for places in 0..4 {
+            for text in [format!("{value:.places$}"), text.clone()] {
+                let mut record = [0; 8];
+                let keeps = float_keeps(
+                    &text,
+                    text.parse().unwrap(),
+                    &written(DataType::Float64, &text.parse::<f64>().unwrap().to_le_bytes()),
+                );
+                assert_eq!(field.parse_text(&text, &mut record).is_ok(), keeps, "{text}");
+            }
+        }
+        let read = read(&text).and_then(|read| read.number).unwrap();
+        assert_eq!(read, exact.rounded(read.digits.len()), "{text}");
+    }
 }
 
 /// Finds an integer type that keeps a text which it changes, or refuses one which it keeps.

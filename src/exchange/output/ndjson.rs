@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{Buffer, push_json_string};
 use crate::error::Result;
-use crate::format::{DataType, Field, Value};
+use crate::format::{self, DataType, Field, Value};
 
 /// Writes records as NDJSON: an object a line, with the fields' names as keys, in order.
 ///
@@ -175,14 +175,20 @@ fn is_float(data_type: DataType) -> bool {
 }
 
 fn push_float(value: &Value<'_>, into: &mut String) {
-    let (text, finite) = match value {
-        Value::Float(value) => (format!("{value:?}"), value.is_finite()),
-        Value::Float32(value) => (format!("{value:?}"), value.is_finite()),
+    let start = into.len();
+    let finite = match *value {
+        Value::Float(value) => {
+            format::push_float(value, into);
+            value.is_finite()
+        }
+        Value::Float32(value) => {
+            format::push_float(value, into);
+            value.is_finite()
+        }
         _ => return, // Called for floats only.
     };
-    if finite {
-        into.push_str(&text);
-    } else {
-        push_json_string(&text, into);
+    if !finite {
+        into.insert(start, '"');
+        into.push('"');
     }
 }

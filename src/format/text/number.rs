@@ -6,7 +6,9 @@
 //!
 //! - A `float64` keeps `0.1`, `40300.619960000004`, `1.000000000000000056e-01` and 2^70 written
 //!   out. It does not keep `9007199254740993`, `0.1234567890123456789` or `1e-400`.
-//! - The shortest text of a float fits too, because stores are written as such texts. At a power of
+//! - Of two texts that are equally near to the stored value, the one with the even last digit is
+//!   that of the rounded value: 900000000000001.25 is `900000000000001.2`, and not `….3`.
+//! - The text of [`push_float`] fits too, because stores are written as such texts. At a power of
 //!   two its last digit can be another than that of the rounded value: 2^-44 is
 //!   `5.684341886080802e-14`, and rounded to 16 digits it ends in 1. A `float32` is written as
 //!   `1000000060.0` although its last digits are 64.
@@ -17,13 +19,12 @@
 //! A float has every number of few digits ([`Float::DIGITS_KEPT`]) in its normal range, so only
 //! longer texts are compared digit by digit.
 
-use std::fmt::{Debug, LowerExp};
+use std::fmt::LowerExp;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
 use super::Refusal;
-#[cfg(feature = "exchange")]
-use super::write::push_float;
+use super::write::{Shortest, push_float};
 
 /// A value for a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +47,7 @@ pub(crate) enum Loss {
 }
 
 /// The type `f32` or `f64`.
-pub(crate) trait Float: FromStr + Copy + Into<f64> + LowerExp + Debug {
+pub(crate) trait Float: FromStr + Into<f64> + LowerExp + Shortest {
     /// Within the normal range, every number of so many digits fits.
     const DIGITS_KEPT: usize;
     /// The least positive normal number.
@@ -143,10 +144,14 @@ pub(super) fn is_decimal(text: &str) -> bool {
 pub(crate) fn has_same_text_as_float32(text: &str) -> Option<bool> {
     let Ok(Fit::Exact(wide)) = float::<f64>(text) else { return None };
     let Ok(Fit::Exact(narrow)) = float::<f32>(text) else { return Some(false) };
-    let (mut of_wide, mut of_narrow) = (String::new(), String::new());
-    push_float(wide, &mut of_wide);
-    push_float(narrow, &mut of_narrow);
-    Some(of_wide == of_narrow)
+    Some(shortest(wide) == shortest(narrow))
+}
+
+/// The text of a float.
+fn shortest(value: impl Shortest) -> String {
+    let mut text = String::new();
+    push_float(value, &mut text);
+    text
 }
 
 impl Loss {
@@ -181,12 +186,13 @@ macro_rules! shown {
             /// The shortest text, or if that is the same number, more digits.
             fn shown(&self, beside: Option<&str>) -> String {
                 let decimal = beside.and_then(Decimal::parse).filter(|it| !it.is_zero());
+                let text = shortest(*self);
                 match decimal {
-                    Some(decimal) if decimal.is(&format!("{:e}", self.abs())) => {
+                    Some(decimal) if decimal.is(&text) => {
                         let digits = decimal.significant().min(EXACT_DIGITS_MAX) - 1;
                         format!("{self:.digits$e}")
                     }
-                    _ => format!("{self:?}"),
+                    _ => text,
                 }
             }
         }
@@ -285,20 +291,17 @@ impl<'t> Decimal<'t> {
         let digits = significant.min(EXACT_DIGITS_MAX) - 1;
         magnitude != 0.0
             && (self.is(&format!("{magnitude:.digits$e}"))
-                || significant <= WRITTEN_DIGITS_MAX
-                    && self.is(format!("{value:e}").trim_start_matches('-')))
+                || significant <= WRITTEN_DIGITS_MAX && self.is(&shortest(value)))
     }
 
-    /// Whether this number, which is not zero, has the magnitude `scientific`: a digit other than
-    /// zero, then others after a point or none, and an exponent.
-    fn is(&self, scientific: &str) -> bool {
-        let Some((mantissa, exponent)) = scientific.split_once('e') else { return false };
-        if exponent.parse() != Ok(self.point() - 1) {
+    /// Whether this number, which is not zero, has the magnitude of the number `text`.
+    fn is(&self, text: &str) -> bool {
+        let Some(other) = Decimal::parse(text).filter(|other| other.point() == self.point()) else {
             return false;
-        }
+        };
         // The shorter of both goes on with zeros.
         let mut digits = self.digits().skip(self.zeros);
-        let mut others = mantissa.bytes().filter(u8::is_ascii_digit);
+        let mut others = other.digits().skip(other.zeros);
         loop {
             match (digits.next(), others.next()) {
                 (None, None) => return true,

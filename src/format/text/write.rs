@@ -23,19 +23,30 @@ pub(super) fn push_integer(value: impl itoa::Integer, out: &mut String) {
     out.push_str(itoa::Buffer::new().format(value));
 }
 
-/// A float as its shortest text. `Debug` writes it in the same form, but of two texts that are
-/// equally near it takes the greater; zmij takes the even one, as rounding does, and Python.
-pub(super) trait Shortest: zmij::Float + std::fmt::Debug + Copy {
-    /// Whether both write the value without an exponent.
+/// A float that is written as its shortest text, everywhere in the one way of [`push_float`].
+pub(crate) trait Shortest: zmij::Float + std::fmt::Debug + Copy {
+    /// Whether it is not infinite, and a number.
+    fn is_finite(self) -> bool;
+    /// Whether it is written without an exponent, and zmij writes it so.
     fn is_plain(self) -> bool;
+    /// Whether it is written without an exponent.
+    fn has_no_exponent(self) -> bool;
 }
 
 macro_rules! shortest {
     ($float:ty, $limit:literal) => {
         impl Shortest for $float {
+            fn is_finite(self) -> bool {
+                <$float>::is_finite(self)
+            }
+
             #[inline]
             fn is_plain(self) -> bool {
                 (1e-4..$limit).contains(&self.abs()) || self == 0.0
+            }
+
+            fn has_no_exponent(self) -> bool {
+                (1e-4..1e16).contains(&self.abs())
             }
         }
     };
@@ -44,13 +55,46 @@ macro_rules! shortest {
 shortest!(f32, 1e9);
 shortest!(f64, 1e16);
 
-/// Appends a float: its shortest text, with an exponent where that is shorter.
+/// Appends a float: its shortest text, with an exponent where that is shorter. `Debug` has the same
+/// form, but of two texts that are equally near it takes the greater; this takes the even one, as
+/// rounding does, and Python.
 #[inline]
-pub(super) fn push_float(value: impl Shortest, out: &mut String) {
+pub(crate) fn push_float(value: impl Shortest, out: &mut String) {
     match value.is_plain() {
         true => out.push_str(zmij::Buffer::new().format(value)),
-        false => push(out, format_args!("{value:?}")),
+        false => push_other_float(value, out),
     }
+}
+
+/// Appends a float whose text by zmij has another form.
+fn push_other_float<F: Shortest>(value: F, out: &mut String) {
+    if !value.is_finite() {
+        return push(out, format_args!("{value:?}"));
+    }
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    let unsigned = text.trim_start_matches('-');
+    let (mantissa, exponent) = unsigned.split_once('e').unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = whole.bytes().chain(fraction.bytes());
+    let zeros = all.clone().take_while(|&digit| digit == b'0').count();
+    // Seventeen digits at most, and zeros around them.
+    let mut digits: String = all.skip(zeros).map(char::from).collect();
+    digits.truncate(digits.trim_end_matches('0').len());
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let point = whole.len() as i32 + exponent - zeros as i32;
+    if unsigned.len() < text.len() {
+        out.push('-');
+    }
+    if value.has_no_exponent() {
+        // An integer: a float32 of ten digits or more has no fraction.
+        out.push_str(&digits);
+        out.extend((digits.len()..point as usize).map(|_| '0'));
+        return out.push_str(".0");
+    }
+    let (first, rest) = digits.split_at(1);
+    let point_text = if rest.is_empty() { "" } else { "." };
+    push(out, format_args!("{first}{point_text}{rest}e{}", point - 1));
 }
 
 /// Appends two hexadecimal digits for each byte.
@@ -132,7 +176,12 @@ mod tests {
 
     #[test]
     fn a_float_is_written_as_its_shortest_text() {
+        // Of two texts that are equally near, the even one, in every form.
         assert_eq!(float(1.0 + 1.0 / 131_072.0), "1.0000076293945312");
+        assert_eq!(float(3_600_000_000_000_005.0 / 4.0), "900000000000001.2");
+        assert_eq!(float(3_600_000_000_000_015.0 / 4.0), "900000000000003.8");
+        assert_eq!(float(-1e9_f32), "-1000000000.0");
+        assert_eq!(float(1_000_000_064_f32), "1000000060.0");
         for edge in [0.0, -0.0, 1e-4, 1e-5, 1e16, 0.1, 123.0, 9_007_199_254_740_993.0, 5e-324, 1e22]
         {
             let bits = f64::to_bits(edge);
