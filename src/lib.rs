@@ -154,6 +154,7 @@ pub use txn::{
     Activity, Checkpoint, CheckpointInfo, CommitId, CreateOptions, Durability, LogInfo,
     OpenOptions, ReadOptions, ReaderInfo, Receipt, Row, SlotInfo, StoreInfo, WriterInfo,
 };
+pub use wal::LeftoverFile;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
 use flatrec::{
-    Checksums, CommitId, DamagedBlock, DynStore, Field, LogInfo, ReaderInfo, Schema, SlotInfo,
-    StoreInfo, WriterInfo,
+    Checksums, CommitId, DamagedBlock, DynStore, Field, LeftoverFile, LogInfo, ReaderInfo, Schema,
+    SlotInfo, StoreInfo, WriterInfo,
 };
 use serde_json::{Value, json};
 
@@ -161,6 +161,9 @@ fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
             .zip(["damage"].into_iter().chain(repeat("")))
             .map(|(what, name)| (name, what)),
     );
+    let at = lines.iter().position(|(name, _)| *name == "writer").unwrap_or(lines.len());
+    let names = ["left over"].into_iter().chain(repeat(""));
+    lines.splice(at..at, names.zip(info.leftovers.iter().map(ToString::to_string)));
     let at = lines.iter().position(|(name, _)| *name == "checksums").unwrap_or(lines.len());
     lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit_id.get()))));
     if let Some(residency) = info.residency {
@@ -294,6 +297,14 @@ fn damaged_object(damaged: &DamagedBlock) -> Value {
     })
 }
 
+fn leftover_object(left: &LeftoverFile) -> Value {
+    json!({
+        "path": left.path.to_string_lossy(),
+        "len_bytes": left.len_bytes,
+        "removable": left.is_removable,
+    })
+}
+
 /// All facts, for programs.
 fn object(store: &DynStore, info: &StoreInfo) -> Value {
     let slots: Vec<Value> = info.slots.iter().map(slot_object).collect();
@@ -337,6 +348,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
                 "segments": log.segments,
             })
         }),
+        "leftovers": info.leftovers.iter().map(leftover_object).collect::<Vec<Value>>(),
         "writer": info.writer.as_ref().map(|writer| json!({ "process": writer.process })),
         "readers": readers,
         "readers_hold_log_bytes": held_log_bytes(info),

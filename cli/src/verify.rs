@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use flatrec::{Checksums, VerifyOptions, VerifyReport};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, tell};
 use crate::interrupt::Interrupt;
 use crate::output::{Column, Format, Sheet, report, shown, stdout};
 use crate::shell;
@@ -17,7 +17,8 @@ use crate::waiting::WaitArgs;
 /// Nothing is changed. The exit status is 1 if there are doubts. Checksums show which blocks of 64
 /// KiB have damaged records; without them, damage within records is not found. They are in a file
 /// beside the store, STORE-sum. A copy of the store without that file has none, and nothing in the
-/// store tells that there were any.
+/// store tells that there were any. A killed program can leave files of the log that hold nothing:
+/// standard error names them, and the next command that writes removes them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -53,6 +54,10 @@ impl Args {
             return self.rebuild();
         }
         let report = flatrec::verify(&self.store, VerifyOptions::new().max_problems(self.limit))?;
+        // Not a doubt: the store is whole without these files.
+        for left in &report.leftovers {
+            tell("note: ", &left.to_string());
+        }
         if report.problems_found == 0 {
             return self.acquit(&report).map_err(|error| match Failure::from(error) {
                 // The verdict is known, and status 1 would mean another one.

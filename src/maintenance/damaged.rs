@@ -12,7 +12,8 @@ use crate::shm::Wait;
 use crate::sums::{Checksums, FoundSums, Sums};
 use crate::txn::opening::Opening;
 use crate::txn::{Locks, MismatchedRecords, RecoveredState, Slots, Superblock, read_beside};
-use crate::txn::{SlotInfo, slot_info};
+use crate::txn::{SlotInfo, leftovers_beside, slot_info};
+use crate::wal::LeftoverFile;
 
 /// An open store that may be damaged.
 pub(crate) struct Damaged {
@@ -27,7 +28,7 @@ pub(crate) struct Damaged {
     mismatched: Vec<MismatchedRecords>,
     sums: Option<Sums>,
     /// Keep writers from changing the array.
-    _locks: Locks,
+    locks: Locks,
 }
 
 impl Damaged {
@@ -57,7 +58,7 @@ impl Damaged {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
-        Ok(Self { superblock, checksums, slots, log, log_lost, mismatched, sums, _locks: locks })
+        Ok(Self { superblock, checksums, slots, log, log_lost, mismatched, sums, locks })
     }
 
     /// The counts of the newest commit, in the header or in the log.
@@ -83,6 +84,16 @@ impl Damaged {
     /// The records that do not match their checksums in the log.
     pub(crate) fn mismatched(&self) -> &[MismatchedRecords] {
         &self.mismatched
+    }
+
+    /// The files with names of segments that are not part of the log.
+    pub(crate) fn leftovers(&self) -> Result<Vec<LeftoverFile>> {
+        let (backing, header) = (&**self.superblock.backing(), self.superblock.header());
+        match self.log_lost {
+            // Then each may hold a commit.
+            Some(_) => Ok(Vec::new()),
+            None => leftovers_beside(backing, header, || self.locks.has_writer()),
+        }
     }
 
     /// The number of records in the array that the log counts and has checksums of.
@@ -175,7 +186,7 @@ impl Damaged {
             sums: self.sums.as_ref(),
             images: self.log.as_ref().map(|log| &log.overlay),
             mismatched: &self.mismatched,
-            beside: None, // `_locks` keep checkpoints away
+            beside: None, // `locks` keep checkpoints away
         };
         scan.run(to)
     }

@@ -13,6 +13,7 @@ use crate::format::{Field, Found, bad_status, next_free};
 use crate::shm::Wait;
 use crate::sums::{Checksums, describe};
 use crate::txn::Slots;
+use crate::wal::LeftoverFile;
 
 /// The result of [`verify`]: what it checked, and what it found.
 ///
@@ -48,6 +49,10 @@ pub struct VerifyReport {
     /// The number of records, deleted ones included, that no checksum covers, in the checksum file
     /// or in the log. Damage in them can stay unnoticed.
     pub unsummed: u64,
+    /// The files with names of segments that are not part of the log. They are no problem: the
+    /// store is whole without them. Empty while a writer has the store open, because they may be
+    /// the writer's.
+    pub leftovers: Vec<LeftoverFile>,
     /// The first problems, in the order of the file, at most
     /// [`VerifyOptions::max_problems`].
     pub problems: Vec<Problem>,
@@ -161,6 +166,7 @@ pub fn verify(path: impl AsRef<Path>, options: VerifyOptions) -> Result<VerifyRe
         report.add(problems_max, problem);
     }
     report.checksums = store.checksums.clone();
+    report.leftovers = store.leftovers()?;
     report.commits_in_log = store.commits_in_log();
     report.summed_in_log = store.summed_in_log();
     report.unsummed = store.unsummed();

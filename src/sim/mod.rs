@@ -20,6 +20,8 @@ mod disk;
 mod exclusive;
 mod history;
 mod inode;
+#[cfg(test)]
+mod leftovers;
 mod model;
 #[cfg(test)]
 mod mutations;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::info::{LogInfo, Parts, StoreInfo, segments_beside};
+use super::info::{LogInfo, Parts, StoreInfo, leftovers_beside, segments_beside};
 use super::locks::Locks;
 use super::metadata::Metadata;
 use super::read_beside;
@@ -114,6 +114,8 @@ impl LogFollower {
                 segments: segments_beside(&*self.backing)?,
             }),
         };
+        let leftovers =
+            leftovers_beside(&*self.backing, &seen.header, || self.presence.has_writer())?;
         let (writer, readers) = self.presence.sharers()?;
         StoreInfo::of(Parts {
             path: self.backing.path(),
@@ -121,6 +123,7 @@ impl LogFollower {
             shown: (newest.records, newest.live),
             newest,
             log,
+            leftovers,
             unsummed_in_log: if commits == 0 { 0 } else { found.unsummed },
             writer,
             readers,

@@ -9,12 +9,13 @@ use super::reader_info::ReaderInfo;
 use super::recovered::RecoveredState;
 use super::superblock::SeenHeader;
 use crate::array::ViewCounters;
-use crate::error::{Error, Result};
-use crate::format::{Counts, SlotState};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Counts, Header, SlotState};
 use crate::io::{Access, Backing, View};
 use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
 use crate::shm::Seen;
 use crate::sums::{Checksums, DamagedBlock, Known};
+use crate::wal::{self, LeftoverFile};
 
 /// Facts about an open store at the time of the call: sizes, header slots, log, handles in other
 /// processes, checksums, views, residency, page faults. Every handle has `info`:
@@ -74,6 +75,9 @@ pub struct StoreInfo {
     pub array_commit_id: CommitId,
     /// The log, if there is one: a [`Database`](crate::Database) is open, or ended without closing.
     pub log: Option<LogInfo>,
+    /// The files with names of segments that are not part of the log. Empty while a writer has the
+    /// store open, because they may be the writer's.
+    pub leftovers: Vec<LeftoverFile>,
     /// The handle that has the store open for writing; it may be this one.
     pub writer: Option<WriterInfo>,
     /// The readers in other handles and processes, and the commits that they hold. A writer whose
@@ -280,6 +284,7 @@ pub(crate) struct Parts<'h> {
     pub(crate) newest: Counts,
     pub(crate) seen: SeenHeader,
     pub(crate) log: Option<LogInfo>,
+    pub(crate) leftovers: Vec<LeftoverFile>,
     /// The number of records that the log counts and no checksum in it covers.
     pub(crate) unsummed_in_log: u64,
     pub(crate) writer: Option<WriterInfo>,
@@ -331,6 +336,7 @@ impl StoreInfo {
             commit_id: newest.commit.into(),
             array_commit_id: header.counts.commit.into(),
             log: parts.log,
+            leftovers: parts.leftovers,
             writer: parts.writer,
             readers: parts.readers.iter().map(ReaderInfo::of).collect(),
             file_id: header.file_id,
@@ -396,6 +402,27 @@ impl LogInfo {
             segments: segments_beside(backing)?,
         })
     }
+}
+
+/// The files with names of segments that are not part of the log, unless there is a writer.
+///
+/// # Errors
+/// [`ErrorKind::Io`] if the operating system reports an error. A directory or file that this
+/// process may not read has no leftovers that it could name.
+pub(crate) fn leftovers_beside(
+    backing: &dyn Backing,
+    header: &Header,
+    has_writer: impl Fn() -> Result<bool>,
+) -> Result<Vec<LeftoverFile>> {
+    if has_writer()? {
+        return Ok(Vec::new());
+    }
+    let found = match wal::leftovers(backing, header.file_id, header.live_log) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Vec::new(),
+        found => found?,
+    };
+    // Asked again, for a writer that came in between.
+    Ok(if !found.is_empty() && has_writer()? { Vec::new() } else { found })
 }
 
 /// The number of files of the log beside the data file.

@@ -50,7 +50,7 @@ pub use row::Row;
 
 pub(crate) use engine::{Changes, Engine, EngineHandle, Writer};
 pub(crate) use follow::LogFollower;
-pub(crate) use info::{Parts, slot_info};
+pub(crate) use info::{Parts, leftovers_beside, slot_info};
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
 pub(crate) use install::{Stage, in_order, unsynced};

@@ -37,10 +37,10 @@ fn recover(
     superblock: &mut Superblock,
     sums: Option<&mut Sums>,
     alignment: usize,
+    was_at_rest: bool,
 ) -> Result<(RecoveredState, Option<Log>)> {
-    // Log files that no header names stay until a writer begins the next log: looking for them here
-    // would make opening a store wait for a large directory.
     let Some(found) = read_log(superblock, alignment)? else {
+        remove_leftovers(superblock, was_at_rest);
         return Ok((nothing(superblock), None));
     };
     if let Some(sums) = sums {
@@ -57,6 +57,18 @@ fn recover(
         .and_then(|()| backing.sync_directory())
         .map_err(|error| superblock.name(error))?;
     Ok((found, log))
+}
+
+/// Removes the log files that a killed writer has left, in a store whose header names no log. After
+/// a clean close there are none, and listing a large directory would make opening the store slow:
+/// so this lists it only if the slots disagree, as they do until a close has removed the log, or if
+/// a file has the name of a first segment.
+fn remove_leftovers(superblock: &Superblock, was_at_rest: bool) {
+    let backing = &**superblock.backing();
+    if !was_at_rest || wal::may_be_left(backing) {
+        // A file that cannot be removed does no harm, and the writer of the next log tries again.
+        let _ = wal::remove_stale(backing, superblock.header().file_id, &[]);
+    }
 }
 
 /// Makes the log that was found durable, and returns a log in which a writer can continue.
@@ -154,9 +166,10 @@ pub(crate) fn take_over(
 ) -> Result<TakenOver> {
     let data = Arc::clone(superblock.backing());
     let (watch, _span) = (Stopwatch::start(), trace::recovery(&*data));
+    let was_at_rest = superblock.at_rest();
     let mut sums = settle(superblock)?;
     let sharing = locks.words(superblock.header().file_id)?;
-    let (found, log) = recover(superblock, sums.as_mut(), alignment)?;
+    let (found, log) = recover(superblock, sums.as_mut(), alignment, was_at_rest)?;
     let has_strangers = begin_time(superblock, &found, locks, &sharing, found_log)?;
     let mut recovery = trace::Recovery {
         commits: found.frames,

@@ -17,7 +17,7 @@ use crate::step::{self, Step};
 const PREFIX: &str = "-wal-";
 
 /// A piece of zeros for new files.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+pub(super) static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The number in this suffix, if it is the suffix of a segment.
 fn number_of(suffix: &str) -> Option<u64> {
@@ -27,12 +27,12 @@ fn number_of(suffix: &str) -> Option<u64> {
     (number > 0 && number.to_string() == digits).then_some(number)
 }
 
-fn suffix_of(number: u64) -> String {
+pub(super) fn suffix_of(number: u64) -> String {
     format!("{PREFIX}{number}")
 }
 
 /// The suffixes of all files with a segment's name, by number.
-fn suffixes(data: &dyn Backing) -> Result<Vec<String>> {
+pub(super) fn suffixes(data: &dyn Backing) -> Result<Vec<String>> {
     let numbers: BTreeSet<u64> =
         data.list_sides()?.iter().filter_map(|suffix| number_of(suffix)).collect();
     Ok(numbers.into_iter().map(suffix_of).collect())
@@ -304,55 +304,5 @@ pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Opti
 /// At most this much is read of a file that does not begin like a segment: segments that are not
 /// the first of their chain and have more than one frame are shorter.
 pub(super) const LOOK_BYTES_MAX: u64 = 64 << 20;
-
-/// Whether a writer was making this file, whose first sector is blank, into a segment: it contains
-/// only zeros. A longer file than the limit may be a user's.
-fn is_unwritten(reader: &mut SegmentReader) -> Result<bool> {
-    let (end, mut at, mut left) = (reader.len_bytes(), SECTOR_BYTES, LOOK_BYTES_MAX);
-    while at < end {
-        at = reader.next_data(at)?.max(at);
-        if at >= end {
-            break;
-        }
-        let len = (end - at).min(ZEROS.len() as u64);
-        if left < len {
-            return Ok(false);
-        }
-        left -= len;
-        let bytes = reader.bytes(at, usize::try_from(len).unwrap_or(ZEROS.len()))?;
-        if !bytes.is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0)) {
-            return Ok(false);
-        }
-        at += len;
-    }
-    Ok(true)
-}
-
-/// Removes the segments of this store except those with the salts of `keep`, and unfinished
-/// segments, which are empty or zeros. Leaves other files alone.
-///
-/// # Errors
-/// [`ErrorKind::Io`] if the operating system reports an error: the first one, after everything else
-/// was removed.
-pub(crate) fn remove_stale(data: &dyn Backing, file_id: [u8; 16], keep: &[u64]) -> Result<()> {
-    let mut result = Ok(());
-    for suffix in suffixes(data)? {
-        let Some(mut reader) = open(data, &suffix)? else { continue };
-        reader.expect_little();
-        let stale = match Label::read(reader.head()?, file_id) {
-            Label::Ours(header) => !keep.contains(&header.salt),
-            label @ (Label::Damaged | Label::Blank) => match reader.first_frame(file_id)? {
-                Some(frame) => !keep.contains(&frame.salt),
-                None => label == Label::Damaged || is_unwritten(&mut reader)?,
-            },
-            Label::Other { .. } | Label::Strange | Label::Unknown => false,
-        };
-        drop(reader);
-        if stale {
-            result = result.and(data.remove_side(&suffix));
-        }
-    }
-    result
-}
 
 const _: () = assert!(SECTOR_BYTES as usize <= ZEROS.len());

@@ -25,14 +25,17 @@ mod format;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod leftover;
 mod log;
 mod long_append;
 mod reader;
 mod replay;
 mod verdict;
 
-pub(crate) use files::{newest_begun, remove_stale};
+pub(crate) use files::newest_begun;
 pub(crate) use follow::Position;
+pub use leftover::LeftoverFile;
+pub(crate) use leftover::{leftovers, may_be_left, remove_stale};
 pub(crate) use log::Log;
 pub(crate) use long_append::LongAppendSums;
 pub(crate) use replay::replay;

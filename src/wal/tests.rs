@@ -4,6 +4,7 @@ mod calls;
 mod damage;
 mod growth;
 mod hostile;
+mod leftover;
 mod long_append;
 mod random;
 mod verdict;

@@ -24,6 +24,8 @@ mod hostile;
 mod hot_copies;
 mod inputs;
 mod interrupt;
+#[cfg(target_os = "linux")]
+mod leftovers;
 mod load;
 #[path = "../../../tests/support/mounts.rs"]
 #[cfg(target_os = "linux")]

@@ -39,6 +39,7 @@ impl Engine {
             shown: (state.counts.records, state.counts.live),
             newest: state.counts,
             log,
+            leftovers: Vec::new(),
             unsummed_in_log: self.counters.unsummed(held),
             writer: Some(WriterInfo { process: Some(process()) }),
             readers: self.published.sharing().readers()?,
