@@ -65,12 +65,15 @@ pub use schema::{MAX_RECORD_BYTES, Schema};
 pub(crate) use source::{Source, crc32c_of, in_pieces};
 pub(crate) use status::{Found, bad_status, next_free, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
+#[cfg(feature = "exchange")]
+pub(crate) use text::{
+    Copied, FixedText, PreparedField, ROOM_BYTES, TextBuffer, has_same_text_as_float32, push_float,
+    room_at, time_text,
+};
 #[cfg(any(feature = "query", feature = "exchange"))]
 pub(crate) use text::{Fit, fit_float, fit_integer};
 #[cfg(feature = "query")]
 pub(crate) use text::{Float, Loss, Refusal, Shown, duration_nanoseconds};
-#[cfg(feature = "exchange")]
-pub(crate) use text::{PreparedField, has_same_text_as_float32, push_float, time_text};
 #[cfg(any(feature = "chrono", feature = "jiff"))]
 pub use time::CalendarDate;
 pub use time::{PointInTime, TimeSpan};

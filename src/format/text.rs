@@ -4,13 +4,19 @@
 //! that would have to change is refused, so nothing is lost silently. Dates and times cover every
 //! value of a field, including years beyond 9999.
 
+#[cfg(feature = "exchange")]
+mod buffer;
 mod civil;
 mod display;
 mod duration;
 mod epoch;
 mod number;
 #[cfg(feature = "exchange")]
+mod padded;
+#[cfg(feature = "exchange")]
 mod prepared;
+#[cfg(feature = "exchange")]
+mod room;
 mod write;
 
 use std::borrow::Cow;
@@ -28,6 +34,8 @@ use crate::error::{Cause, Result, cut};
 const QUOTED_CHARS: usize = 40;
 
 #[cfg(feature = "exchange")]
+pub(crate) use self::buffer::{FixedText, TextBuffer, room_at};
+#[cfg(feature = "exchange")]
 pub(crate) use self::civil::time_text;
 #[cfg(feature = "query")]
 pub(crate) use self::duration::nanoseconds as duration_nanoseconds;
@@ -37,7 +45,11 @@ pub(crate) use self::number::{Fit, float as fit_float, integer as fit_integer};
 #[cfg(feature = "query")]
 pub(crate) use self::number::{Float, Loss, Shown};
 #[cfg(feature = "exchange")]
+pub(crate) use self::padded::Copied;
+#[cfg(feature = "exchange")]
 pub(crate) use self::prepared::PreparedField;
+#[cfg(feature = "exchange")]
+pub(crate) use self::room::ROOM_BYTES;
 pub(crate) use self::write::push_float;
 
 impl Field {

@@ -29,6 +29,7 @@ mod exchange_export;
 mod exchange_inputs;
 mod exchange_resume;
 mod exchange_round_trip;
+mod exchange_rows;
 mod exchange_schema;
 mod exchange_types;
 mod faults;

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::Buffer;
-use crate::error::{Error, ErrorKind, Result, quoted};
-use crate::format::{DataType, Field, PreparedField};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Copied, DataType, Field, PreparedField, ROOM_BYTES, TextBuffer, room_at};
 
 /// Writes records as CSV that [`CsvReader`](crate::exchange::CsvReader) reads back to the same
 /// values.
@@ -34,25 +34,53 @@ use crate::format::{DataType, Field, PreparedField};
 #[derive(Debug)]
 pub struct CsvWriter<W: Write> {
     out: Buffer<W>,
-    /// Each field, and whether no value of it can need quotes.
-    columns: Vec<(PreparedField, bool)>,
+    columns: Vec<Column>,
+    style: Style,
+    /// The name of the column with the record's number, before the others.
+    id: Option<String>,
+    /// The room that a row of common values needs.
+    row_bytes: usize,
+}
+
+/// What the columns have in common.
+#[derive(Debug)]
+struct Style {
     delimiter: u8,
     /// The texts that mean null in fields without null words of their own.
     null_words: Vec<String>,
     /// The text for null.
     null: String,
-    /// The name of the column with the record's number, before the others.
-    id: Option<String>,
+}
+
+#[derive(Debug)]
+struct Column {
+    field: PreparedField,
+    /// Whether no value can need quotes.
+    is_bare: bool,
+    /// Whether the text of a value is always what the row has, and nothing for null.
+    is_plain: bool,
+    /// The length of the longest text that means null.
+    word_bytes_max: usize,
+    /// The byte after the value: the delimiter, or the line end.
+    end: u8,
 }
 
 impl<W: Write> CsvWriter<W> {
     /// A writer of these fields, in this order; they may be any selection of a schema's. The
     /// `delimiter` must be valid for [`CsvOptions`](crate::exchange::CsvOptions).
     pub fn new(out: W, fields: &[Field], delimiter: u8) -> Self {
-        let prepare = |field| (PreparedField::new(field), is_bare(field, delimiter));
-        let columns = fields.iter().map(prepare).collect();
-        let out = Buffer::new(out);
-        Self { out, columns, delimiter, null_words: Vec::new(), null: String::new(), id: None }
+        let column = |(at, field): (usize, &Field)| Column {
+            field: PreparedField::new(field),
+            is_bare: is_bare(field, delimiter),
+            is_plain: is_bare(field, delimiter),
+            word_bytes_max: longest(field.null_words()),
+            end: if at + 1 == fields.len() { b'\n' } else { delimiter },
+        };
+        let columns: Vec<Column> = fields.iter().enumerate().map(column).collect();
+        let room_bytes = |column: &Column| column.field.room_bytes() + ROOM_AFTER_BYTES;
+        let row_bytes = columns.iter().map(room_bytes).sum::<usize>() + ROW_BYTES_MIN;
+        let style = Style { delimiter, null_words: Vec::new(), null: String::new() };
+        Self { out: Buffer::new(out), columns, style, id: None, row_bytes }
     }
 
     /// The texts that mean null in fields without null words of their own: those of the schema. A
@@ -71,7 +99,8 @@ impl<W: Write> CsvWriter<W> {
     /// # Ok::<(), flatrec::Error>(())
     /// ```
     pub fn null_words(mut self, words: &[String]) -> Self {
-        self.null_words = words.to_vec();
+        self.style.null_words = words.to_vec();
+        self.prepare();
         self
     }
 
@@ -89,8 +118,18 @@ impl<W: Write> CsvWriter<W> {
     /// # Ok::<(), flatrec::Error>(())
     /// ```
     pub fn null_text(mut self, text: &str) -> Self {
-        text.clone_into(&mut self.null);
+        text.clone_into(&mut self.style.null);
+        self.prepare();
         self
+    }
+
+    /// Notes in the columns what the texts for null ask of them.
+    fn prepare(&mut self) {
+        for column in &mut self.columns {
+            let longest = longest(column.null_words(&self.style));
+            column.word_bytes_max = longest.max(self.style.null.len());
+            column.is_plain = column.is_bare && self.style.null.is_empty();
+        }
     }
 
     /// Begins each row with the record's number, in a column with this name:
@@ -105,14 +144,18 @@ impl<W: Write> CsvWriter<W> {
     /// # Errors
     /// An error of the writer underneath.
     pub fn header(&mut self) -> Result<()> {
-        let fields = self.columns.iter().map(|(column, _)| column.field().name());
+        let fields = self.columns.iter().map(|column| column.field.field().name());
+        let mut row = String::new();
         for (at, name) in self.id.as_deref().into_iter().chain(fields).enumerate() {
             if at > 0 {
-                self.out.text.push(char::from(self.delimiter));
+                row.push(char::from(self.style.delimiter));
             }
-            push_text(name, self.delimiter, &mut self.out.text);
+            push_text(name, self.style.delimiter, &mut row);
         }
-        self.out.text.push('\n');
+        row.push('\n');
+        let start = self.out.text.begin_row(row.len());
+        let end = self.out.text.append(start, row.as_bytes(), 0);
+        self.out.text.end_row(end);
         self.out.flush_if_full()
     }
 
@@ -148,30 +191,27 @@ impl<W: Write> CsvWriter<W> {
 
     /// Puts a record's text into the buffer: only reading the record can fail.
     pub(super) fn push(&mut self, id: Option<u64>, record: &[u8]) -> Result<()> {
-        let text = &mut self.out.text;
-        let id = id.filter(|_| self.id.is_some());
-        if let Some(id) = id {
-            text.push_str(&id.to_string());
+        let Self { out: Buffer { text, .. }, columns, style, row_bytes, .. } = self;
+        let mut at = text.begin_row(*row_bytes);
+        if let Some(id) = id.filter(|_| self.id.is_some()) {
+            at = text.append(at, itoa::Buffer::new().format(id).as_bytes(), *row_bytes);
+            let end = if columns.is_empty() { b'\n' } else { style.delimiter };
+            at = text.append(at, &[end], *row_bytes);
+        } else if columns.is_empty() {
+            at = text.append(at, b"\n", *row_bytes);
         }
-        for (at, (column, is_bare)) in self.columns.iter().enumerate() {
-            if at > 0 || id.is_some() {
-                text.push(char::from(self.delimiter));
-            }
-            if column.is_text() {
-                match column.text(record)? {
-                    None => text.push_str(&self.null),
-                    Some(value) if is_null(value, column.field(), &self.null, &self.null_words) => {
-                        push_quoted(value, text);
-                    }
-                    Some(value) => push_text(value, self.delimiter, text),
+        let mut bytes = text.bytes_mut();
+        for column in columns {
+            at = match column.put(record, style, bytes, at) {
+                Some(end) => end,
+                None => {
+                    let end = column.put_any(record, style, text, at, *row_bytes)?;
+                    bytes = text.bytes_mut();
+                    end
                 }
-            } else if *is_bare && self.null.is_empty() {
-                column.push(record, text)?;
-            } else {
-                push_other(column, record, self.delimiter, &self.null, text)?;
-            }
+            };
         }
-        text.push('\n');
+        text.end_row(at);
         Ok(())
     }
 
@@ -201,59 +241,151 @@ impl<W: Write> CsvWriter<W> {
     }
 }
 
-/// Whether a reader would take the text for null, if it had no quotes.
-fn is_null(value: &str, field: &Field, null: &str, words: &[String]) -> bool {
-    let words = match field.null_words() {
-        [] => words,
-        own => own,
-    };
-    !value.is_empty() && value == null || words.iter().any(|word| word == value)
-}
+/// The room behind a value: for the text for null, or the byte after it.
+const ROOM_AFTER_BYTES: usize = 1;
+/// The room that a row needs beside its values: for the record's number, and for copies of more
+/// bytes than the last value has.
+const ROW_BYTES_MIN: usize = 128;
 
-/// Puts a value that is not text into the row, in a way that the text for null means only null.
-fn push_other(
-    column: &PreparedField,
-    record: &[u8],
-    delimiter: u8,
-    null: &str,
-    text: &mut String,
-) -> Result<()> {
-    let start = text.len();
-    column.push(record, text)?;
-    let value = &text[start..];
-    if value.is_empty() {
-        text.push_str(null);
-    } else if value == null {
-        let name = quoted(column.field().name());
-        return Err(Error::new(ErrorKind::InvalidValue, "write")
-            .detail(format!("the value of {name} is {null}, which is the text for null"))
-            .advice("choose a text for null that no field has"));
-    } else if needs_quotes(value.as_bytes(), delimiter) {
-        let value = text.split_off(start);
-        push_quoted(&value, text);
+impl Column {
+    /// Writes the value in `record` and the byte after it at `at`, and returns their end; `None` if
+    /// they need more care, or more room.
+    #[inline(always)] // In one loop.
+    fn put(&mut self, record: &[u8], style: &Style, bytes: &mut [u8], at: usize) -> Option<usize> {
+        let end = if self.is_plain {
+            at + self.field.put(record, room_at(bytes, at)?)?
+        } else if self.field.is_text() {
+            let delimiter = style.delimiter;
+            let is_mark = move |byte: u8| is_mark(byte, delimiter);
+            match self.field.copy_text(record, bytes.get_mut(at..)?, is_mark)? {
+                Copied { len: len @ 1.., is_clean: true } => {
+                    let is_short = len <= self.word_bytes_max;
+                    if is_short && self.is_word(bytes.get(at..at + len)?, style) {
+                        return None;
+                    }
+                    at + len
+                }
+                _ => return None,
+            }
+        } else {
+            return None;
+        };
+        *bytes.get_mut(end)? = self.end;
+        Some(end + 1)
     }
-    Ok(())
+
+    /// The same for every value, with room for `row_bytes` bytes after it.
+    #[inline(never)] // The loop of a row stays short.
+    fn put_any(
+        &mut self,
+        record: &[u8],
+        style: &Style,
+        text: &mut TextBuffer,
+        at: usize,
+        row_bytes: usize,
+    ) -> Result<usize> {
+        let end = if self.field.is_text() {
+            self.put_text(record, style, text, at, row_bytes)?
+        } else {
+            let mut room = [0; ROOM_BYTES];
+            let null = style.null.as_bytes();
+            match self.field.put(record, &mut room).filter(|_| self.is_bare) {
+                Some(0) => text.append(at, null, row_bytes),
+                Some(len) if room[..len] != *null => text.append(at, &room[..len], row_bytes),
+                _ => self.put_other(record, style, text, at, row_bytes)?,
+            }
+        };
+        Ok(text.append(end, &[self.end], row_bytes))
+    }
+
+    /// The texts that mean null.
+    fn null_words<'s>(&'s self, style: &'s Style) -> &'s [String] {
+        match self.field.field().null_words() {
+            [] => &style.null_words,
+            own => own,
+        }
+    }
+
+    /// Whether a reader would take a text, which is not empty, for null if it had no quotes.
+    #[inline]
+    fn is_word(&self, text: &[u8], style: &Style) -> bool {
+        let words = self.null_words(style);
+        style.null.as_bytes() == text || words.iter().any(|word| word.as_bytes() == text)
+    }
+
+    /// Writes a text of any kind, or the text for null.
+    fn put_text(
+        &self,
+        record: &[u8],
+        style: &Style,
+        text: &mut TextBuffer,
+        at: usize,
+        row_bytes: usize,
+    ) -> Result<usize> {
+        let value = match self.field.text(record)? {
+            None => return Ok(text.append(at, style.null.as_bytes(), row_bytes)),
+            Some(value) => value,
+        };
+        if !is_quoted(value, style.delimiter) && !self.is_word(value.as_bytes(), style) {
+            return Ok(text.append(at, value.as_bytes(), row_bytes));
+        }
+        let mut quoted = String::with_capacity(value.len() + 2);
+        push_quoted(value, &mut quoted);
+        Ok(text.append(at, quoted.as_bytes(), row_bytes))
+    }
+
+    /// Writes a value that is not text, in a way that the text for null means only null.
+    fn put_other(
+        &self,
+        record: &[u8],
+        style: &Style,
+        text: &mut TextBuffer,
+        at: usize,
+        row_bytes: usize,
+    ) -> Result<usize> {
+        let (mut value, mut quoted) = (String::new(), String::new());
+        self.field.field().format_text(record, &mut value)?;
+        if value.is_empty() {
+            value.clone_from(&style.null);
+        } else if value == style.null {
+            let name = crate::error::quoted(self.field.field().name());
+            return Err(Error::new(ErrorKind::InvalidValue, "write")
+                .detail(format!("the value of {name} is {value}, which is the text for null"))
+                .advice("choose a text for null that no field has"));
+        } else if needs_quotes(value.as_bytes(), style.delimiter) {
+            push_quoted(&value, &mut quoted);
+            value = quoted;
+        }
+        Ok(text.append(at, value.as_bytes(), row_bytes))
+    }
 }
 
 fn push_text(value: &str, delimiter: u8, into: &mut String) {
-    // A reader would drop a byte order mark at the start of a file.
-    if value.is_empty()
-        || value.starts_with('\u{feff}')
-        || needs_quotes(value.as_bytes(), delimiter)
-    {
+    if is_quoted(value, delimiter) {
         push_quoted(value, into);
     } else {
         into.push_str(value);
     }
 }
 
+/// Whether a text needs quotes.
+fn is_quoted(value: &str, delimiter: u8) -> bool {
+    // A reader would drop a byte order mark at the start of a file.
+    value.is_empty() || value.starts_with('\u{feff}') || needs_quotes(value.as_bytes(), delimiter)
+}
+
+fn longest(words: &[String]) -> usize {
+    words.iter().map(String::len).max().unwrap_or_default()
+}
+
+/// Whether a value with this byte needs quotes.
+#[inline]
+fn is_mark(byte: u8, delimiter: u8) -> bool {
+    (byte == delimiter) | (byte == b'"') | (byte == b'\n') | (byte == b'\r')
+}
+
 fn needs_quotes(value: &[u8], delimiter: u8) -> bool {
-    let is_mark =
-        |&byte: &u8| (byte == delimiter) | (byte == b'"') | (byte == b'\n') | (byte == b'\r');
-    // Sixteen at a time: a loop that a compiler turns into vector instructions.
-    let mut chunks = value.chunks_exact(16);
-    let any = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | is_mark(byte));
-    chunks.any(any) || any(chunks.remainder())
+    value.iter().any(|&byte| is_mark(byte, delimiter))
 }
 
 /// Whether no text of the field can need quotes: numbers, times and the like have letters, digits

@@ -434,7 +434,7 @@ impl Export<'_> {
 
     /// Writes the text that another thread has made.
     fn write(&mut self, mut batch: Batch) -> Result<()> {
-        if let Err(error) = self.sink.write_text(&batch.text) {
+        if let Err(error) = self.sink.write_text(batch.text.as_bytes()) {
             return Err(self.named(error));
         }
         if let Some(error) = batch.error.take() {

@@ -7,6 +7,7 @@ use std::{io, panic};
 
 use super::sink::{Form, Sink};
 use crate::error::Error;
+use crate::format::TextBuffer;
 
 /// The bytes of records that a thread takes at a time: they stay in its cache with their text.
 pub(super) const BATCH_BYTES: usize = 256 << 10;
@@ -18,7 +19,7 @@ const BATCHES_PER_THREAD: usize = 3;
 pub(super) struct Batch {
     ids: Vec<u64>,
     records: Vec<u8>,
-    pub(super) text: String,
+    pub(super) text: TextBuffer,
     /// What is wrong with the first record that cannot be read; the text ends before that.
     pub(super) error: Option<Error>,
 }
@@ -29,11 +30,8 @@ impl Batch {
         let Some(text) = sink.text() else { return };
         mem::swap(text, &mut self.text);
         for (&id, record) in self.ids.iter().zip(self.records.chunks_exact(record_bytes)) {
-            let before = sink.text().map_or(0, |text| text.len());
             if let Err(error) = sink.read(id, record) {
                 self.error = Some(error.record(id));
-                // A part of the record may be there.
-                sink.text().into_iter().for_each(|text| text.truncate(before));
                 break;
             }
         }

@@ -20,6 +20,7 @@ pub use rejects::RejectWriter;
 use std::io::Write;
 
 use crate::error::{Error, Result};
+use crate::format::TextBuffer;
 
 /// The size of the buffer before the writer underneath is called.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -27,13 +28,13 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// Text in a buffer before a writer.
 #[derive(Debug)]
 struct Buffer<W> {
-    text: String,
+    text: TextBuffer,
     out: W,
 }
 
 impl<W: Write> Buffer<W> {
     fn new(out: W) -> Self {
-        Self { text: String::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 4), out }
+        Self { text: TextBuffer::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 4), out }
     }
 
     fn flush_if_full(&mut self) -> Result<()> {
@@ -50,9 +51,9 @@ impl<W: Write> Buffer<W> {
     }
 
     /// Writes the buffer, and then `text`, which is long.
-    fn write_through(&mut self, text: &str) -> Result<()> {
+    fn write_through(&mut self, text: &[u8]) -> Result<()> {
         self.write_out()?;
-        self.out.write_all(text.as_bytes()).map_err(|error| Error::io("write", error))
+        self.out.write_all(text).map_err(|error| Error::io("write", error))
     }
 
     fn flush(&mut self) -> Result<()> {

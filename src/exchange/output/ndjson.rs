@@ -4,7 +4,9 @@ use std::io::Write;
 
 use super::{Buffer, push_json_string};
 use crate::error::Result;
-use crate::format::{self, DataType, Field, Value};
+use crate::format::{
+    self, Copied, DataType, Field, FixedText, PreparedField, TextBuffer, Value, room_at,
+};
 
 /// Writes records as NDJSON: an object a line, with the fields' names as keys, in order.
 ///
@@ -30,31 +32,42 @@ use crate::format::{self, DataType, Field, Value};
 #[derive(Debug)]
 pub struct NdjsonWriter<W: Write> {
     out: Buffer<W>,
-    fields: Vec<(String, Field)>,
+    members: Vec<Member>,
+    /// The start of an object without a number.
+    start: Vec<u8>,
     /// The start of an object with the record's number.
-    id: Option<String>,
+    id: Option<Vec<u8>>,
+    /// The room that an object of common values needs.
+    row_bytes: usize,
 }
+
+#[derive(Debug)]
+struct Member {
+    /// The comma, the name and the colon.
+    key: FixedText,
+    field: PreparedField,
+    /// Whether common values are strings, without characters that need escaping.
+    is_string: bool,
+}
+
+/// The room that a value needs beside its text: for quotes, and for the text for null.
+const ROOM_BESIDE_BYTES: usize = 8;
+/// The room that an object needs behind its members, for copies of more bytes than a value has.
+const ROW_BYTES_MIN: usize = 64;
 
 impl<W: Write> NdjsonWriter<W> {
     /// A writer of these fields, in this order. They may be any selection of a schema's.
     pub fn new(out: W, fields: &[Field]) -> Self {
-        let with_key = |(at, field): (usize, &Field)| {
-            let mut key = String::from(if at == 0 { "{" } else { "," });
-            push_json_string(field.name(), &mut key);
-            key.push(':');
-            (key, field.clone())
-        };
-        let fields = fields.iter().enumerate().map(with_key).collect();
-        Self { out: Buffer::new(out), fields, id: None }
+        let start = fields.first().map_or("{".into(), |field| key('{', field.name())).into_bytes();
+        let members: Vec<Member> = fields.iter().map(Member::new).collect();
+        let row_bytes = members.iter().map(Member::room_bytes).sum::<usize>() + ROW_BYTES_MIN;
+        Self { out: Buffer::new(out), members, start, id: None, row_bytes }
     }
 
     /// Begins each object with the record's number under this key:
     /// [`NdjsonWriter::write_numbered`] writes such objects.
     pub fn id_column(mut self, name: &str) -> Self {
-        let mut start = String::from("{");
-        push_json_string(name, &mut start);
-        start.push(':');
-        self.id = Some(start);
+        self.id = Some(key('{', name).into_bytes());
         self
     }
 
@@ -89,21 +102,29 @@ impl<W: Write> NdjsonWriter<W> {
 
     /// Puts a record's text into the buffer: only reading the record can fail.
     pub(super) fn push(&mut self, id: Option<u64>, record: &[u8]) -> Result<()> {
-        let text = &mut self.out.text;
+        let Self { out: Buffer { text, .. }, members, start, row_bytes, .. } = self;
+        let mut at = text.begin_row(*row_bytes);
         let numbered = id.and_then(|id| self.id.as_ref().map(|start| (id, start)));
         if let Some((id, start)) = numbered {
-            text.extend([&**start, &id.to_string()]);
-        } else if self.fields.is_empty() {
-            text.push('{');
+            at = text.append(at, start, *row_bytes);
+            at = text.append(at, itoa::Buffer::new().format(id).as_bytes(), *row_bytes);
+        } else {
+            at = text.append(at, start, *row_bytes);
         }
-        for (at, (key, field)) in self.fields.iter().enumerate() {
-            match at == 0 && numbered.is_some() {
-                true => text.extend([",", &key[1..]]),
-                false => text.push_str(key),
-            }
-            push_value(field, record, text)?;
+        let mut bytes = text.bytes_mut();
+        for (index, member) in members.iter_mut().enumerate() {
+            let has_key = index > 0 || numbered.is_some();
+            at = match member.put(record, has_key, bytes, at) {
+                Some(end) => end,
+                None => {
+                    let end = member.put_any(record, has_key, text, at, *row_bytes)?;
+                    bytes = text.bytes_mut();
+                    end
+                }
+            };
         }
-        text.push_str("}\n");
+        at = text.append(at, b"}\n", 0);
+        text.end_row(at);
         Ok(())
     }
 
@@ -131,6 +152,75 @@ impl<W: Write> NdjsonWriter<W> {
     pub fn finish(self) -> Result<W> {
         self.out.finish()
     }
+}
+
+/// The start of a member: a comma or a brace, the name, and a colon.
+fn key(first: char, name: &str) -> String {
+    let mut key = String::from(first);
+    push_json_string(name, &mut key);
+    key.push(':');
+    key
+}
+
+impl Member {
+    fn new(field: &Field) -> Self {
+        let is_string = matches!(field.data_type(), DataType::Date32 | DataType::Timestamp(_));
+        let key = FixedText::new(key(',', field.name()).as_bytes());
+        Self { key, field: PreparedField::new(field), is_string }
+    }
+
+    fn room_bytes(&self) -> usize {
+        self.key.room_bytes() + self.field.room_bytes() + ROOM_BESIDE_BYTES
+    }
+
+    /// Writes the key, if `has_key`, and the value in `record` at `at`, and returns their end;
+    /// `None` if they need more care, or more room.
+    #[inline(always)] // In one loop.
+    fn put(&mut self, record: &[u8], has_key: bool, bytes: &mut [u8], at: usize) -> Option<usize> {
+        let at = if has_key { self.key.put(bytes, at)? } else { at };
+        if self.field.is_text() {
+            // The others need an escape, or a look at their characters.
+            let is_mark = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+            return match self.field.copy_text(record, bytes.get_mut(at + 1..)?, is_mark)? {
+                Copied { len, is_clean: true } => put_quotes(bytes, at, len),
+                _ => None,
+            };
+        }
+        let start = at + usize::from(self.is_string);
+        match self.field.put(record, room_at(bytes, start)?)? {
+            0 => {
+                *room_at(bytes, at)? = *b"null";
+                Some(at + 4)
+            }
+            len if self.is_string => put_quotes(bytes, at, len),
+            len => Some(at + len),
+        }
+    }
+
+    /// The same for every value, with room for `row_bytes` bytes after it.
+    #[inline(never)] // The loop of an object stays short.
+    fn put_any(
+        &self,
+        record: &[u8],
+        has_key: bool,
+        text: &mut TextBuffer,
+        at: usize,
+        row_bytes: usize,
+    ) -> Result<usize> {
+        let mut value = String::new();
+        push_value(self.field.field(), record, &mut value)?;
+        let key = if has_key { key(',', self.field.field().name()) } else { String::new() };
+        let at = text.append(at, key.as_bytes(), row_bytes);
+        Ok(text.append(at, value.as_bytes(), row_bytes))
+    }
+}
+
+/// Puts quotes around the `len` bytes after the one at `at`, and returns the end.
+#[inline(always)]
+fn put_quotes(bytes: &mut [u8], at: usize, len: usize) -> Option<usize> {
+    *bytes.get_mut(at)? = b'"';
+    *bytes.get_mut(at + 1 + len)? = b'"';
+    Some(at + len + 2)
 }
 
 fn push_value(field: &Field, record: &[u8], into: &mut String) -> Result<()> {

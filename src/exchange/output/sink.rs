@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{BUFFER_BYTES, CsvWriter, ExportFormat, NdjsonWriter, NpyWriter};
 use crate::error::{Error, Result};
-use crate::format::{Field, Schema};
+use crate::format::{Field, Schema, TextBuffer};
 
 /// What the writers need to know.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ impl<W: Write> Sink<W> {
     }
 
     /// Writes the text of many records that other threads have made.
-    pub(super) fn write_text(&mut self, text: &str) -> Result<()> {
+    pub(super) fn write_text(&mut self, text: &[u8]) -> Result<()> {
         match self {
             Self::Csv(writer) => writer.buffer().write_through(text),
             Self::Ndjson(writer) => writer.buffer().write_through(text),
@@ -63,7 +63,7 @@ impl<W: Write> Sink<W> {
     }
 
     /// The text of the records that [`Sink::read`] has read, if the format has text.
-    pub(super) fn text(&mut self) -> Option<&mut String> {
+    pub(super) fn text(&mut self) -> Option<&mut TextBuffer> {
         match self {
             Self::Csv(writer) => Some(&mut writer.buffer().text),
             Self::Ndjson(writer) => Some(&mut writer.buffer().text),

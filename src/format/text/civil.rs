@@ -4,7 +4,7 @@
 //! sign and six digits or more (ISO 8601's expanded form). There are no leap seconds.
 
 use super::number::{leading_digits, without_end_zeros};
-use super::write::{self, push_day, push_time_of_day};
+use super::write::{self, day_text, push_ascii, push_time_of_day};
 use super::{Refusal, TimeUnit};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -239,12 +239,20 @@ fn take_zone(bytes: &[u8]) -> Option<i64> {
 
 /// Appends the date of `days` since 1970-01-01.
 pub(super) fn push_date(days: i64, out: &mut String) {
-    let (year, month, day) = date_of(days);
-    if (0..=9999).contains(&year) {
-        push_day((year.unsigned_abs(), month.unsigned_abs(), day.unsigned_abs()), out);
-    } else {
-        super::push(out, format_args!("{year:+07}-{month:02}-{day:02}"));
+    match short_date(days) {
+        Some(text) => push_ascii(&text, out),
+        None => {
+            let (year, month, day) = date_of(days);
+            super::push(out, format_args!("{year:+07}-{month:02}-{day:02}"));
+        }
     }
+}
+
+/// The date of `days` since 1970-01-01, if its year has four digits.
+pub(super) fn short_date(days: i64) -> Option<[u8; 10]> {
+    let (year, month, day) = date_of(days);
+    let is_short = (0..=9999).contains(&year);
+    is_short.then(|| day_text((year.unsigned_abs(), month.unsigned_abs(), day.unsigned_abs())))
 }
 
 /// Appends the date and time of day of `time` since 1970, and its fraction if not zero.

@@ -1,41 +1,54 @@
 //! A field whose values become text again and again: the types of nearly all fields have a way that
 //! looks at the type once. [`Field::format_text`] handles the rest, including all errors.
 
-use super::civil;
-use super::write::{push_float, push_integer};
+use super::padded::{self, Copied};
+use super::room::{self, Days, Room};
 use crate::error::Result;
-use crate::format::data_type::DataType;
+use crate::format::data_type::{DataType, TimeUnit};
 use crate::format::field::Field;
 use crate::format::types::unpadded;
 use crate::format::value::Value;
 
-/// A field, prepared to append its values as text.
+/// A field, prepared to write its values as text.
 #[derive(Clone, Debug)]
 pub(crate) struct PreparedField {
     field: Field,
-    /// The type, if its common values have a way of their own.
-    fast: Option<DataType>,
+    way: Way,
     /// The place of the presence byte, if there is one, and of the value.
     start: usize,
     end: usize,
     nullable: bool,
 }
 
+/// How common values of a type become text.
+#[derive(Clone, Debug)]
+enum Way {
+    Bool,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+    Float32,
+    Float64,
+    Date(Box<Days>),
+    Time(Box<Days>, TimeUnit, bool),
+    Text,
+    /// Only [`Field::format_text`] knows.
+    General,
+}
+
 impl PreparedField {
     pub(crate) fn new(field: &Field) -> Self {
-        let data_type = field.data_type();
-        let is_single = field.array_len().is_none();
-        let is_fast = match data_type {
-            DataType::Utf8(_) => is_single,
-            _ => is_single && !field.is_big_endian() && !field.has_own_text(),
-        };
         // A field that lies outside every record has no fast way: the other one says so.
-        let (is_fast, start, end) = match field.range() {
-            Some((start, _, end)) => (is_fast, start, end),
-            None => (false, 0, 0),
+        let (way, start, end) = match field.range() {
+            Some((start, _, end)) => (Way::of(field), start, end),
+            None => (Way::General, 0, 0),
         };
-        let fast = is_fast.then_some(data_type);
-        Self { fast, start, end, nullable: field.is_nullable(), field: field.clone() }
+        Self { way, start, end, nullable: field.is_nullable(), field: field.clone() }
     }
 
     pub(crate) fn field(&self) -> &Field {
@@ -45,7 +58,15 @@ impl PreparedField {
     /// Whether the field has single texts, which may need quotes.
     #[inline]
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self.fast, Some(DataType::Utf8(_)))
+        matches!(self.way, Way::Text)
+    }
+
+    /// The room that a common value needs.
+    pub(crate) fn room_bytes(&self) -> usize {
+        match self.way {
+            Way::Text => padded::room_bytes(self.end - self.start),
+            _ => room::ROOM_BYTES,
+        }
     }
 
     /// The value's bytes, if the record has them, `Some(None)` for null, `None` for anything wrong.
@@ -66,7 +87,6 @@ impl PreparedField {
     ///
     /// # Errors
     /// As [`Field::read`].
-    #[inline]
     pub(crate) fn text<'r>(&self, record: &'r [u8]) -> Result<Option<&'r str>> {
         match self.value(record) {
             Some(Some(value)) if self.is_text() => match std::str::from_utf8(unpadded(value)) {
@@ -86,63 +106,76 @@ impl PreparedField {
         })
     }
 
-    /// As [`Field::format_text`].
-    ///
-    /// # Errors
-    /// As [`Field::format_text`].
-    #[inline]
-    pub(crate) fn push(&self, record: &[u8], out: &mut String) -> Result<()> {
-        match self.value(record) {
-            Some(None) => Ok(()),
-            Some(Some(value)) if self.push_fast(value, out) => Ok(()),
-            _ => self.field.format_text(record, out),
-        }
+    /// Copies the text in a record to the start of `into`, of a field that [has
+    /// texts](PreparedField::is_text); `None` for null and for anything wrong.
+    #[inline(always)] // As `padded::copy`.
+    pub(crate) fn copy_text(
+        &self,
+        record: &[u8],
+        into: &mut [u8],
+        is_mark: impl Fn(u8) -> bool + Copy,
+    ) -> Option<Copied> {
+        let value = self.value(record)??;
+        padded::copy(record.get(..self.end)?, value.len(), into, is_mark)
     }
 
-    /// Appends the value if its type and bytes are common ones, and returns whether it did.
-    #[inline]
-    fn push_fast(&self, value: &[u8], out: &mut String) -> bool {
+    /// Writes the value at the start of `room`, and returns the length of its text, which is that
+    /// of [`Field::format_text`]: 0 for null. `None` if only that knows, with all errors.
+    #[inline(always)] // Once in each of two loops over the fields of a record.
+    pub(crate) fn put(&mut self, record: &[u8], room: &mut Room) -> Option<usize> {
         macro_rules! number {
-            ($type:ty, $push:expr) => {
-                match value.first_chunk() {
-                    Some(bytes) => $push(<$type>::from_le_bytes(*bytes), out),
-                    None => return false,
-                }
+            ($type:ty, $value:expr) => {
+                <$type>::from_le_bytes(*$value.first_chunk()?)
             };
         }
-        let Some(data_type) = self.fast else { return false };
-        match data_type {
-            DataType::Bool => match value {
-                [0] => out.push_str("false"),
-                [1] => out.push_str("true"),
-                _ => return false,
+        let Some(value) = self.value(record)? else { return Some(0) };
+        Some(match &mut self.way {
+            Way::Bool => match value {
+                [0] => room::put_bool(false, room),
+                [1] => room::put_bool(true, room),
+                _ => return None,
             },
-            DataType::Int8 => number!(i8, push_integer),
-            DataType::Int16 => number!(i16, push_integer),
-            DataType::Int32 => number!(i32, push_integer),
-            DataType::Int64 => number!(i64, push_integer),
-            DataType::UInt8 => number!(u8, push_integer),
-            DataType::UInt16 => number!(u16, push_integer),
-            DataType::UInt32 => number!(u32, push_integer),
-            DataType::UInt64 => number!(u64, push_integer),
-            DataType::Float32 => number!(f32, push_float),
-            DataType::Float64 => number!(f64, push_float),
-            DataType::Date32 => number!(i32, |days: i32, out| civil::push_date(days.into(), out)),
-            DataType::Timestamp(unit) => {
-                number!(i64, |time, out| civil::push_timestamp(
-                    time,
-                    unit,
-                    self.field.is_utc(),
-                    out
-                ));
+            Way::Int8 => room::put_signed(number!(i8, value).into(), room),
+            Way::Int16 => room::put_signed(number!(i16, value).into(), room),
+            Way::Int32 => room::put_signed(number!(i32, value).into(), room),
+            Way::Int64 => room::put_signed(number!(i64, value), room),
+            Way::UInt8 => room::put_unsigned(number!(u8, value).into(), room),
+            Way::UInt16 => room::put_unsigned(number!(u16, value).into(), room),
+            Way::UInt32 => room::put_unsigned(number!(u32, value).into(), room),
+            Way::UInt64 => room::put_unsigned(number!(u64, value), room),
+            Way::Float32 => room::put_float32(number!(f32, value), room)?,
+            Way::Float64 => room::put_float64(number!(f64, value), room)?,
+            Way::Date(days) => days.put(number!(i32, value).into(), room)?,
+            Way::Time(days, unit, utc) => days.put_time(number!(i64, value), *unit, *utc, room)?,
+            Way::Text | Way::General => return None,
+        })
+    }
+}
+
+impl Way {
+    fn of(field: &Field) -> Self {
+        let is_foreign = field.is_big_endian() || field.has_own_text();
+        match field.data_type() {
+            _ if field.array_len().is_some() => Self::General,
+            DataType::Utf8(_) => Self::Text,
+            _ if is_foreign => Self::General,
+            DataType::Bool => Self::Bool,
+            DataType::Int8 => Self::Int8,
+            DataType::Int16 => Self::Int16,
+            DataType::Int32 => Self::Int32,
+            DataType::Int64 => Self::Int64,
+            DataType::UInt8 => Self::UInt8,
+            DataType::UInt16 => Self::UInt16,
+            DataType::UInt32 => Self::UInt32,
+            DataType::UInt64 => Self::UInt64,
+            DataType::Float32 => Self::Float32,
+            DataType::Float64 => Self::Float64,
+            DataType::Date32 => Self::Date(Box::new(Days::new())),
+            DataType::Timestamp(unit) => Self::Time(Box::new(Days::new()), unit, field.is_utc()),
+            DataType::Int128 | DataType::UInt128 | DataType::Duration(_) | DataType::Binary(_) => {
+                Self::General
             }
-            DataType::Int128
-            | DataType::UInt128
-            | DataType::Duration(_)
-            | DataType::Utf8(_)
-            | DataType::Binary(_) => return false,
         }
-        true
     }
 }
 
@@ -178,7 +211,7 @@ mod tests {
             Just(DataType::Date32),
             unit.clone().prop_map(DataType::Timestamp),
             unit.prop_map(DataType::Duration),
-            Just(DataType::Utf8(5)),
+            (1_u32..40).prop_map(DataType::Utf8),
             Just(DataType::Binary(3)),
         ];
         (data_type, any::<[bool; 4]>()).prop_map(|(data_type, [nullable, big, array, utc])| {
@@ -189,6 +222,25 @@ mod tests {
             let field = if big { field.big_endian() } else { field };
             if array { field.array(2) } else { field }
         })
+    }
+
+    /// The text after an `x`, as the writers of rows find it.
+    fn text_of(prepared: &mut PreparedField, record: &[u8]) -> Result<String> {
+        let mut found = String::from("x");
+        let mut room = [b'?'; room::ROOM_BYTES];
+        let put = match prepared.is_text() {
+            true => prepared.copy_text(record, &mut room, |byte| byte == b'a').and_then(|copied| {
+                let text = &room[..copied.len];
+                assert_eq!(copied.is_clean, text.is_ascii() && !text.contains(&b'a'));
+                copied.is_clean.then_some(copied.len)
+            }),
+            false => prepared.put(record, &mut room),
+        };
+        match put {
+            Some(len) => found.push_str(std::str::from_utf8(&room[..len]).unwrap()),
+            None => prepared.field().format_text(record, &mut found)?,
+        }
+        Ok(found)
     }
 
     fn shown(result: Result<String>) -> Result<String, String> {
@@ -214,15 +266,7 @@ mod tests {
             }
             let mut expected = String::from("x");
             let expected = field.format_text(&record, &mut expected).map(|()| expected);
-            let prepared = PreparedField::new(&field);
-            let mut found = String::from("x");
-            let found = match prepared.is_text() {
-                true => prepared.text(&record).map(|text| {
-                    found.push_str(text.unwrap_or_default());
-                    found
-                }),
-                false => prepared.push(&record, &mut found).map(|()| found),
-            };
+            let found = text_of(&mut PreparedField::new(&field), &record);
             prop_assert_eq!(shown(found), shown(expected));
         }
     }

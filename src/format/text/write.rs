@@ -12,7 +12,7 @@ const PAIRS: &[u8; 200] = b"\
 
 /// The digits of a number below 100.
 #[inline]
-fn pair(number: u64) -> [u8; 2] {
+pub(super) fn pair(number: u64) -> [u8; 2] {
     let at = 2 * (number % 100) as usize; // below 200
     [PAIRS[at], PAIRS[at + 1]]
 }
@@ -109,24 +109,30 @@ pub(super) fn push_hex(bytes: &[u8], out: &mut String) {
 
 /// Appends the text of ASCII characters.
 #[inline]
-fn push_ascii(text: &[u8], out: &mut String) {
+pub(super) fn push_ascii(text: &[u8], out: &mut String) {
     out.push_str(std::str::from_utf8(text).expect("digits and marks are ASCII"));
 }
 
-/// Appends `YYYY-MM-DD`, of a year of four digits.
+/// `YYYY-MM-DD`, of a year of four digits.
 #[inline]
-pub(super) fn push_day((year, month, day): (u64, u64, u64), out: &mut String) {
+pub(super) fn day_text((year, month, day): (u64, u64, u64)) -> [u8; 10] {
     let [[m, i], [l, e]] = [pair(year / 100), pair(year)];
     let [[a, b], [c, d]] = [pair(month), pair(day)];
-    push_ascii(&[m, i, l, e, b'-', a, b, b'-', c, d], out);
+    [m, i, l, e, b'-', a, b, b'-', c, d]
+}
+
+/// `THH:MM:SS`.
+#[inline]
+pub(super) fn time_of_day_text(seconds: u64) -> [u8; 9] {
+    let [[a, b], [c, d]] = [pair(seconds / 3600), pair(seconds / 60 % 60)];
+    let [e, f] = pair(seconds % 60);
+    [b'T', a, b, b':', c, d, b':', e, f]
 }
 
 /// Appends `THH:MM:SS`.
 #[inline]
 pub(super) fn push_time_of_day(seconds: u64, out: &mut String) {
-    let [[a, b], [c, d]] = [pair(seconds / 3600), pair(seconds / 60 % 60)];
-    let [e, f] = pair(seconds % 60);
-    push_ascii(&[b'T', a, b, b':', c, d, b':', e, f], out);
+    push_ascii(&time_of_day_text(seconds), out);
 }
 
 /// Appends a point and the last `digits` digits of `number`, nine at most.

@@ -1,0 +1,143 @@
+//! Copies of texts that NUL pads, and a look for bytes that need care, in one pass.
+
+/// The bytes that are looked at together.
+const STEP: usize = 16;
+
+/// A copy of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Copied {
+    /// The length without the padding.
+    pub(crate) len: usize,
+    /// Whether none of its bytes is one that the caller looks for, and all are ASCII.
+    pub(crate) is_clean: bool,
+}
+
+/// The room that [`copy`] needs for a text of a field.
+pub(crate) fn room_bytes(width_bytes: usize) -> usize {
+    width_bytes.next_multiple_of(STEP)
+}
+
+/// Copies the text that ends where `record` does, `width_bytes` bytes with their padding, to the
+/// start of `into`; `None` if that has no room for [`room_bytes`].
+#[inline(always)] // The marks are constants in each of a few callers.
+pub(crate) fn copy(
+    record: &[u8],
+    width_bytes: usize,
+    into: &mut [u8],
+    is_mark: impl Fn(u8) -> bool + Copy,
+) -> Option<Copied> {
+    match width_bytes {
+        0..=8 => copy_word(record, width_bytes, into, is_mark),
+        9..=STEP => copy_two_words(record, width_bytes, into, is_mark),
+        _ => copy_long(record.get(record.len() - width_bytes..)?, into, is_mark),
+    }
+}
+
+/// Of at most eight bytes.
+#[inline(always)]
+fn copy_word(
+    record: &[u8],
+    width_bytes: usize,
+    into: &mut [u8],
+    is_mark: impl Fn(u8) -> bool + Copy,
+) -> Option<Copied> {
+    let bytes = match record.last_chunk::<8>() {
+        Some(bytes) => *bytes,
+        None => {
+            let mut bytes = [0; 8];
+            bytes[8 - record.len()..].copy_from_slice(record);
+            bytes
+        }
+    };
+    let marks = marks(&bytes, is_mark);
+    // The bytes before the text leave at the low end.
+    let before = 64 - 8 * width_bytes.max(1) as u32;
+    let word = u64::from_le_bytes(bytes) >> before;
+    *into.first_chunk_mut()? = word.to_le_bytes();
+    let len = len_of(word);
+    let found = u64::from_le_bytes(marks) >> before & first_bytes(len);
+    Some(Copied { len, is_clean: found == 0 })
+}
+
+/// Of nine to sixteen bytes: two words, which overlap.
+#[inline(always)]
+fn copy_two_words(
+    record: &[u8],
+    width_bytes: usize,
+    into: &mut [u8],
+    is_mark: impl Fn(u8) -> bool + Copy,
+) -> Option<Copied> {
+    let second = width_bytes - 8;
+    let low = record.get(record.len() - width_bytes..)?.first_chunk::<8>()?;
+    let high = record.last_chunk::<8>()?;
+    *into.first_chunk_mut()? = *low;
+    *into.get_mut(second..)?.first_chunk_mut()? = *high;
+    let [low_word, high_word] = [low, high].map(|bytes| u64::from_le_bytes(*bytes));
+    let len = if high_word == 0 { len_of(low_word) } else { second + len_of(high_word) };
+    let low_marks = u64::from_le_bytes(marks(low, is_mark)) & first_bytes(len.min(8));
+    let high_marks =
+        u64::from_le_bytes(marks(high, is_mark)) & first_bytes(len.saturating_sub(second));
+    Some(Copied { len, is_clean: low_marks | high_marks == 0 })
+}
+
+/// The bytes of the word without zeros after the last other one.
+#[inline]
+fn len_of(word: u64) -> usize {
+    8 - word.leading_zeros() as usize / 8
+}
+
+/// The bits of the first `count` bytes, at most eight.
+#[inline]
+fn first_bytes(count: usize) -> u64 {
+    u64::MAX.checked_shr(64 - 8 * count as u32).unwrap_or(0)
+}
+
+/// Not zero in the bytes that need care.
+#[inline(always)]
+fn marks<const N: usize>(bytes: &[u8; N], is_mark: impl Fn(u8) -> bool) -> [u8; N] {
+    // A loop of fixed length that compilers turn into vector instructions.
+    let mut found = [0u8; N];
+    for (found, &byte) in found.iter_mut().zip(bytes) {
+        *found = u8::from(is_mark(byte)) | byte & 0x80;
+    }
+    found
+}
+
+/// Of more bytes than a step.
+fn copy_long(value: &[u8], into: &mut [u8], is_mark: impl Fn(u8) -> bool + Copy) -> Option<Copied> {
+    let len = unpadded_len(value);
+    if len < STEP {
+        // No NUL is a mark only in the padding.
+        let text = value.get(..len)?;
+        into.get_mut(..len)?.copy_from_slice(text);
+        return Some(Copied { len, is_clean: text.iter().all(|&it| it < 0x80 && !is_mark(it)) });
+    }
+    let (text, into) = (value.get(..len)?, into.get_mut(..len)?);
+    let mut found = [0u8; STEP];
+    let mut step = |from: &[u8; STEP], to: &mut [u8; STEP]| {
+        *to = *from;
+        for (found, mark) in found.iter_mut().zip(marks(from, is_mark)) {
+            *found |= mark;
+        }
+    };
+    for (from, to) in text.chunks_exact(STEP).zip(into.chunks_exact_mut(STEP)) {
+        step(from.first_chunk()?, to.first_chunk_mut()?);
+    }
+    // Overlaps the one before it.
+    step(text.last_chunk()?, into.last_chunk_mut()?);
+    Some(Copied { len, is_clean: found == [0; STEP] })
+}
+
+/// The length without the padding.
+#[inline]
+fn unpadded_len(value: &[u8]) -> usize {
+    let mut end = value.len();
+    while let Some(last) = value[..end].last_chunk::<8>() {
+        let word = u64::from_le_bytes(*last);
+        if word != 0 {
+            return end - 8 + len_of(word);
+        }
+        end -= 8;
+    }
+    value[..end].iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
+}
