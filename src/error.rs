@@ -4,7 +4,6 @@
 //! gives advice. The kind is for programs ([`Error::kind`]), the text is for people. The text has
 //! that of the system's own error in it, which is kept for programs ([`Error::io_error`]).
 
-#[cfg(any(feature = "query", feature = "exchange"))]
 mod nearest;
 mod printable;
 
@@ -13,7 +12,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-#[cfg(any(feature = "query", feature = "exchange"))]
 pub(crate) use self::nearest::nearest;
 #[cfg(feature = "text")]
 pub(crate) use self::printable::cut;
@@ -250,7 +248,6 @@ impl Error {
     }
 
     /// Adds the name of the field.
-    #[cfg(any(feature = "query", feature = "exchange"))]
     pub(crate) fn field(mut self, name: &str) -> Self {
         self.0.field = Some(name.into());
         self

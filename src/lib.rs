@@ -136,13 +136,14 @@ pub use format::derived;
 pub use format::fuzzing;
 pub use format::{
     ArrayValue, Bool, Char, DataType, DisplayHint, Enum, EnumRepr, Field, FieldType, Group,
-    MAX_RECORD_BYTES, Nullable, PodRecord, PointInTime, Record, RecordEnum, Schema, TimeSpan,
-    TimeUnit, UnknownVariant, Utf8, Uuid, Value, Variant, be, le,
+    MAX_RECORD_BYTES, Nullable, PodRecord, PointInTime, Record, RecordEnum, Schema, SchemaChange,
+    TimeSpan, TimeUnit, UnknownVariant, Utf8, Uuid, Value, Variant, be, le,
 };
 pub use maintenance::{
-    BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, Problem, RebuildReport,
-    SalvageOptions, SalvageReport, VerifyOptions, VerifyReport, backup, compact, rebuild_checksums,
-    rebuild_checksums_with_progress, salvage, salvage_with_progress, verify,
+    BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, MigrateOptions, MigrateReport,
+    MisfitValue, Problem, RebuildReport, SalvageOptions, SalvageReport, VerifyOptions,
+    VerifyReport, backup, compact, migrate, rebuild_checksums, rebuild_checksums_with_progress,
+    salvage, salvage_with_progress, verify,
 };
 pub use os::Survives;
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};

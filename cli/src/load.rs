@@ -323,7 +323,7 @@ pub(crate) fn append(
 /// The longest text of a schema.
 const SCHEMA_BYTES_MAX: u64 = 64 << 20;
 
-fn read_schema(path: &Path) -> Result<Schema, Failure> {
+pub(crate) fn read_schema(path: &Path) -> Result<Schema, Failure> {
     let named =
         |why: &dyn std::fmt::Display| Failure::Message(format!("{}: {why}", path.display()));
     if path.is_file() && paths::starts_as_store(path).map_err(|error| named(&error))? {

@@ -15,6 +15,7 @@ mod condition;
 mod crash_test;
 mod csv_input;
 mod delete;
+mod diff_schema;
 mod export;
 mod failure;
 mod field_names;
@@ -24,6 +25,7 @@ mod info;
 mod interrupt;
 mod load;
 mod matching;
+mod migrate;
 mod names;
 mod output;
 mod own;
@@ -88,6 +90,8 @@ enum Command {
     Tail(tail::Args),
     Export(export::Args),
     Schema(schema::Args),
+    DiffSchema(diff_schema::Args),
+    Migrate(migrate::Args),
     Append(append::Args),
     Set(set::Args),
     Delete(delete::Args),
@@ -109,6 +113,8 @@ impl Command {
             Self::Tail(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Schema(args) => args.run(),
+            Self::DiffSchema(args) => args.run(),
+            Self::Migrate(args) => args.run(),
             Self::Append(args) => args.run(),
             Self::Set(args) => args.run(),
             Self::Delete(args) => args.run(),

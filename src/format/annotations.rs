@@ -214,6 +214,18 @@ impl Annotations {
         }
         check_words(&self.null_words)
     }
+
+    /// Leaves out what a field of that type cannot have.
+    pub(super) fn retain_for(&mut self, data_type: DataType, array_len: Option<u32>) {
+        let fits = |part: Self| part.check(data_type, array_len).is_ok();
+        let Self { variants, display, scale, epoch, .. } = self.clone();
+        if !fits(Self { variants, ..Self::default() }) {
+            self.variants.clear();
+        }
+        self.display = display.filter(|_| fits(Self { display, ..Self::default() }));
+        self.scale = scale.filter(|_| fits(Self { scale, ..Self::default() }));
+        self.epoch = epoch.filter(|_| fits(Self { epoch, ..Self::default() }));
+    }
 }
 
 fn check_variants(data_type: DataType, variants: &[Variant]) -> Result<(), String> {

@@ -282,6 +282,15 @@ impl Field {
         value.saturating_add(u32::from(self.nullable))
     }
 
+    /// The alignment of such a value in C.
+    pub(crate) fn natural_alignment(&self) -> u32 {
+        match self.data_type {
+            DataType::Utf8(_) | DataType::Binary(_) => 1,
+            _ if self.nullable => 1,
+            data_type => data_type.size_bytes(),
+        }
+    }
+
     /// Everything except the name: `int64 nullable at 8`.
     pub(crate) fn layout(&self) -> FieldLayout<'_> {
         FieldLayout(self)

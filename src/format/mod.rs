@@ -31,6 +31,7 @@ pub(crate) mod layout;
 mod nested;
 pub(crate) mod record;
 pub(crate) mod schema;
+mod schema_change;
 #[cfg(feature = "serde")]
 mod serial;
 mod source;
@@ -62,8 +63,10 @@ pub(crate) use record::{
     bytes_of, bytes_of_mut, from_bytes, one_from_bytes, one_from_bytes_mut, zeroed,
 };
 pub use schema::{MAX_RECORD_BYTES, Schema};
+pub use schema_change::SchemaChange;
+pub(crate) use schema_change::{Changed, NewField, added};
 pub(crate) use source::{Source, crc32c_of, in_pieces};
-pub(crate) use status::{Found, bad_status, next_free, put_live};
+pub(crate) use status::{Found, bad_status, next_free, put_dead, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 #[cfg(feature = "exchange")]
 pub(crate) use text::{

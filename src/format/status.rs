@@ -41,7 +41,7 @@ pub(super) const STATUS_LIVE: u8 = 1;
 const STATUS_DEAD: u8 = 2;
 
 /// Makes `slot` that of a deleted record, followed in the free list by `next`.
-pub(super) fn put_dead(slot: &mut [u8], record_size: usize, next: Option<u64>) {
+pub(crate) fn put_dead(slot: &mut [u8], record_size: usize, next: Option<u64>) {
     slot.fill(0);
     slot[..8].copy_from_slice(&next.unwrap_or(NO_FREE_RECORD).to_le_bytes());
     slot[record_size] = STATUS_DEAD;

@@ -463,8 +463,8 @@ fn write_large(data_type: DataType, big: bool, into: &mut [u8], value: u128) -> 
 /// Whether a float with so many binary digits has exactly this value. No integer of 128 bits is out
 /// of its range.
 fn is_exact(magnitude: u128, digits: u32) -> bool {
-    let used = u128::BITS - magnitude.leading_zeros() - magnitude.trailing_zeros();
-    magnitude == 0 || used <= digits
+    // Shifted by its zeros, it has one digit or more.
+    magnitude == 0 || u128::BITS - magnitude.leading_zeros() - magnitude.trailing_zeros() <= digits
 }
 
 /// The nearest `f32`; a finite number without one is refused.

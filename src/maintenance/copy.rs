@@ -129,49 +129,58 @@ impl<'a> Copy<'a> {
     }
 
     /// Calls `each` for all records, some at a time, with the files to read and to write, the
-    /// number of the first record and the bytes of their strides. Reads by calls, and compares with
-    /// the store's checksums: the copy's checksums would hide damage.
-    pub(crate) fn slots(
-        &mut self,
-        each: impl FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let file = &self.from.file;
-        let header = file.superblock.header();
-        let geometry = header.layout()?.geometry;
-        let stride = geometry.stride;
-        let sums = match Sums::find(&**file.superblock.backing(), header, false)? {
-            FoundSums::Kept(sums) => Some(sums),
-            _ => None,
-        };
-        let scan = Scan {
-            data: &**file.superblock.backing(),
-            geometry,
-            count: file.array.count(),
-            sums: sums.as_ref(),
-            images: file.mode.log().map(|log| &log.overlay),
-            mismatched: &[],
-            beside: file.mode.reader().map(|state| state.pin.presence()),
-        };
-        let mut copier = Copier {
-            from: file,
-            to: &mut self.to.file,
-            options: &mut self.options,
-            each,
-            at_once: (CHUNK_BYTES / stride).max(1) * stride,
-            total_bytes: file.array.count() * stride, // the file has them
-            first: 0,
-            chunk: Vec::new(),
-        };
-        scan.run(&mut copier)?;
-        copier.hand_on()
+    /// number of the first record and the bytes of their strides.
+    pub(crate) fn slots<F>(&mut self, mut each: F) -> Result<()>
+    where
+        F: FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
+    {
+        let Self { from, to, options } = self;
+        let each = |first, slots: &[u8]| each(&from.file, &mut to.file, first, slots);
+        read_slots(&from.file, &mut |done, total| options.report(done, total), each)
     }
 }
 
+/// Calls `each` for all records of `file`, some at a time, with the number of the first record and
+/// the bytes of their strides, and `progress` with the bytes read and all bytes to read. Reads by
+/// calls, and compares with the store's checksums: those of a copy would hide damage.
+pub(super) fn read_slots(
+    file: &ExclusiveFile<[u8]>,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    each: impl FnMut(u64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let header = file.superblock.header();
+    let geometry = header.layout()?.geometry;
+    let stride = geometry.stride;
+    let sums = match Sums::find(&**file.superblock.backing(), header, false)? {
+        FoundSums::Kept(sums) => Some(sums),
+        _ => None,
+    };
+    let scan = Scan {
+        data: &**file.superblock.backing(),
+        geometry,
+        count: file.array.count(),
+        sums: sums.as_ref(),
+        images: file.mode.log().map(|log| &log.overlay),
+        mismatched: &[],
+        beside: file.mode.reader().map(|state| state.pin.presence()),
+    };
+    let mut copier = Copier {
+        from: file,
+        progress,
+        each,
+        at_once: (CHUNK_BYTES / stride).max(1) * stride,
+        total_bytes: file.array.count() * stride, // the file has them
+        first: 0,
+        chunk: Vec::new(),
+    };
+    scan.run(&mut copier)?;
+    copier.hand_on()
+}
+
 /// Gathers the records of a scan, and ends the scan at the first damage.
-struct Copier<'c, 'o, F> {
+struct Copier<'c, F> {
     from: &'c ExclusiveFile<[u8]>,
-    to: &'c mut ExclusiveFile<[u8]>,
-    options: &'c mut CopyOptions<'o>,
+    progress: &'c mut dyn FnMut(u64, u64) -> Result<()>,
     each: F,
     at_once: u64,
     total_bytes: u64,
@@ -180,19 +189,16 @@ struct Copier<'c, 'o, F> {
     chunk: Vec<u8>,
 }
 
-impl<F> Copier<'_, '_, F>
-where
-    F: FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
-{
+impl<F: FnMut(u64, &[u8]) -> Result<()>> Copier<'_, F> {
     fn hand_on(&mut self) -> Result<()> {
         if self.chunk.is_empty() {
             return Ok(());
         }
         let stride = self.from.slots.stride() as u64;
-        (self.each)(self.from, self.to, self.first, &self.chunk)?;
+        (self.each)(self.first, &self.chunk)?;
         self.first += self.chunk.len() as u64 / stride;
         self.chunk.clear();
-        self.options.report(self.first * stride, self.total_bytes)
+        (self.progress)(self.first * stride, self.total_bytes)
     }
 
     fn damaged(&self) -> Error {
@@ -203,10 +209,7 @@ where
     }
 }
 
-impl<F> Inspect for Copier<'_, '_, F>
-where
-    F: FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
-{
+impl<F: FnMut(u64, &[u8]) -> Result<()>> Inspect for Copier<'_, F> {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
         let detail = format!("block {}: {}", bad.block, bad.why);
         Err(self.damaged().offset(bad.bytes.start).detail(detail))
@@ -226,7 +229,7 @@ where
 }
 
 /// Refuses to copy a file to itself, also under another name.
-fn refuse_same(path: &Path, out: &Path) -> Result<()> {
+pub(super) fn refuse_same(path: &Path, out: &Path) -> Result<()> {
     // Opening something else than a file, such as a pipe, might block.
     let is_file = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if !is_file(path) || !is_file(out) {

@@ -1,4 +1,5 @@
-//! Maintenance: checks whole stores, copies them, saves damaged ones and rebuilds checksums.
+//! Maintenance: checks whole stores, copies them, changes their schemas, saves damaged ones and
+//! rebuilds checksums.
 //!
 //! Everything here reads records by calls and never through a map, so that an unreadable sector is
 //! an error and not a signal. `scan` says for each block and record how far it can be trusted.
@@ -7,6 +8,7 @@ mod backup;
 mod compact;
 mod copy;
 mod damaged;
+mod migrate;
 mod problem;
 mod rebuild;
 mod salvage;
@@ -16,6 +18,7 @@ mod verify;
 pub use backup::{BackupReport, backup};
 pub use compact::{CompactOptions, CompactReport, compact};
 pub use copy::CopyOptions;
+pub use migrate::{MigrateOptions, MigrateReport, MisfitValue, migrate};
 pub use problem::Problem;
 pub use rebuild::{RebuildReport, rebuild_checksums, rebuild_checksums_with_progress};
 pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage, salvage_with_progress};

@@ -45,6 +45,8 @@ mod map_conformance;
 mod map_files;
 mod messages;
 mod metadata;
+#[cfg(feature = "text")]
+mod migrate;
 mod model;
 mod modified;
 mod number_texts;

@@ -27,6 +27,7 @@ mod interrupt;
 #[cfg(target_os = "linux")]
 mod leftovers;
 mod load;
+mod migrate;
 #[path = "../../../tests/support/mounts.rs"]
 #[cfg(target_os = "linux")]
 mod mounts;

@@ -4,7 +4,7 @@
 //! and whose offsets were not would otherwise be a store with holes.
 
 use crate::error::{Error, ErrorKind, Result, named};
-use crate::format::{DataType, Field, Schema};
+use crate::format::{Field, Schema};
 
 const ADVICE: &str = "drop \"record_size\", \"alignment\" and every \"offset\" and \"padding\", \
                       then the fields follow one another";
@@ -43,7 +43,7 @@ impl Layout {
                     format!("it begins at byte {start}, and the field before it ends at {end}");
                 return Err(unfit(&field, &why));
             }
-            let natural = natural_alignment(&field).max(1);
+            let natural = field.natural_alignment().max(1);
             let is_aligned = start - end < self.alignment.min(natural) && start % natural == 0;
             if start != after_padding && (place.padding_bytes.is_some() || !is_aligned) {
                 fault.get_or_insert_with(|| unfit(&field, &unused(start - end, "before it")));
@@ -64,15 +64,6 @@ impl Layout {
             });
         }
         fault.map_or(Ok(schema), Err)
-    }
-}
-
-/// The alignment of such a value in C.
-fn natural_alignment(field: &Field) -> u32 {
-    match field.data_type() {
-        DataType::Utf8(_) | DataType::Binary(_) => 1,
-        _ if field.is_nullable() => 1,
-        data_type => data_type.size_bytes(),
     }
 }
 
