@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use flatrec::{
     Checksums, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, Group,
     MigrateOptions, MigrateReport, Schema, SchemaChange, TimeUnit, Value, Variant, VerifyOptions,
-    migrate, verify,
+    Wait, migrate, verify,
 };
 
 fn schema() -> Schema {
@@ -519,4 +519,29 @@ fn no_change_leaves_the_file_alone() {
         migrate(&path, &SchemaChange::new(), MigrateOptions::new().metadata(b"new")).unwrap();
     assert!(report.changed);
     assert_eq!(DynStore::open_read_only(&path).unwrap().metadata().unwrap(), b"new");
+}
+
+/// Finds a migration of the state before it had the lock: the commits since then would be lost.
+#[test]
+fn commits_of_a_writer_that_it_waits_for_are_migrated() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = numbers(directory.path(), false);
+    let database = DynDatabase::open(&path).unwrap();
+    let record = vec![7; database.schema().record_size() as usize];
+    let report = std::thread::scope(|scope| {
+        let migrating = scope.spawn(|| {
+            let change = SchemaChange::new().make_nullable("n");
+            migrate(&path, &change, MigrateOptions::new().wait(Wait::Forever))
+        });
+        // The migration opens the store while these commits go on.
+        for _ in 0..500 {
+            let mut transaction = database.begin_write().unwrap();
+            transaction.append(&record).unwrap();
+            transaction.commit(Durability::Eventual).unwrap();
+            std::thread::yield_now();
+        }
+        database.close().unwrap();
+        migrating.join().unwrap()
+    });
+    assert_eq!(report.unwrap().records, 1500);
 }
