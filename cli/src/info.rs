@@ -33,6 +33,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "format")]
     json: bool,
 
+    /// Write the metadata alone, byte for byte
+    #[arg(long, conflicts_with_all = ["json", "format"])]
+    metadata: bool,
+
     /// Output format; ndjson is the object of --json in one line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -46,8 +50,12 @@ impl Args {
         // Shows a store also after an interrupted edit.
         let store =
             DynStore::read_options().accept_interrupted_edit(true).open_read_only(&self.store)?;
-        let info = store.info()?;
         let mut out = stdout();
+        if self.metadata {
+            out.write_all(store.metadata()?)?;
+            return Ok(out.flush()?);
+        }
+        let info = store.info()?;
         if self.json {
             writeln!(out, "{:#}", object(&store, &info))?;
         } else {

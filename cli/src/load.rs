@@ -18,6 +18,7 @@ use crate::csv_input::{self, CsvArgs, Job};
 use crate::failure::{Failure, say};
 use crate::info::fields;
 use crate::interrupt::{Interrupt, Interruptible};
+use crate::metadata;
 use crate::names;
 use crate::output::{Format, report_text};
 use crate::paths;
@@ -93,6 +94,11 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "append")]
     no_checksums: bool,
 
+    /// Keep the bytes of this file in the store as its metadata: `flatrec info --metadata` writes
+    /// them again
+    #[arg(long, value_name = "FILE", conflicts_with = "append")]
+    metadata: Option<PathBuf>,
+
     #[command(flatten)]
     fields: FieldArgs,
 
@@ -128,6 +134,7 @@ impl Args {
         // Opening a pipe waits for its writer, so this comes before making a file that a signal
         // would leave.
         let given = self.schema.as_deref().map(read_schema).transpose()?;
+        let metadata = self.metadata.as_deref().map(metadata::read).transpose()?;
         let mut input = csv_input::open(&self.input)?;
         let stream = self.csv.stream_of_rejects()?;
         let interrupt = Interrupt::watch();
@@ -146,8 +153,10 @@ impl Args {
                 .infer(self.sample)
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
-        let options =
-            DynStore::create_options().deletes(self.deletes).checksums(!self.no_checksums);
+        let options = DynStore::create_options()
+            .deletes(self.deletes)
+            .checksums(!self.no_checksums)
+            .metadata(metadata.unwrap_or_default());
         let mut store = self.wait.patiently(Some(&interrupt), |wait| {
             options.clone().wait(wait).create_aside(&self.store, &schema, self.force)
         })?;

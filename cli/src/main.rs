@@ -25,6 +25,7 @@ mod info;
 mod interrupt;
 mod load;
 mod matching;
+mod metadata;
 mod migrate;
 mod names;
 mod output;

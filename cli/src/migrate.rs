@@ -14,15 +14,13 @@ use crate::field_names;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
 use crate::load::read_schema;
+use crate::metadata;
 use crate::names;
 use crate::output::report;
 use crate::paths::{self, with_ending};
 use crate::progress::Bar;
 use crate::verify::counted;
 use crate::waiting::WaitArgs;
-
-/// The longest metadata of a store.
-const METADATA_BYTES_MAX: u64 = 64 << 20;
 
 /// Change a store's schema: add, drop, rename and retype fields
 ///
@@ -98,7 +96,7 @@ impl Args {
                 paths::refuse_other_than_store(out)?;
             }
         }
-        let metadata = self.metadata.as_deref().map(read_metadata).transpose()?;
+        let metadata = self.metadata.as_deref().map(metadata::read).transpose()?;
         let (bar, interrupt) = (Bar::new("migrate", Some(0)), Interrupt::watch());
         let mut misfits = self.misfits()?;
         let migrated = self.wait.patiently(Some(&interrupt), |wait| {
@@ -212,21 +210,6 @@ impl Args {
         }
         told
     }
-}
-
-fn read_metadata(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    use std::io::Read as _;
-    let named = |why: &dyn std::fmt::Display| {
-        Failure::Message(format!("--metadata {}: {why}", path.display()))
-    };
-    let file = std::fs::File::open(path).map_err(|error| named(&error))?;
-    let mut bytes = Vec::new();
-    // A device with that name may have no end.
-    file.take(METADATA_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| named(&error))?;
-    if bytes.len() as u64 > METADATA_BYTES_MAX {
-        return Err(named(&format!("it is longer than {} MiB", METADATA_BYTES_MAX >> 20)));
-    }
-    Ok(bytes)
 }
 
 /// Says that lines follow which are not shown.

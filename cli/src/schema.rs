@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{
-    schema_to_c, schema_to_json, schema_to_json_without_layout, schema_to_numpy, schema_to_rust,
-    slots_to_c, slots_to_numpy,
+    schema_to_arrow, schema_to_c, schema_to_json, schema_to_json_without_layout, schema_to_numpy,
+    schema_to_rust, schema_to_sql, slots_to_c, slots_to_numpy,
 };
 use flatrec::{DynStore, Schema, SlotInfo, StoreInfo};
 
@@ -54,6 +54,10 @@ enum Language {
     C,
     /// A dict literal of dtype, offset and shape for numpy.memmap(…)
     Numpy,
+    /// CREATE TABLE, for the CSV of an export
+    Sql,
+    /// Python code of a pyarrow.Schema
+    Arrow,
 }
 
 impl Args {
@@ -77,6 +81,8 @@ impl Args {
             Language::Rust => schema_to_rust(schema, &rust_name(&self.store))?,
             Language::C if deletes => slots_to_c(schema, &c_name(&self.store))?,
             Language::C => schema_to_c(schema, &c_name(&self.store))?,
+            Language::Sql => schema_to_sql(schema, &table_name(&self.store))?,
+            Language::Arrow => schema_to_arrow(schema),
             Language::Numpy => {
                 self.warn_of_log(&info);
                 memmap_arguments(schema, &info)?
@@ -150,6 +156,15 @@ fn rust_name(path: &Path) -> String {
     match name.starts_with(|c: char| c.is_ascii_alphabetic()) && name != "Self" {
         true => name,
         false => format!("Record{name}"),
+    }
+}
+
+/// `flights_2013` for `flights-2013.rec`.
+fn table_name(path: &Path) -> String {
+    let name = words(path).join("_");
+    match name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        true => name,
+        false => format!("t{name}"),
     }
 }
 

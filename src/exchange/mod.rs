@@ -50,8 +50,8 @@ pub use output::{
 };
 pub use progress::{LoadPoint, LoadReport, Progress};
 pub use schema_text::{
-    schema_from_json, schema_to_c, schema_to_json, schema_to_json_without_layout, schema_to_numpy,
-    schema_to_rust, slots_to_c, slots_to_numpy,
+    schema_from_json, schema_to_arrow, schema_to_c, schema_to_json, schema_to_json_without_layout,
+    schema_to_numpy, schema_to_rust, schema_to_sql, slots_to_c, slots_to_numpy,
 };
 pub use sink::RecordSink;
 pub use unpublished::UnpublishedFile;

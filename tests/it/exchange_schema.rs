@@ -4,7 +4,9 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use flatrec::exchange::{schema_from_json, schema_to_c, schema_to_json, schema_to_rust};
+use flatrec::exchange::{
+    schema_from_json, schema_to_c, schema_to_json, schema_to_rust, schema_to_sql,
+};
 use flatrec::{DataType, DisplayHint, ErrorKind, Field, Group, Schema, TimeUnit, Variant};
 
 use crate::support::fields::with_gaps;
@@ -331,4 +333,36 @@ fn many_names_that_become_one_identifier_stay_short() {
         assert!(declared.len() >= FIELDS as usize, "{}", declared.len());
         assert_eq!(distinct.len(), declared.len(), "two fields have the same name");
     }
+}
+
+/// Finds a table that SQLite refuses, or that has other columns.
+#[test]
+fn sqlite_creates_the_table() {
+    const SCRIPT: &str = "\
+import sqlite3, sys
+database = sqlite3.connect(':memory:')
+database.execute(sys.argv[1])
+for row in database.execute('pragma table_info(trades)'):
+    print(row[1], row[2], row[3], sep='|')
+";
+    let schema = Schema::packed([
+        Field::new("id", DataType::UInt64),
+        Field::new("a \"b\"", DataType::Utf8(3)).nullable(),
+        Field::new("side", DataType::UInt8).with_variants([Variant::new(1, "Buy")]),
+        Field::new("at", DataType::Timestamp(TimeUnit::Nanosecond)).utc(),
+        Field::new("key", DataType::Binary(16)).with_display(DisplayHint::Uuid),
+        Field::new("rgb", DataType::UInt8).array(3),
+    ])
+    .unwrap();
+    let sql = schema_to_sql(&schema, "trades").unwrap();
+    let python = std::env::var("FLATREC_PYTHON").unwrap_or_else(|_| "python3".into());
+    let ran = match Command::new(python).args(["-c", SCRIPT, &sql]).output() {
+        Ok(ran) => ran,
+        Err(error) => return skip!("no python3: {error}"),
+    };
+    let columns = String::from_utf8(ran.stdout).unwrap();
+    let expected = "id|NUMERIC(20)|1\na \"b\"|VARCHAR(3)|0\nside|VARCHAR(20)|1\n\
+                    at|TIMESTAMP WITH TIME ZONE|1\nkey|UUID|1\nrgb|VARCHAR|1\n";
+    assert_eq!(columns.replace('\r', ""), expected, "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(schema_to_sql(&schema, "trades; drop").is_err());
 }

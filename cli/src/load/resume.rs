@@ -14,6 +14,7 @@ use crate::aside::publish_rejects;
 use crate::csv_input::{self, Job};
 use crate::failure::{Failure, say};
 use crate::interrupt::Interrupt;
+use crate::metadata;
 use crate::output::report;
 use crate::paths::with_ending;
 use crate::rejects::Rejects;
@@ -156,12 +157,15 @@ impl Args {
     pub(super) fn choices(&self, given: Option<&Schema>) -> Option<Map<String, Value>> {
         let schema = given.map(schema_to_json);
         let schema: Option<Value> = schema.and_then(|text| serde_json::from_str(&text).ok());
+        let metadata = self.metadata.as_deref().and_then(|path| metadata::read(path).ok());
+        let metadata = metadata.map(|bytes| format!("{:08x}", crc32c::crc32c(&bytes)));
         let mut choices = Map::from_iter([
             ("flatrec".into(), env!("CARGO_PKG_VERSION").into()),
             ("--schema".into(), json!(schema)),
             ("--sample".into(), json!(self.sample)),
             ("--deletes".into(), self.deletes.into()),
             ("--no-checksums".into(), self.no_checksums.into()),
+            ("--metadata".into(), json!(metadata)),
         ]);
         choices.extend(self.fields.choices());
         choices.extend(self.csv.choices()?);

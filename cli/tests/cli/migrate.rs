@@ -226,3 +226,27 @@ fn killed_migrations_are_resumed() {
     assert!(place.ok(["verify", "trades.rec"]).contains("60000 records, checksums"));
     assert!(place.files().iter().all(|name| !name.contains("unfinished")), "{:?}", place.files());
 }
+
+/// Finds metadata that a command loses or changes, or that a resumed load takes from another file.
+#[test]
+fn metadata_are_set_by_load_kept_by_every_copy_and_written_again() {
+    let place = Place::new();
+    let about: Vec<u8> = (0..=255).collect();
+    place.write("about.bin", &about);
+    place.write("in.csv", "n\n1\n2\n");
+    place.ok(["load", "in.csv", "n.rec", "--deletes", "--metadata", "about.bin"]);
+    place.ok(["backup", "n.rec", "backup.rec"]);
+    place.ok(["compact", "n.rec", "compact.rec"]);
+    place.ok(["salvage", "n.rec", "saved.rec"]);
+    place.ok(["migrate", "n.rec", "--nullable", "n"]);
+    place.ok(["append", "n.rec", "in.csv"]);
+    for store in ["n.rec", "backup.rec", "compact.rec", "saved.rec"] {
+        let output = output_of(&mut place.command(["info", store, "--metadata"]));
+        assert_eq!((output.status.code(), output.stdout), (Some(0), about.clone()), "{store}");
+    }
+    place.ok(["load", "in.csv", "plain.rec"]);
+    assert_eq!(place.ok(["info", "plain.rec", "--metadata"]), "");
+    let text = place.error(["load", "in.csv", "x.rec", "--metadata", "none"]);
+    assert!(text.starts_with("--metadata none: "), "{text}");
+    assert!(!place.path("x.rec").exists());
+}

@@ -1,15 +1,20 @@
-//! Schemas as text: JSON to keep and edit, and declarations for Rust, C and numpy.
+//! Schemas as text: JSON to keep and edit, and declarations for Rust, C, numpy, SQL
+//! and pyarrow.
 
+mod arrow;
 mod c;
 mod json;
 mod layout;
 pub(super) mod numpy;
 mod rust;
+mod sql;
 
+pub use arrow::schema_to_arrow;
 pub use c::{schema_to_c, slots_to_c};
 pub use json::{schema_from_json, schema_to_json, schema_to_json_without_layout};
 pub use numpy::{schema_to_numpy, slots_to_numpy};
 pub use rust::schema_to_rust;
+pub use sql::schema_to_sql;
 
 use std::collections::{HashMap, HashSet};
 

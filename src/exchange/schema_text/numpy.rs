@@ -160,7 +160,7 @@ fn format_of(field: &Field) -> String {
 }
 
 /// A Python string literal in ASCII.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let mut literal = String::from("'");
     for letter in text.chars() {
         match letter {
