@@ -10,10 +10,12 @@
 #     i686-unknown-linux-gnu     a real 32-bit process, with its small address space
 #     s390x-unknown-linux-gnu    big-endian, run by qemu-user
 #
-# Fetches what it needs the first time (`fetch` does no more), as root, with apt: it installs linkers and the programs that
-# run the results; it unpacks Debian's newest Rust compiler, with the sources of its standard
-# library, into a folder of its own, and builds the standard library from them for the target. It
-# neither uses nor changes an installed toolchain.
+# Fetches what it needs the first time (`fetch` does no more), as root: with apt, linkers and the
+# programs that run the results; with rustup, the installed compiler's release once more, with the
+# target's standard library. Where rustup cannot, the script unpacks Debian's newest compiler with
+# the sources of its standard library, and builds the library for each target, which takes a minute
+# of processor time more. Either goes into a folder of its own: the script neither uses nor changes
+# an installed toolchain.
 #
 # For s390x it tells the kernel to run such programs with qemu (binfmt_misc), until the machine is
 # restarted: otherwise a test that starts processes could not start its own program.
@@ -59,6 +61,9 @@ case $command in
 esac
 
 home=${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}
+# The installed compiler's release; empty for a nightly compiler, and without one.
+release=$(rustc --version 2>/dev/null | sed -nE 's/^rustc ([0-9]+\.[0-9]+\.[0-9]+) .*/\1/p')
+rustup=$home/rustup/toolchains/$release-x86_64-unknown-linux-gnu/bin
 rust=$home/rust
 runner=$home/run-$target
 export DEBIAN_FRONTEND=noninteractive
@@ -69,6 +74,16 @@ with_apt() {
     [[ $(uname -sm) == "Linux x86_64" ]] || fail "it needs x86-64 Linux"
     [[ $(id -u) == 0 ]] || fail "$missing is missing: run this once as root to fetch it"
     command -v apt-get >/dev/null || fail "$missing needs apt-get, which is missing"
+}
+
+# A toolchain with the standard library of the target, as rustup's servers have it.
+fetch_with_rustup() {
+    [[ -n $release ]] && command -v rustup >/dev/null || return 1
+    RUSTUP_HOME=$home/rustup RUSTUP_TOOLCHAIN='' rustup toolchain install "$release" \
+        --profile minimal --no-self-update --target "$target" >"$home/rustup.log" 2>&1 && return
+    echo "cross.sh: rustup fetched no library for $target, so Debian's will be built:" \
+        "$(tail -n 1 "$home/rustup.log")" >&2
+    return 1
 }
 
 updated=
@@ -174,10 +189,18 @@ mkdir -p "$home"
 [[ -O $home ]] || fail "$home belongs to another user: set FLATREC_CROSS_HOME"
 exec 9>"$home/lock"
 flock 9
-if [[ ! -e $home/ready ]]; then
-    unpack_rust
-    touch "$home/ready"
+# Which of the two it is stays as it was at first.
+chosen=$home/compiler-$target-$release
+if [[ ! -e $chosen ]]; then
+    if fetch_with_rustup; then
+        echo "$rustup" >"$chosen"
+    else
+        [[ -e $home/ready ]] || unpack_rust
+        touch "$home/ready"
+        echo "$rust/usr/bin" >"$chosen"
+    fi
 fi
+tools=$(cat "$chosen")
 if [[ ! -e $home/ready-$target ]]; then
     install_packages
     make_runner
@@ -198,26 +221,26 @@ name=$(tr 'a-z-' 'A-Z_' <<<"$target")
 # The compiler of C is the one that links.
 export "CC_${target//-/_}=$linker"
 export "CARGO_TARGET_${name}_LINKER=$linker" "CARGO_TARGET_${name}_RUNNER=$runner"
-export "CARGO_TARGET_${name}_RUSTFLAGS=$flags ${RUSTFLAGS:-}"
-export LD_LIBRARY_PATH=$rust/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-export RUSTC=$rust/usr/bin/rustc RUSTDOC=$rust/usr/bin/rustdoc
-# A stable compiler can build the standard library too; the result is not for a release.
+# Without what only benchmarks need (Cargo.toml).
+export "CARGO_TARGET_${name}_RUSTFLAGS=$flags --cfg flatrec_no_benches ${RUSTFLAGS:-}"
+export RUSTC=$tools/rustc RUSTDOC=$tools/rustdoc
+# A stable compiler takes unstable options too; the result is not for a release.
 export RUSTC_BOOTSTRAP=1
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross}
 # Without debug information it builds faster, and a test still has its line.
 export CARGO_PROFILE_DEV_DEBUG=0
 export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
-# The test profile of Cargo.toml would build the standard library without optimisation, which is what
-# makes heavy tests slow. With an optimised one our own code needs none on a processor: it is built in
-# a third of the time, and the suite takes as long. qemu takes twice as long for such code.
-export CARGO_PROFILE_DEV_OPT_LEVEL=0
-[[ $target != s390x-unknown-linux-gnu ]] || export CARGO_PROFILE_DEV_OPT_LEVEL=1
+export CARGO_PROFILE_DEV_OPT_LEVEL=${CARGO_PROFILE_DEV_OPT_LEVEL:-0}
 standard_library=()
-for package in core alloc std hashbrown; do
-    profile=profile.dev.package.$package
-    standard_library+=(--config "$profile.opt-level=3" --config "$profile.debug-assertions=false"
-        --config "$profile.overflow-checks=false")
-done
+if [[ $tools == "$rust"/* ]]; then
+    export LD_LIBRARY_PATH=$rust/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    standard_library=(-Zbuild-std=std,panic_unwind)
+    # As Cargo.toml has it, it would be built without optimisation, which makes heavy tests slow.
+    for package in core alloc std hashbrown; do
+        profile=profile.dev.package.$package
+        standard_library+=(--config "$profile.opt-level=3" --config "$profile.overflow-checks=false"
+            --config "$profile.debug-assertions=false")
+    done
+fi
 unset RUSTFLAGS RUSTUP_TOOLCHAIN
-exec "$rust/usr/bin/cargo" "$command" -Zbuild-std=std,panic_unwind --target "$target" \
-    "${standard_library[@]}" "$@"
+exec "$tools/cargo" "$command" --target "$target" "${standard_library[@]}" "$@"
