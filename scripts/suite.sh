@@ -64,12 +64,12 @@ case $target in
     host) selection=(--workspace --all-features) ;;
     *-windows-*) skipped=("${simulated[@]}" patched_files::numbers_at_their_limits) ;;
     i686-*)
-        selection=(-p flatrec -p flatrec-cli --lib --test it --test cli)
+        selection=(-p flatrec -p flatrec-cli --lib --test it --test longer --test cli)
         selection+=(--test address_space --test attacked_readers --test bounded_snapshot)
         selection+=(--test byte_order --test fault_guard --test full_disk)
         skipped=("${simulated[@]}" sim:: database_faults::) ;;
     s390x-*)
-        selection=(-p flatrec -p flatrec-cli --lib --test it --test fault_guard)
+        selection=(-p flatrec -p flatrec-cli --lib --test it --test longer --test fault_guard)
         skipped=("${simulated[@]}" sim:: database_faults:: database_threads:: group_commit::)
         skipped+=(readers_beside:: win32_document::) ;;
 esac

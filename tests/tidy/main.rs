@@ -136,17 +136,19 @@ fn documents_have_short_lines() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// Finds a module of `tests/it` that its program does not run. Cargo finds the programs of `tests/`
-/// itself, but not their modules.
+/// Finds a module of `tests/it` or `tests/longer` that its program does not run. Cargo finds the
+/// programs of `tests/` itself, but not their modules.
 #[test]
 fn the_integration_tests_name_each_of_their_modules() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let main = fs::read_to_string(folder.join("main.rs")).unwrap();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let module = path.file_stem().unwrap().to_str().unwrap();
-        let named = main.lines().any(|line| line == format!("mod {module};"));
-        assert!(named || module == "main", "tests/it/main.rs does not name {module}");
+    for program in ["it", "longer"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(program);
+        let main = fs::read_to_string(folder.join("main.rs")).unwrap();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let module = path.file_stem().unwrap().to_str().unwrap();
+            let named = main.lines().any(|line| line == format!("mod {module};"));
+            assert!(named || module == "main", "tests/{program}/main.rs does not name {module}");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The forms of text. Round trips of random values are in tests/it/format_properties.rs.
+//! The forms of text. Round trips of random values are in tests/longer/format_properties.rs.
 
 use super::*;
 use crate::error::ErrorKind;

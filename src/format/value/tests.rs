@@ -1,5 +1,5 @@
 //! What each type accepts and refuses, and damaged bytes. Round trips of random values are in
-//! tests/it/format_properties.rs, which uses only the public API.
+//! tests/longer/format_properties.rs, which uses only the public API.
 
 use super::*;
 
