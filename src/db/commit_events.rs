@@ -72,6 +72,7 @@ use crate::txn::{Row, Source};
 /// - **Lifetime.** The value holds no snapshot and no lock of the store. It may outlive the handle.
 /// - **Fork.** A child can make its own values, and must not use those of its parent: it would
 ///   clear the parent's descriptor.
+#[must_use = "events that are dropped tell nothing"]
 pub struct CommitEvents {
     served: ServedWatch,
     /// Identifies the handle.

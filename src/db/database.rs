@@ -160,6 +160,31 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.newest_commit().into()
     }
 
+    /// The number of records in the newest commit, deleted ones included. Another commit may follow
+    /// at once: for a number that agrees with records, take [`Snapshot::count`], or
+    /// [`WriteTransaction::count`] within a transaction.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create_options().deletes(true).temporary(&schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_all([[5u8], [6], [7]])?;
+    /// transaction.delete(1)?;
+    /// assert_eq!(database.count(), 0); // until the commit
+    /// transaction.commit(Durability::Immediate)?;
+    /// assert_eq!((database.count(), database.live_count()), (3, 2));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn count(&self) -> u64 {
+        self.engine.load().counts.records
+    }
+
+    /// The number of records in the newest commit that are not deleted.
+    pub fn live_count(&self) -> u64 {
+        self.engine.load().counts.live
+    }
+
     /// Copies committed changes from the log to their places in the data file, as far as no reader
     /// still needs the old records ([`Checkpoint::held_back`] says whether one does). Commits and
     /// [`Database::close`] make checkpoints too: a commit makes one when the log has grown to

@@ -10,6 +10,8 @@ use std::ops::{Range, RangeBounds};
 pub use self::ownership::{BorrowedWriter, OwnedWriter, WriterOwnership};
 pub use self::records::TransactionRecords;
 use crate::error::{Error, ErrorKind, Result};
+use crate::number::ids_within;
+use crate::store::{Lends, TryRecords};
 use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Token, Writer, slots};
 
 /// Changes to a store that happen together, or not at all.
@@ -174,6 +176,41 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
         TransactionRecords::new(&self.changes, &self.writer, ids)
     }
 
+    /// As [`WriteTransaction::iter`], but gives an [`ErrorKind::Corrupt`] for a record with a
+    /// damaged status byte, and continues after it.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::temporary(&schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[5, 6, 7])?;
+    /// let found: Result<Vec<_>, _> = transaction.try_iter().collect();
+    /// assert_eq!(found?[2], (2, &[7][..]));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn try_iter(&self) -> TryRecords<'_, R> {
+        self.try_range(..)
+    }
+
+    /// As [`WriteTransaction::range`], with errors as [`WriteTransaction::try_iter`] gives them.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::temporary(&schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[5, 6, 7])?;
+    /// for found in transaction.try_range(1..) {
+    ///     let (id, record) = found?;
+    ///     assert_eq!(u64::from(record[0]), id + 5);
+    /// }
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn try_range(&self, ids: impl RangeBounds<u64>) -> TryRecords<'_, R> {
+        TryRecords::new(self, ids_within(ids, self.count()))
+    }
+
     /// Record `id`, to change; `None` past the last record and for a deleted one.
     ///
     /// # Errors
@@ -279,11 +316,12 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     /// Deletes all records for which `keep` is false, and returns their number.
     ///
     /// # Errors
-    /// As [`WriteTransaction::delete`]. The records before the failed one stay deleted.
+    /// As [`WriteTransaction::delete`], also for a damaged record that `keep` never sees. The
+    /// records before the failed one stay deleted.
     pub fn retain(&mut self, mut keep: impl FnMut(u64, &R) -> bool) -> Result<u64> {
         let mut deleted = 0;
         for id in 0..self.count() {
-            if self.get(id).is_some_and(|record| !keep(id, record)) {
+            if self.lend(id)?.is_some_and(|record| !keep(id, record)) {
                 deleted += u64::from(self.delete(id)?);
             }
         }
@@ -308,7 +346,8 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     /// ```
     ///
     /// # Errors
-    /// As [`WriteTransaction::get_mut`]. The records before the failed one stay changed.
+    /// As [`WriteTransaction::get_mut`], also for a damaged record that `is_wanted` never sees. The
+    /// records before the failed one stay changed.
     pub fn update_where(
         &mut self,
         mut is_wanted: impl FnMut(u64, &R) -> bool,
@@ -316,7 +355,7 @@ impl<R: Row + ?Sized, O: WriterOwnership> WriteTransaction<'_, R, O> {
     ) -> Result<u64> {
         let mut changed = 0;
         for id in 0..self.count() {
-            if self.get(id).is_some_and(|record| is_wanted(id, record)) {
+            if self.lend(id)?.is_some_and(|record| is_wanted(id, record)) {
                 if let Some(record) = self.get_mut(id)? {
                     change(id, record);
                     changed += 1;
@@ -381,6 +420,20 @@ impl<O: WriterOwnership> WriteTransaction<'_, [u8], O> {
         }
         let first = self.changes.append(&mut self.writer, records);
         Ok(self.named(first)?..self.count())
+    }
+}
+
+impl<R: Row + ?Sized, O: WriterOwnership> Lends<R> for WriteTransaction<'_, R, O> {
+    #[inline]
+    fn lend(&self, id: u64) -> Result<Option<&R>> {
+        let Some(bytes) = self.named(self.changes.lend(&self.writer, id))? else {
+            return Ok(None);
+        };
+        R::of_bytes(bytes).map(Some).ok_or_else(|| self.engine().name(slots::misfit(id)))
+    }
+
+    fn has_deletes(&self) -> bool {
+        self.changes.has_deletes()
     }
 }
 

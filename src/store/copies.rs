@@ -156,6 +156,7 @@ impl<R: Row + ?Sized> CopySource for ExclusiveFile<R> {
 /// assert_eq!(all[2], (2, vec![3, 0]));
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Copies<'a, R: Row + ?Sized = [u8]> {
     source: &'a dyn CopySource,
     layout: RecordLayout,

@@ -29,6 +29,7 @@ use crate::txn::{Row, slots};
 /// assert_eq!(records.collect::<Vec<_>>(), [(3, &[4][..])]);
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Records<'a, R: Row + ?Sized> {
     file: &'a ExclusiveFile<R>,
     /// The first records, which lie in the file one after another, and the number of the first.
@@ -134,7 +135,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Records<'_, R> {
 }
 
 /// A handle that lends records in place.
-pub(crate) trait Lends<R: ?Sized>: Send + Sync {
+pub(crate) trait Lends<R: ?Sized>: Sync {
     /// Record `id`, in place; `None` past the last record and for a deleted one.
     ///
     /// # Errors
@@ -159,9 +160,10 @@ impl<R: Row + ?Sized> Lends<R> for ExclusiveFile<R> {
     }
 }
 
-/// The records of a store or a snapshot, or of a range of one, in place and in order, each with its
-/// number, or an error for a record that is damaged. `try_iter` and `try_range` of
-/// [`Store`](crate::Store) and [`Snapshot`](crate::Snapshot) make it.
+/// The records of a store, a snapshot or a transaction, or of a range of one, in place and in
+/// order, each with its number, or an error for a record that is damaged. `try_iter` and
+/// `try_range` of [`Store`](crate::Store), [`Snapshot`](crate::Snapshot) and
+/// [`WriteTransaction`](crate::WriteTransaction) make it.
 ///
 /// It skips deleted records, and continues after an error. Only stores with deletes have such
 /// errors, because only their records have a status byte. Use it where a missing record would be
@@ -177,6 +179,7 @@ impl<R: Row + ?Sized> Lends<R> for ExclusiveFile<R> {
 /// assert_eq!(store.try_range(..1).next_back().transpose()?, Some((0, &[1, 0][..])));
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct TryRecords<'a, R: Row + ?Sized> {
     source: &'a dyn Lends<R>,
     ids: Range<u64>,

@@ -182,6 +182,25 @@ fn transaction<R: Bytes + ?Sized>(mut transaction: WriteTransaction<'_, R>) {
     assert_eq!((transaction.count(), transaction.live_count()), (4, 3));
     shows!("get", |id| Ok(transaction.get(id).map(R::to_bytes)), there(false));
     shows!("try_get", |id| seen(transaction.try_get(id), R::to_bytes), reasons());
+    let item = |(id, record): (u64, &R)| Ok((id, record.to_bytes()));
+    walks!(R: |bounds: Bounds| transaction.range(bounds), item, false);
+    assert!(transaction.iter().map(item).eq(walked(0, false)));
+    let item = |found| seen(found, |(id, record): (u64, &R)| (id, record.to_bytes()));
+    walks!(R: |bounds: Bounds| transaction.try_range(bounds), item, true);
+    assert!(transaction.try_iter().map(item).eq(walked(0, true)));
+    // Damage is an error of both, though the closures do not see it.
+    let mut shown = Vec::new();
+    let kept = transaction.retain(|id, _| {
+        shown.push(id);
+        true
+    });
+    let changed = transaction.update_where(|_, _| true, |id, _| shown.push(id));
+    for failed in [kept, changed] {
+        let error = failed.unwrap_err();
+        assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(2)));
+        assert!(error.file_path().is_some());
+    }
+    assert_eq!(shown, [0, 0]);
     let get_mut = |id| seen(transaction.get_mut(id), |found| found.map(|row| row.to_bytes()));
     shows!("get_mut", get_mut, there(true));
     let deleted = IDS.map(|id| seen(transaction.delete(id), |deleted| deleted));

@@ -70,6 +70,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
 /// assert_eq!(chunks.next().map(|chunk| chunk.ids()), Some(1..5));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Chunks<'a, R: Row + ?Sized> {
     snapshot: &'a Snapshot<R>,
     /// Below the snapshot's count.

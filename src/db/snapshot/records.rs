@@ -41,6 +41,7 @@ use crate::txn::Row;
 /// assert_eq!(records.next_back().map(|(id, _)| id), Some(999));
 /// # }
 /// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct SnapshotRecords<'a, R: Row + ?Sized> {
     snapshot: &'a Snapshot<R>,
     /// Records before `rest`, and the number of the first of them.

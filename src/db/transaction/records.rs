@@ -15,6 +15,7 @@ use crate::txn::{Changes, Row, Writer};
 /// It skips deleted records, and those with a damaged status byte. In a store without deletes,
 /// [`size_hint`](Iterator::size_hint) is exact, and [`nth`](Iterator::nth) and `nth_back` do not
 /// walk through the skipped records. In a store with deletes the least number of `size_hint` is 0.
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct TransactionRecords<'t, R: Row + ?Sized> {
     changes: &'t Changes,
     writer: &'t Writer,

@@ -17,6 +17,7 @@ use crate::format::{DataType, Field, Schema};
 /// assert_eq!(inferred.schema.field("delay").unwrap().to_string(), "delay: int64 nullable at 8");
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+#[must_use = "options do nothing until a reader has them"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvOptions {
     pub(super) delimiter: u8,

@@ -122,6 +122,7 @@ pub struct Strays {
 /// assert_eq!(records.len(), 2 * 29);
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+#[must_use = "a reader reads nothing until it is called"]
 pub struct CsvReader<'a> {
     input: Input,
     options: CsvOptions,

@@ -52,6 +52,7 @@ pub struct ExportReport {
 /// assert_eq!(std::fs::read(&out).unwrap(), b"id\n1\n2\n");
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+#[must_use = "an exporter writes nothing until it is told where to"]
 pub struct Exporter<'a> {
     schema: &'a Schema,
     format: ExportFormat,

@@ -52,6 +52,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
 /// assert_eq!(store.copies(2..).matching(&filter).count_records()?, 1);
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct MatchingCopies<'a, R: Row + ?Sized = [u8]> {
     copies: Copies<'a, R>,
     refused: Option<Error>,

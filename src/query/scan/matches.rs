@@ -37,6 +37,7 @@ use crate::txn::{Row, slots};
 /// assert_eq!(found?, [(1, &[20][..]), (3, &[40])]);
 /// # Ok::<(), flatrec::Error>(())
 /// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Matches<'a, R: Row + ?Sized> {
     source: &'a dyn LendsStrides,
     /// Why there is nothing to evaluate.
@@ -76,7 +77,6 @@ impl<'a, R: Row + ?Sized> Matches<'a, R> {
     /// assert_eq!(store.filter(&filter).within(2..).count_records()?, 1);
     /// # Ok::<(), flatrec::Error>(())
     /// ```
-    #[must_use]
     pub fn within(mut self, ids: impl RangeBounds<u64>) -> Self {
         let ids = ids_within(ids, self.source.records());
         let start = ids.start.clamp(self.ids.start, self.ids.end);

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 const BEGIN: &str = "begin a transaction";
 
 /// What leads to an engine, for as long as a transaction lasts.
-pub(crate) trait EngineHandle: Clone {
+pub(crate) trait EngineHandle: Clone + Sync {
     fn engine(&self) -> &Engine;
 
     /// What has the writer that is taken by this handle in this thread.

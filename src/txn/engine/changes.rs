@@ -83,6 +83,18 @@ impl Changes {
         self.layout.live(self.stride(writer, id)?)
     }
 
+    /// Record `id`; `None` past the last record and for a deleted one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if its status byte is damaged.
+    pub(crate) fn lend<'a>(&'a self, writer: &'a Writer, id: u64) -> Result<Option<&'a [u8]>> {
+        let Some(stride) = self.stride(writer, id) else { return Ok(None) };
+        match self.layout.live(stride) {
+            None => self.layout.found(stride).map(|_| None).map_err(|status| damaged(id, status)),
+            record => Ok(record),
+        }
+    }
+
     /// Record `id`.
     ///
     /// # Errors
