@@ -163,6 +163,19 @@ fn advice_for_pointee(of: &Type) -> Option<Advice> {
     }
 }
 
+/// What to write in a nullable type for a name that may be that of the user's own enum.
+fn of_enum(inner: &Type) -> &'static str {
+    let Type::Path(of) = inner else { return "" };
+    let is_own = |(name, arguments): (String, Vec<&Type>)| {
+        let is_known = ["Bool", "Char", "Uuid"].contains(&&*name);
+        arguments.is_empty() && !is_known && name.starts_with(char::is_uppercase)
+    };
+    match of.path.segments.len() == 1 && name_and_arguments(of).is_some_and(is_own) {
+        true => ", with `flatrec::Enum<…>` around the name of an enum",
+        false => "",
+    }
+}
+
 /// The advice for a name of Rust or of its standard library.
 fn advice_for_rust(name: &str, arguments: &[&Type]) -> Option<Advice> {
     match (name, arguments) {
@@ -180,7 +193,7 @@ fn advice_for_rust(name: &str, arguments: &[&Type]) -> Option<Advice> {
             inner if argument_of(inner, "Option").is_some() => advice(inner),
             inner => match advice(inner) {
                 Some(inner) => inner.nullable(),
-                None => Advice::instead(LAYOUT, nullable(&text(inner)), ""),
+                None => Advice::instead(LAYOUT, nullable(&text(inner)), of_enum(inner)),
             },
         },
         ("Vec" | "VecDeque" | "BinaryHeap", [of]) => {

@@ -61,6 +61,12 @@ const OF_COPY: &[(&str, &str, &str)] = &[
          `flatrec::Nullable<u32>`)",
     ),
     (
+        "#[derive(Clone, Copy)] #[repr(u8)] pub enum Side { Buy = 1 }",
+        "Option<Side>",
+        "a record cannot hold `Option<Side>`: Rust does not promise its layout (write \
+         `flatrec::Nullable<Side>`, with `flatrec::Enum<…>` around the name of an enum)",
+    ),
+    (
         "",
         "Option<bool>",
         "a record cannot hold `Option<bool>`: not every pattern of its bytes is valid (write \
