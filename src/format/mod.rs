@@ -70,8 +70,8 @@ pub(crate) use status::{Found, bad_status, next_free, put_dead, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 #[cfg(feature = "exchange")]
 pub(crate) use text::{
-    Copied, FixedText, PreparedField, ROOM_BYTES, TextBuffer, has_same_text_as_float32, push_float,
-    room_at, time_text,
+    Copied, FixedText, Marks, PreparedField, ROOM_BYTES, TextBuffer, below_in, equal_in,
+    has_same_text_as_float32, push_float, room_at, time_text,
 };
 #[cfg(any(feature = "query", feature = "exchange"))]
 pub(crate) use text::{Fit, fit_float, fit_integer};

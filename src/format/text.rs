@@ -45,7 +45,7 @@ pub(crate) use self::number::{Fit, float as fit_float, integer as fit_integer};
 #[cfg(feature = "query")]
 pub(crate) use self::number::{Float, Loss, Shown};
 #[cfg(feature = "exchange")]
-pub(crate) use self::padded::Copied;
+pub(crate) use self::padded::{Copied, Marks, below_in, equal_in};
 #[cfg(feature = "exchange")]
 pub(crate) use self::prepared::PreparedField;
 #[cfg(feature = "exchange")]

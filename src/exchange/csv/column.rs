@@ -4,8 +4,8 @@
 //! rest, including errors.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
+use super::nulls::NullTexts;
 use super::options::CsvOptions;
 use super::parse::{self, Cell, Decimal};
 use crate::error::{Cause, Error, ErrorKind, Result, named, quoted};
@@ -19,8 +19,7 @@ const DIFFERENCES_MAX: usize = 10;
 pub(super) struct Column {
     field: Field,
     way: Way,
-    /// The texts that mean null, besides the empty one.
-    null_words: Arc<[String]>,
+    nulls: NullTexts,
     /// Whether a number that does not fit becomes the nearest one.
     round: bool,
     /// Whether a quoted text that means null is itself, because the field is text.
@@ -42,8 +41,8 @@ enum Way {
 }
 
 impl Column {
-    /// The column of a field; `words` are the texts for null of those without their own.
-    fn new(field: &Field, options: &CsvOptions, words: &Arc<[String]>) -> Self {
+    /// The column of a field; `nulls` are the texts for null of those without their own.
+    fn new(field: &Field, options: &CsvOptions, nulls: &NullTexts) -> Self {
         let integer = |min: i64, max: i64| Way::Integer { min, max };
         let way = match field.data_type() {
             _ if field.array_len().is_some() || field.is_big_endian() => Way::General,
@@ -67,13 +66,13 @@ impl Column {
         // A schema's fields lie within its record, whose size fits in memory.
         let start = field.offset() as usize;
         let is_text = matches!(field.data_type(), DataType::Utf8(_)) && field.array_len().is_none();
-        let null_words = match field.null_words() {
-            [] => Arc::clone(words),
-            own => options.with_null_texts(own).into(),
+        let nulls = match field.null_words() {
+            [] => nulls.clone(),
+            own => NullTexts::new(options.with_null_texts(own)),
         };
         Self {
             way,
-            null_words,
+            nulls,
             round: options.round,
             keeps_quoted: is_text && !options.quoted_null,
             start,
@@ -96,13 +95,13 @@ impl Column {
             Error::new(ErrorKind::SchemaMismatch, "match columns").detail(detail).advice(advice)
         };
         let fields = schema.fields();
-        let words: Arc<[String]> = options.with_null_texts(schema.null_words()).into();
+        let nulls = NullTexts::new(options.with_null_texts(schema.null_words()));
         if !options.header {
             if names.len() != fields.len() {
                 let (columns, fields) = (names.len(), fields.len());
                 return Err(mismatch(format!("{columns} columns for {fields} fields")));
             }
-            return Ok(fields.iter().map(|field| Self::new(field, options, &words)).collect());
+            return Ok(fields.iter().map(|field| Self::new(field, options, &nulls)).collect());
         }
         let mut unpaired: HashMap<&str, &Field> =
             fields.iter().map(|field| (field.name(), field)).collect();
@@ -110,7 +109,7 @@ impl Column {
         let mut differences = Vec::new();
         for name in names {
             match unpaired.remove(name.as_str()) {
-                Some(field) => columns.push(Self::new(field, options, &words)),
+                Some(field) => columns.push(Self::new(field, options, &nulls)),
                 None => differences.push(format!("no field for column {}", quoted(name))),
             }
         }
@@ -136,7 +135,7 @@ impl Column {
     /// Whether the text means null, in quotes or not.
     #[inline]
     pub(super) fn is_null(&self, text: &[u8]) -> bool {
-        text.is_empty() || self.null_words.iter().any(|word| word.as_bytes() == text)
+        self.nulls.has(text)
     }
 
     /// Whether a quoted text that means null is itself here.

@@ -238,7 +238,9 @@ fn decimal_kind(decimal: Decimal, cell: Cell<'_>) -> u16 {
         kind::TEXT // no number type gives the zeros back
     } else if decimal.has_point || decimal.is_minus_zero() {
         kind::FLOAT
-    } else if decimal.mantissa as f64 as u64 == decimal.mantissa {
+    } else if decimal.mantissa <= parse::EXACT_FLOAT_MAX
+        || decimal.mantissa as f64 as u64 == decimal.mantissa
+    {
         kind::INTEGER
     } else {
         kind::LONG_INTEGER

@@ -10,6 +10,7 @@ mod block;
 mod column;
 mod infer;
 mod narrow;
+mod nulls;
 mod options;
 mod parse;
 mod part;

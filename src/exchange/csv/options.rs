@@ -321,12 +321,6 @@ impl CsvOptions {
     pub(super) fn form(&self) -> Form {
         Form { delimiter: self.delimiter, comment: self.comment }
     }
-
-    /// Whether these bytes mean null, in quotes or not.
-    #[inline]
-    pub(super) fn is_null(&self, bytes: &[u8]) -> bool {
-        bytes.is_empty() || self.null_texts.iter().any(|text| text.as_bytes() == bytes)
-    }
 }
 
 /// Refuses a byte that the grammar has another use for.

@@ -106,11 +106,16 @@ pub(super) fn decimal(cell: Cell<'_>) -> Option<Decimal> {
         len @ 1..=8 => {
             // Shifted so that the last digit is the highest byte, with zeros before the first.
             let word = (digits.word() ^ repeated(b'0')) << (64 - 8 * len);
-            let (word, point) = without_point(word);
-            if has_non_digit(word) {
-                return None;
+            // Most numbers have no point.
+            if !has_non_digit(word) {
+                (eight_digits(word), NO_POINT)
+            } else {
+                let (word, point) = without_point(word);
+                if has_non_digit(word) {
+                    return None;
+                }
+                (eight_digits(word), point)
             }
-            (eight_digits(word), point)
         }
         len @ 9..=NUMBER_BYTES_MAX => {
             // The last eight, and the ones before them, shifted likewise.
@@ -376,21 +381,32 @@ pub(super) fn time(cell: Cell<'_>) -> Option<Time> {
     };
     let (nanoseconds, fraction_digits) = match rest {
         [] => (0, 0),
-        [b'.', digits @ ..] => (nanoseconds(digits)?, significant(digits)),
+        [b'.', digits @ ..] => nanoseconds(digits)?,
         _ => return None,
     };
     Some(Time { day, second_of_day, nanoseconds, fraction_digits, utc })
 }
 
-/// The number of significant digits of a fraction: output omits zeros at its end.
-fn significant(digits: &[u8]) -> usize {
-    digits.len() - digits.iter().rev().take_while(|&&digit| digit == b'0').count()
-}
-
-fn nanoseconds(digits: &[u8]) -> Option<i64> {
-    if digits.is_empty() || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
+/// A fraction of a second in nanoseconds, and the number of its digits without zeros at its end,
+/// which output omits.
+#[inline]
+fn nanoseconds(digits: &[u8]) -> Option<(i64, usize)> {
+    let mut first = [b'0'; 8];
+    let ninth = match digits.len() {
+        1..=8 => {
+            first[..digits.len()].copy_from_slice(digits);
+            b'0'
+        }
+        9 => {
+            first.copy_from_slice(&digits[..8]);
+            digits[8]
+        }
+        _ => return None,
+    };
+    let (word, ninth) = (u64::from_le_bytes(first) ^ repeated(b'0'), ninth.wrapping_sub(b'0'));
+    if has_non_digit(word) || ninth > 9 {
         return None;
     }
-    let padding = std::iter::repeat_n(&b'0', 9 - digits.len());
-    Some(digits.iter().chain(padding).fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
+    let significant = if ninth != 0 { 9 } else { 8 - word.leading_zeros() as usize / 8 };
+    Some(((eight_digits(word) * 10) as i64 + i64::from(ninth), significant)) // below 2^30
 }

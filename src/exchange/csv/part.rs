@@ -8,6 +8,7 @@ use std::ops::{ControlFlow, Range};
 use super::block::Blocks;
 use super::column::{Column, Refused, advice_on_names, looks_like_data};
 use super::infer::Seen;
+use super::nulls::NullTexts;
 use super::options::CsvOptions;
 use super::spaces;
 use super::split::{Form, Malformed, Row, Span, Splitter, count_lines};
@@ -323,6 +324,7 @@ impl Fields<'_> {
 /// The plan of an inference.
 pub(super) struct InferPlan<'p> {
     pub(super) options: &'p CsvOptions,
+    pub(super) nulls: NullTexts,
     pub(super) lenient: bool,
     pub(super) columns: usize,
 }
@@ -339,7 +341,7 @@ impl Part<Vec<Seen>> {
             }
             for (seen, span) in columns.iter_mut().zip(fields.spans) {
                 let cell = span.cell(fields.text, &mut scratch);
-                if !plan.options.is_null(cell.text()) {
+                if !plan.nulls.has(cell.text()) {
                     seen.text(cell, || fields.lines_before());
                     if plan.options.wanted.narrow {
                         seen.number(cell);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::block::Blocks;
 use super::column::Column;
 use super::infer::Seen;
+use super::nulls::NullTexts;
 use super::options::CsvOptions;
 use super::part::{Fault, InferPlan, Layout, LoadPlan, Part, Records};
 use super::pipeline;
@@ -229,7 +230,8 @@ impl<'a> CsvReader<'a> {
         let names = source.layout.names.iter().map(String::as_str);
         options.wanted.check_names(names).map_err(|error| error.path(&watch.name))?;
         let columns = source.layout.names.len();
-        let plan = InferPlan { options, lenient, columns };
+        let nulls = NullTexts::new(options.null_texts.clone());
+        let plan = InferPlan { options, nulls, lenient, columns };
         let mut seen = vec![Seen::default(); columns];
         let rows_left = Cell::new(sample_rows.unwrap_or(u64::MAX));
         pipeline::in_order(

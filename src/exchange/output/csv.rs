@@ -4,7 +4,9 @@ use std::io::Write;
 
 use super::Buffer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Copied, DataType, Field, PreparedField, ROOM_BYTES, TextBuffer, room_at};
+use crate::format::{
+    Copied, DataType, Field, Marks, PreparedField, ROOM_BYTES, TextBuffer, equal_in, room_at,
+};
 
 /// Writes records as CSV that [`CsvReader`](crate::exchange::CsvReader) reads back to the same
 /// values.
@@ -255,9 +257,8 @@ impl Column {
         let end = if self.is_plain {
             at + self.field.put(record, room_at(bytes, at)?)?
         } else if self.field.is_text() {
-            let delimiter = style.delimiter;
-            let is_mark = move |byte: u8| is_mark(byte, delimiter);
-            match self.field.copy_text(record, bytes.get_mut(at..)?, is_mark)? {
+            let marks = NeedQuotes { delimiter: style.delimiter };
+            match self.field.copy_text(record, bytes.get_mut(at..)?, marks)? {
                 Copied { len: len @ 1.., is_clean: true } => {
                     let is_short = len <= self.word_bytes_max;
                     if is_short && self.is_word(bytes.get(at..at + len)?, style) {
@@ -378,14 +379,27 @@ fn longest(words: &[String]) -> usize {
     words.iter().map(String::len).max().unwrap_or_default()
 }
 
-/// Whether a value with this byte needs quotes.
-#[inline]
-fn is_mark(byte: u8, delimiter: u8) -> bool {
-    (byte == delimiter) | (byte == b'"') | (byte == b'\n') | (byte == b'\r')
+/// The bytes with which a value needs quotes.
+#[derive(Clone, Copy)]
+struct NeedQuotes {
+    delimiter: u8,
+}
+
+impl Marks for NeedQuotes {
+    #[inline(always)]
+    fn has(self, byte: u8) -> bool {
+        (byte == self.delimiter) | (byte == b'"') | (byte == b'\n') | (byte == b'\r')
+    }
+
+    #[inline(always)]
+    fn in_word(self, word: u64) -> u64 {
+        let ends = equal_in(word, b'\n') | equal_in(word, b'\r');
+        equal_in(word, self.delimiter) | equal_in(word, b'"') | ends
+    }
 }
 
 fn needs_quotes(value: &[u8], delimiter: u8) -> bool {
-    value.iter().any(|&byte| is_mark(byte, delimiter))
+    value.iter().any(|&byte| NeedQuotes { delimiter }.has(byte))
 }
 
 /// Whether no text of the field can need quotes: numbers, times and the like have letters, digits

@@ -5,7 +5,8 @@ use std::io::Write;
 use super::{Buffer, push_json_string};
 use crate::error::Result;
 use crate::format::{
-    self, Copied, DataType, Field, FixedText, PreparedField, TextBuffer, Value, room_at,
+    self, Copied, DataType, Field, FixedText, Marks, PreparedField, TextBuffer, Value, below_in,
+    equal_in, room_at,
 };
 
 /// Writes records as NDJSON: an object a line, with the fields' names as keys, in order.
@@ -179,9 +180,7 @@ impl Member {
     fn put(&mut self, record: &[u8], has_key: bool, bytes: &mut [u8], at: usize) -> Option<usize> {
         let at = if has_key { self.key.put(bytes, at)? } else { at };
         if self.field.is_text() {
-            // The others need an escape, or a look at their characters.
-            let is_mark = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
-            return match self.field.copy_text(record, bytes.get_mut(at + 1..)?, is_mark)? {
+            return match self.field.copy_text(record, bytes.get_mut(at + 1..)?, NeedEscape)? {
                 Copied { len, is_clean: true } => put_quotes(bytes, at, len),
                 _ => None,
             };
@@ -212,6 +211,22 @@ impl Member {
         let key = if has_key { key(',', self.field.field().name()) } else { String::new() };
         let at = text.append(at, key.as_bytes(), row_bytes);
         Ok(text.append(at, value.as_bytes(), row_bytes))
+    }
+}
+
+/// The bytes that a JSON string has as an escape.
+#[derive(Clone, Copy)]
+struct NeedEscape;
+
+impl Marks for NeedEscape {
+    #[inline(always)]
+    fn has(self, byte: u8) -> bool {
+        (byte < b' ') | (byte == b'"') | (byte == b'\\')
+    }
+
+    #[inline(always)]
+    fn in_word(self, word: u64) -> u64 {
+        below_in(word, b' ') | equal_in(word, b'"') | equal_in(word, b'\\')
     }
 }
 

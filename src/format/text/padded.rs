@@ -12,6 +12,33 @@ pub(crate) struct Copied {
     pub(crate) is_clean: bool,
 }
 
+/// The bytes that a caller looks for.
+pub(crate) trait Marks: Copy {
+    fn has(self, byte: u8) -> bool;
+
+    /// Has the high bit in the first such byte of a word, and in other bytes only after that.
+    fn in_word(self, word: u64) -> u64;
+}
+
+/// Eight times the same byte.
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// As [`Marks::in_word`], for one byte.
+#[inline(always)]
+pub(crate) fn equal_in(word: u64, byte: u8) -> u64 {
+    below_in(word ^ repeated(byte), 1)
+}
+
+/// As [`Marks::in_word`], for bytes below `end`, which is ASCII.
+#[inline(always)]
+pub(crate) fn below_in(word: u64, end: u8) -> u64 {
+    word.wrapping_sub(repeated(end)) & !word & HIGH_BITS
+}
+
+const HIGH_BITS: u64 = repeated(0x80);
+
 /// The room that [`copy`] needs for a text of a field.
 pub(crate) fn room_bytes(width_bytes: usize) -> usize {
     width_bytes.next_multiple_of(STEP)
@@ -24,12 +51,12 @@ pub(crate) fn copy(
     record: &[u8],
     width_bytes: usize,
     into: &mut [u8],
-    is_mark: impl Fn(u8) -> bool + Copy,
+    marks: impl Marks,
 ) -> Option<Copied> {
     match width_bytes {
-        0..=8 => copy_word(record, width_bytes, into, is_mark),
-        9..=STEP => copy_two_words(record, width_bytes, into, is_mark),
-        _ => copy_long(record.get(record.len() - width_bytes..)?, into, is_mark),
+        0..=8 => copy_word(record, width_bytes, into, marks),
+        9..=STEP => copy_two_words(record, width_bytes, into, marks),
+        _ => copy_long(record.get(record.len() - width_bytes..)?, into, marks),
     }
 }
 
@@ -39,7 +66,7 @@ fn copy_word(
     record: &[u8],
     width_bytes: usize,
     into: &mut [u8],
-    is_mark: impl Fn(u8) -> bool + Copy,
+    marks: impl Marks,
 ) -> Option<Copied> {
     let bytes = match record.last_chunk::<8>() {
         Some(bytes) => *bytes,
@@ -49,14 +76,12 @@ fn copy_word(
             bytes
         }
     };
-    let marks = marks(&bytes, is_mark);
     // The bytes before the text leave at the low end.
     let before = 64 - 8 * width_bytes.max(1) as u32;
     let word = u64::from_le_bytes(bytes) >> before;
     *into.first_chunk_mut()? = word.to_le_bytes();
     let len = len_of(word);
-    let found = u64::from_le_bytes(marks) >> before & first_bytes(len);
-    Some(Copied { len, is_clean: found == 0 })
+    Some(Copied { len, is_clean: care(word, len, marks) == 0 })
 }
 
 /// Of nine to sixteen bytes: two words, which overlap.
@@ -65,7 +90,7 @@ fn copy_two_words(
     record: &[u8],
     width_bytes: usize,
     into: &mut [u8],
-    is_mark: impl Fn(u8) -> bool + Copy,
+    marks: impl Marks,
 ) -> Option<Copied> {
     let second = width_bytes - 8;
     let low = record.get(record.len() - width_bytes..)?.first_chunk::<8>()?;
@@ -74,10 +99,15 @@ fn copy_two_words(
     *into.get_mut(second..)?.first_chunk_mut()? = *high;
     let [low_word, high_word] = [low, high].map(|bytes| u64::from_le_bytes(*bytes));
     let len = if high_word == 0 { len_of(low_word) } else { second + len_of(high_word) };
-    let low_marks = u64::from_le_bytes(marks(low, is_mark)) & first_bytes(len.min(8));
-    let high_marks =
-        u64::from_le_bytes(marks(high, is_mark)) & first_bytes(len.saturating_sub(second));
-    Some(Copied { len, is_clean: low_marks | high_marks == 0 })
+    let low_care = care(low_word, len.min(8), marks);
+    let high_care = care(high_word, len.saturating_sub(second), marks);
+    Some(Copied { len, is_clean: low_care | high_care == 0 })
+}
+
+/// Not zero if one of the first `len` bytes is a mark or not ASCII.
+#[inline(always)]
+fn care(word: u64, len: usize, marks: impl Marks) -> u64 {
+    (marks.in_word(word) | word & HIGH_BITS) & first_bytes(len)
 }
 
 /// The bytes of the word without zeros after the last other one.
@@ -92,32 +122,21 @@ fn first_bytes(count: usize) -> u64 {
     u64::MAX.checked_shr(64 - 8 * count as u32).unwrap_or(0)
 }
 
-/// Not zero in the bytes that need care.
-#[inline(always)]
-fn marks<const N: usize>(bytes: &[u8; N], is_mark: impl Fn(u8) -> bool) -> [u8; N] {
-    // A loop of fixed length that compilers turn into vector instructions.
-    let mut found = [0u8; N];
-    for (found, &byte) in found.iter_mut().zip(bytes) {
-        *found = u8::from(is_mark(byte)) | byte & 0x80;
-    }
-    found
-}
-
 /// Of more bytes than a step.
-fn copy_long(value: &[u8], into: &mut [u8], is_mark: impl Fn(u8) -> bool + Copy) -> Option<Copied> {
+fn copy_long(value: &[u8], into: &mut [u8], marks: impl Marks) -> Option<Copied> {
     let len = unpadded_len(value);
     if len < STEP {
         // No NUL is a mark only in the padding.
         let text = value.get(..len)?;
         into.get_mut(..len)?.copy_from_slice(text);
-        return Some(Copied { len, is_clean: text.iter().all(|&it| it < 0x80 && !is_mark(it)) });
+        return Some(Copied { len, is_clean: text.iter().all(|&it| it < 0x80 && !marks.has(it)) });
     }
     let (text, into) = (value.get(..len)?, into.get_mut(..len)?);
     let mut found = [0u8; STEP];
     let mut step = |from: &[u8; STEP], to: &mut [u8; STEP]| {
         *to = *from;
-        for (found, mark) in found.iter_mut().zip(marks(from, is_mark)) {
-            *found |= mark;
+        for (found, care) in found.iter_mut().zip(care_each(from, marks)) {
+            *found |= care;
         }
     };
     for (from, to) in text.chunks_exact(STEP).zip(into.chunks_exact_mut(STEP)) {
@@ -126,6 +145,17 @@ fn copy_long(value: &[u8], into: &mut [u8], is_mark: impl Fn(u8) -> bool + Copy)
     // Overlaps the one before it.
     step(text.last_chunk()?, into.last_chunk_mut()?);
     Some(Copied { len, is_clean: found == [0; STEP] })
+}
+
+/// Not zero for each byte that is a mark or not ASCII.
+#[inline(always)]
+fn care_each(bytes: &[u8; STEP], marks: impl Marks) -> [u8; STEP] {
+    // A loop of fixed length, and no more in it, that compilers turn into vector instructions.
+    let mut found = [0u8; STEP];
+    for (found, &byte) in found.iter_mut().zip(bytes) {
+        *found = u8::from(marks.has(byte)) | byte & 0x80;
+    }
+    found
 }
 
 /// The length without the padding.

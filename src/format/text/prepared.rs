@@ -1,7 +1,7 @@
 //! A field whose values become text again and again: the types of nearly all fields have a way that
 //! looks at the type once. [`Field::format_text`] handles the rest, including all errors.
 
-use super::padded::{self, Copied};
+use super::padded::{self, Copied, Marks};
 use super::room::{self, Days, Room};
 use crate::error::Result;
 use crate::format::data_type::{DataType, TimeUnit};
@@ -113,10 +113,10 @@ impl PreparedField {
         &self,
         record: &[u8],
         into: &mut [u8],
-        is_mark: impl Fn(u8) -> bool + Copy,
+        marks: impl Marks,
     ) -> Option<Copied> {
         let value = self.value(record)??;
-        padded::copy(record.get(..self.end)?, value.len(), into, is_mark)
+        padded::copy(record.get(..self.end)?, value.len(), into, marks)
     }
 
     /// Writes the value at the start of `room`, and returns the length of its text, which is that
@@ -224,12 +224,25 @@ mod tests {
         })
     }
 
+    #[derive(Clone, Copy)]
+    struct LetterA;
+
+    impl Marks for LetterA {
+        fn has(self, byte: u8) -> bool {
+            byte == b'a'
+        }
+
+        fn in_word(self, word: u64) -> u64 {
+            padded::equal_in(word, b'a')
+        }
+    }
+
     /// The text after an `x`, as the writers of rows find it.
     fn text_of(prepared: &mut PreparedField, record: &[u8]) -> Result<String> {
         let mut found = String::from("x");
         let mut room = [b'?'; room::ROOM_BYTES];
         let put = match prepared.is_text() {
-            true => prepared.copy_text(record, &mut room, |byte| byte == b'a').and_then(|copied| {
+            true => prepared.copy_text(record, &mut room, LetterA).and_then(|copied| {
                 let text = &room[..copied.len];
                 assert_eq!(copied.is_clean, text.is_ascii() && !text.contains(&b'a'));
                 copied.is_clean.then_some(copied.len)

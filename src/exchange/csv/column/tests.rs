@@ -1,7 +1,6 @@
 use super::*;
 use crate::format::TimeUnit;
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const TYPES: [DataType; 17] = [
     DataType::Bool,
@@ -67,7 +66,7 @@ proptest! {
         let mut expected = [0; 24];
         let result = field.parse_text(&text, &mut expected);
         let mut record = [0; 24];
-        let column = Column::new(&field, &CsvOptions::new(), &Arc::default());
+        let column = Column::new(&field, &CsvOptions::new(), &NullTexts::default());
         let put = column.put(cell(&text), true, &mut record);
         // The text after the cell makes no difference.
         let longer = format!("{text}{follows}");
@@ -98,7 +97,8 @@ fn common_texts_take_the_fast_path() {
         (DataType::Timestamp(TimeUnit::Millisecond), "2013-01-31 05:00:00.125"),
         (DataType::Utf8(12), "text"),
     ] {
-        let column = Column::new(&Field::new("x", data_type), &CsvOptions::new(), &Arc::default());
+        let column =
+            Column::new(&Field::new("x", data_type), &CsvOptions::new(), &NullTexts::default());
         let mut record = [0; 12];
         let value = &mut record[..data_type.size_bytes() as usize];
         assert!(column.put_fast(cell(text), true, value), "{text} into {data_type}");
