@@ -20,7 +20,7 @@
 #
 # RUSTC and CARGO name another compiler, RUSTFLAGS more flags, FLATREC_SECONDS the duration of each
 # of the longer tests; arguments are the tests to run, instead of all with threads: modules of
-# tests/it, and programs beside it.
+# tests/it and tests/longer, and programs beside them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -62,7 +62,7 @@ tests=("$@")
 if [[ ${#tests[@]} == 0 ]]; then
     tests=(database_threads group_commit transactions readers readers_beside soak bounded_snapshot)
 fi
-# Separate programs, and modules of the shared one.
+# Separate programs, and modules of the shared ones.
 programs=() modules=()
 for test in "${tests[@]}"; do
     if [[ -e tests/$test.rs || -e tests/$test/main.rs ]]; then
@@ -74,6 +74,6 @@ done
 under_tsan() {
     "$cargo" test -Zbuild-std --target "$target" -p flatrec --no-fail-fast "$@"
 }
-[[ ${#modules[@]} == 0 ]] || under_tsan --test=it -- "${modules[@]}"
+[[ ${#modules[@]} == 0 ]] || under_tsan --test=it --test=longer -- "${modules[@]}"
 [[ ${#programs[@]} == 0 ]] || under_tsan "${programs[@]}"
 echo "tsan.sh: no races seen"
