@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use flatrec::{DynStore, ErrorKind};
+use flatrec::DynStore;
 
 use crate::change;
 use crate::failure::Failure;
@@ -50,6 +50,9 @@ impl Args {
         }
         let shown = self.store.display();
         let database = self.wait.open(&self.store, None)?;
+        if !database.info()?.deletes {
+            return Err(self.without_deletes());
+        }
         let interrupt = Interrupt::watch();
         let mut transaction = database.begin_write()?;
         let ids = {
@@ -59,10 +62,8 @@ impl Args {
         };
         for (index, &id) in ids.iter().enumerate() {
             change::check(&interrupt, index)?;
-            let deleted = transaction.delete(id).map_err(|error| match error.kind() {
-                ErrorKind::Unsupported => self.without_deletes(),
-                _ => choice.on_line(index, error.into()),
-            })?;
+            let deleted =
+                transaction.delete(id).map_err(|error| choice.on_line(index, error.into()))?;
             if !deleted {
                 let failure = get::no_record(&self.store, id, transaction.count());
                 return Err(choice.on_line(index, failure));

@@ -8,7 +8,7 @@ use flatrec::{DynStore, ErrorKind, Field};
 
 use crate::choice;
 use crate::condition;
-use crate::failure::Failure;
+use crate::failure::{Failure, without_advice};
 use crate::field_names;
 use crate::get;
 use crate::id_file::IdFile;
@@ -92,10 +92,9 @@ enum Format {
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let is_stdout = self.out.as_os_str() == "-";
-        let format = self.format(is_stdout)?;
+        let format = self.format()?;
         self.check(format)?;
-        if is_stdout {
+        if self.is_stdout() {
             return self.to_stdout(format);
         }
         refuse_same(&self.store, &self.out)?;
@@ -125,18 +124,41 @@ impl Args {
     fn to_stdout(&self, format: ExportFormat) -> Result<(), Failure> {
         let store = DynStore::open_read_only(&self.store)?;
         let exporter = self.exporter(&store, format)?;
-        let export = exporter.begin_to(stdout()).map_err(|error| self.failure(error))?;
+        let export = exporter.begin_to(stdout()).map_err(|error| match error.kind() {
+            ErrorKind::InvalidArgument => Failure::Message(error.to_string().replacen(
+                "export to:",
+                "export to standard output:",
+                1,
+            )),
+            _ => self.failure(error),
+        })?;
         self.export(&store, export).map(drop)
     }
 
-    fn format(&self, is_stdout: bool) -> Result<ExportFormat, Failure> {
+    fn is_stdout(&self) -> bool {
+        self.out.as_os_str() == "-"
+    }
+
+    /// Whether the beginning of the output can be written once more at the end.
+    fn can_rewrite(&self) -> bool {
+        let ending = self.out.extension().unwrap_or_default().to_ascii_lowercase();
+        !self.is_stdout() && ending != "gz" && ending != "zst"
+    }
+
+    fn format(&self) -> Result<ExportFormat, Failure> {
         Ok(match self.format {
             Some(Format::Csv) => ExportFormat::Csv,
             Some(Format::Tsv) => ExportFormat::Tsv,
             Some(Format::Ndjson) => ExportFormat::Ndjson,
             Some(Format::Npy) => ExportFormat::Npy,
-            None if is_stdout => ExportFormat::Csv,
-            None => ExportFormat::from_path(&self.out)?,
+            None if self.is_stdout() => ExportFormat::Csv,
+            None => ExportFormat::from_path(&self.out).map_err(|error| {
+                let text = without_advice(&error);
+                Failure::Message(format!(
+                    "{text} (end it in .csv, .tsv, .ndjson or .npy, and .gz or .zst to compress, \
+                     or give the format with --as)"
+                ))
+            })?,
         })
     }
 
@@ -152,6 +174,20 @@ impl Args {
         ];
         if let Some((option, _, why)) = refused.iter().find(|(_, is_refused, _)| *is_refused) {
             return Err(Failure::Usage(format!("{option} cannot be used with this format: {why}")));
+        }
+        let chosen = match (&self.condition, &self.ids) {
+            (Some(_), _) => "--where",
+            (None, Some(_)) => "--ids",
+            (None, None) => "",
+        };
+        if is_npy && !chosen.is_empty() && !self.can_rewrite() {
+            let out = self.out.display();
+            return Err(Failure::Usage(format!(
+                "{chosen} cannot be used with an npy array to {}: the array begins with the \
+                 number of its records, which is known only at the end (write it to a file, \
+                 uncompressed, and compress or copy that)",
+                if self.is_stdout() { "standard output".to_owned() } else { out.to_string() },
+            )));
         }
         let delimiter = if format == ExportFormat::Tsv { '\t' } else { ',' };
         if self.null.as_ref().is_some_and(|null| null.contains([delimiter, '"', '\n', '\r'])) {
@@ -182,8 +218,10 @@ impl Args {
         }
         if self.condition.is_none() && self.ids.is_none() {
             let records = store.copies(self.range.clone().unwrap_or(0..u64::MAX));
-            if let (least, Some(most)) = records.size_hint() {
-                exporter = if least == most { exporter.count(most as u64) } else { exporter };
+            match (records.size_hint(), &self.range) {
+                ((least, Some(most)), _) if least == most => exporter = exporter.count(most as u64),
+                (_, None) => exporter = exporter.count(store.live_count()),
+                _ => {}
             }
         }
         Ok(exporter)

@@ -113,6 +113,17 @@ impl Failure {
         }
     }
 
+    /// The failure of doing `verb` with the store at `path`, if the command line is at fault and no
+    /// record.
+    pub(crate) fn in_store(self, verb: &str, path: &Path) -> Self {
+        match self {
+            Self::Library(error) if error.io_error().is_none() => {
+                Self::Message(format!("{verb} {}: {}", path.display(), why(&error)))
+            }
+            other => other,
+        }
+    }
+
     /// The failure of what a line of a file asks for.
     pub(crate) fn on_line(self, file: &Path, line: u64) -> Self {
         let place = format!("{}, line {line}", file.display());

@@ -23,8 +23,7 @@ pub(crate) fn one<'s>(schema: &'s Schema, text: &str) -> Result<&'s Field, Failu
     Ok(query::field(schema, &name)?)
 }
 
-/// The field whose name is the whole text, which then may have commas and spaces anywhere. Quotes
-/// always have their meaning.
+/// The field whose name is the whole text, with its spaces. Quotes always have their meaning.
 fn unquoted<'s>(schema: &'s Schema, text: &str) -> Option<&'s Field> {
     schema.field(text).filter(|_| !text.starts_with('"'))
 }
@@ -37,11 +36,12 @@ pub(crate) fn assigned<'s>(schema: &'s Schema, name: &str) -> Result<&'s Field, 
     }
 }
 
-/// The fields that lists divided by commas name.
+/// The fields that lists divided by commas name. A comma outside of quotes always divides, so that
+/// a list means the same whatever other names there are.
 pub(crate) fn all(schema: &Schema, lists: &[String]) -> Result<Vec<Field>, Failure> {
     let mut fields = Vec::new();
     for list in lists {
-        if let Some(field) = unquoted(schema, list) {
+        if let Some(field) = unquoted(schema, list).filter(|_| !list.contains(',')) {
             fields.push(field.clone());
             continue;
         }

@@ -41,7 +41,8 @@ impl SelectionArgs {
             (Some(condition), _) => Ok(Choice::Matching(condition.clone())),
             (None, Some(path)) => read(path),
             (None, None) => {
-                refuse_repeated(&listed)?;
+                let mut seen = HashSet::new();
+                listed.iter().try_for_each(|&id| once(&mut seen, id))?;
                 Ok(Choice::Listed(listed))
             }
         }
@@ -99,10 +100,7 @@ fn read(path: &Path) -> Result<Choice, Failure> {
     let mut file = IdFile::open(path)?;
     let (mut ids, mut lines, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     while let Some((id, line)) = file.next_id()? {
-        if !seen.insert(id) {
-            let why = Failure::Message(format!("record {id} is named twice"));
-            return Err(why.on_line(file.name(), line));
-        }
+        once(&mut seen, id).map_err(|failure| failure.on_line(file.name(), line))?;
         ids.push(id);
         lines.push(line);
     }
@@ -110,10 +108,9 @@ fn read(path: &Path) -> Result<Choice, Failure> {
 }
 
 /// Refuses a record that is named twice, which may be a typing error.
-fn refuse_repeated(ids: &[u64]) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    match ids.iter().find(|id| !seen.insert(**id)) {
-        Some(id) => Err(Failure::Message(format!("record {id} is named twice"))),
-        None => Ok(()),
+fn once(seen: &mut HashSet<u64>, id: u64) -> Result<(), Failure> {
+    match seen.insert(id) {
+        true => Ok(()),
+        false => Err(Failure::Message(format!("record {id} is named twice"))),
     }
 }

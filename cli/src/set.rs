@@ -93,8 +93,13 @@ impl Args {
         let assignment = |word: &String| {
             field_names::assignment(word).map_err(|why| {
                 match word.split(',').all(|number| get::parse_id(number).is_ok()) {
-                    true => format!(
+                    true if self.selection.chooses() => format!(
                         "'{word}' cannot be used with --where or --ids, which choose the records"
+                    ),
+                    true => format!(
+                        "'{word}' is not FIELD=VALUE: to change several records, separate their \
+                         numbers by commas, such as {},{word}",
+                        self.words.first().map_or("0", String::as_str)
                     ),
                     false => format!("invalid value '{word}' for '<FIELD=VALUE>': {why}"),
                 }
@@ -122,19 +127,19 @@ impl Work<'_> {
         let path = &self.args.store;
         let database = self.args.wait.open(path, None)?;
         let interrupt = Interrupt::watch();
+        let mut lines = self.checked(database.schema())?;
         let mut transaction = database.begin_write()?;
         let ids = {
             let snapshot = database.begin_read()?;
             let (records, sample) = (snapshot.copies(..), snapshot.copies(..));
             self.choice.ids(path, database.schema(), records, sample)?
         };
-        let mut lines = String::new();
         for (index, &id) in ids.iter().enumerate() {
             change::check(&interrupt, index)?;
             // Copied into the transaction, so that a fault is an error.
             let before = transaction.get_mut(id)?.map(|record| record.to_vec());
             let before = before.ok_or_else(|| self.missing(index, id, transaction.count()))?;
-            let after = self.changed(database.schema(), index, id, &before, &mut lines);
+            let after = self.changed(database.schema(), id, &before, &mut lines);
             let after = after.map_err(|failure| self.choice.on_line(index, failure))?;
             transaction.set(id, &after)?;
         }
@@ -164,12 +169,12 @@ impl Work<'_> {
     fn rehearse(&self) -> Result<(), Failure> {
         let path = &self.args.store;
         let store = DynStore::open_read_only(path)?;
+        let mut lines = self.checked(store.schema())?;
         let (records, sample) = (store.copies(..), store.copies(..));
         let ids = self.choice.ids(path, store.schema(), records, sample)?;
-        let mut lines = String::new();
         for (index, &id) in ids.iter().enumerate() {
             let before = store.copy(id)?.ok_or_else(|| self.missing(index, id, store.count()))?;
-            self.changed(store.schema(), index, id, &before, &mut lines)
+            self.changed(store.schema(), id, &before, &mut lines)
                 .map_err(|failure| self.choice.on_line(index, failure))?;
         }
         let mut out = stdout();
@@ -182,12 +187,34 @@ impl Work<'_> {
         self.choice.on_line(index, get::no_record(&self.args.store, id, count))
     }
 
-    /// The changed record. Adds a line for each change to `lines` if the user has named the record;
-    /// otherwise, for the first record, the values that were rounded.
+    /// Checks names and values before any record is chosen: they are right or wrong whether a record
+    /// matches or not. Returns a line for each value that will be rounded, unless the user has
+    /// named the records, whose lines say that.
+    fn checked(&self, schema: &Schema) -> Result<String, Failure> {
+        let path = &self.args.store;
+        let named = |failure: Failure| match &self.choice {
+            Choice::Listed(ids) => failure.in_record("set", path, *ids.first().unwrap_or(&0)),
+            _ => failure.in_store("set", path),
+        };
+        let mut record = vec![0; schema.record_size() as usize];
+        let changes = self.apply(schema, &mut record).map_err(named)?;
+        refuse_repeated(&changes)?;
+        let mut lines = String::new();
+        for Change { field, rounded_from } in &changes {
+            let Some(text) = rounded_from.as_ref().filter(|_| !self.choice.is_listed()) else {
+                continue;
+            };
+            let new = shown(field, &record).map_err(named)?;
+            let line = format!("{}: {new} (rounded from {text:?})", field.name());
+            lines.extend([&*printable(&line), "\n"]);
+        }
+        Ok(lines)
+    }
+
+    /// The changed record. Adds a line for each change to `lines` if the user has named the record.
     fn changed(
         &self,
         schema: &Schema,
-        index: usize,
         id: u64,
         before: &[u8],
         lines: &mut String,
@@ -195,25 +222,17 @@ impl Work<'_> {
         let in_record = |failure: Failure| failure.in_record("set", &self.args.store, id);
         let mut after = before.to_vec();
         let changes = self.apply(schema, &mut after).map_err(in_record)?;
-        if index == 0 {
-            refuse_repeated(&changes)?;
-        }
+        let Choice::Listed(ids) = &self.choice else { return Ok(after) };
         for Change { field, rounded_from } in &changes {
             let rounded = match rounded_from {
                 Some(text) => format!(" (rounded from {text:?})"),
                 None => String::new(),
             };
-            let new = || shown(field, &after).map_err(in_record);
-            let line = if let Choice::Listed(ids) = &self.choice {
-                // The old value may be damaged; setting it anew repairs it.
-                let old = shown(field, before).unwrap_or_else(|_| "not readable".into());
-                let record = if ids.len() > 1 { format!("record {id}, ") } else { String::new() };
-                format!("{record}{}: {old} -> {}{rounded}", field.name(), new()?)
-            } else if index == 0 && rounded_from.is_some() {
-                format!("{}: {}{rounded}", field.name(), new()?)
-            } else {
-                continue;
-            };
+            // The old value may be damaged; setting it anew repairs it.
+            let old = shown(field, before).unwrap_or_else(|_| "not readable".into());
+            let new = shown(field, &after).map_err(in_record)?;
+            let record = if ids.len() > 1 { format!("record {id}, ") } else { String::new() };
+            let line = format!("{record}{}: {old} -> {new}{rounded}", field.name());
             lines.extend([&*printable(&line), "\n"]);
         }
         Ok(after)

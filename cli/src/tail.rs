@@ -45,6 +45,7 @@ pub(crate) struct Args {
 
     /// How many matching records to show; +N for all from record N on, starting at 0
     #[arg(short = 'n', long, value_name = "[+]N", default_value = "10", value_parser = parse_start)]
+    #[arg(allow_hyphen_values = true)]
     records: Start,
 
     #[command(flatten)]

@@ -16,6 +16,7 @@ const SLICE: Duration = Duration::from_millis(100);
 pub(crate) struct WaitArgs {
     /// Wait so long for a program that has the store open for writing; fractions are allowed
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds)]
+    #[arg(allow_hyphen_values = true)]
     wait: Duration,
 }
 
@@ -72,6 +73,11 @@ impl WaitArgs {
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "it must be a number of seconds, such as 2.5")?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let why = "it must be a number of seconds, 0 or more, such as 2.5";
+    let seconds: f64 = text.parse().map_err(|_| why)?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(wait) => Ok(wait),
+        Err(_) if seconds > 0.0 => Err("no command waits that long: give fewer seconds".into()),
+        Err(_) => Err(why.into()),
+    }
 }

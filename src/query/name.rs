@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use sqlparser::ast::Expr;
 
-use super::parse::{self, invalid};
-use crate::error::{Result, quoted};
+use super::parse;
+use crate::error::{Error, ErrorKind, Result, quoted};
 
 /// The name as it must be written in a condition: in double quotes unless it has only letters,
 /// digits and `_`, begins with no digit, and is no word of the language.
@@ -74,6 +74,10 @@ pub fn read_name(text: &str, end: Option<char>) -> Result<(Cow<'_, str>, Option<
         true => Err(invalid("a name is empty".into())),
         false => Ok((name, rest)),
     }
+}
+
+fn invalid(detail: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, "read the name of a field").detail(detail)
 }
 
 /// The name up to its closing quote, and the text after that.

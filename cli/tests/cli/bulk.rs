@@ -89,6 +89,36 @@ fn a_file_of_numbers_chooses_the_records() {
     assert!(place.error(["set", "n.rec", "--ids", "none", "n=1"]).starts_with("open none: "));
 }
 
+/// An earlier version checked names, values and deletes only in the first record that matched, so
+/// that a wrong command line passed if no record did.
+#[test]
+fn a_wrong_change_is_an_error_although_no_record_matches() {
+    let place = numbers();
+    place.ok(["load", "in.csv", "plain.rec"]);
+    place.write("none.txt", "\n");
+    let before = bytes(&place.path("n.rec"));
+    for more in [&[][..], &["--dry-run"]] {
+        for choice in [["--where", "n > 1000"], ["--ids", "none.txt"]] {
+            let set = |words: &[&str]| {
+                let args = [&["set", "n.rec"][..], words, &choice[..], more].concat();
+                place.error(args)
+            };
+            assert_eq!(
+                set(&["m=1"]),
+                "set n.rec: invalid argument: no field \"m\" (the fields are n, text)"
+            );
+            assert!(set(&["n=x"]).starts_with("set n.rec: invalid value: field n"));
+            assert!(set(&["n="]).starts_with("set n.rec: invalid value: field n"));
+            assert!(set(&["--null", "n"]).starts_with("set n.rec: invalid value: field n"));
+            assert!(set(&["n=1", "--null", "m"]).contains("no field \"m\""));
+            assert_eq!(set(&["n=1", "n=2"]), "field \"n\" is set twice");
+            let deleted = [&["delete", "plain.rec"][..], &choice[..], more].concat();
+            assert!(place.error(deleted).contains("was made without deletes"));
+        }
+    }
+    assert!(bytes(&place.path("n.rec")) == before);
+}
+
 /// Finds a bulk change that is half made because a value does not fit, or a dry run that says that
 /// it does.
 #[test]
@@ -97,7 +127,8 @@ fn a_value_that_does_not_fit_changes_nothing() {
     for more in [&[][..], &["--dry-run"]] {
         let set = |words: &[&str]| place.error([&["set", "n.rec"], words, more].concat());
         let said = set(&["--where", "n > 50", "n=x"]);
-        assert!(said.starts_with("set n.rec, record 51: invalid value: field n"), "{said}");
+        // No record is at fault: the value is wrong for all of them, before any is chosen.
+        assert!(said.starts_with("set n.rec: invalid value: field n"), "{said}");
         assert!(
             set(&["--where", "n > 50", "n=1.5"]).ends_with("(--round stores the nearest value)")
         );

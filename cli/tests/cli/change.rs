@@ -118,3 +118,35 @@ fn set_does_not_wait_for_another_writer() {
     assert_eq!(place.ok(["scan", "people.rec", "--count"]), "3\n", "a reader was refused");
     drop(writer);
 }
+
+/// Finds a message that speaks of options that were not given, or in words of the code.
+#[test]
+fn wrong_numbers_of_records_and_seconds_are_said_in_plain_words() {
+    let place = Place::new();
+    people(&place);
+    let said = place.usage(["set", "people.rec", "1", "2", "age=4"]);
+    assert_eq!(
+        said,
+        "flatrec: '2' is not FIELD=VALUE: to change several records, separate their numbers by \
+         commas, such as 1,2\n"
+    );
+    assert_eq!(place.ok(["set", "people.rec", "1,2", "age=4"]).lines().count(), 2);
+    let said = place.usage(["set", "people.rec", "--where", "age = 4", "2", "age=4"]);
+    assert!(said.contains("'2' cannot be used with --where or --ids"), "{said}");
+    for seconds in ["-1", "-0.5", "nan", "x", "-inf"] {
+        let said = place.usage(["set", "people.rec", "0", "age=1", "--wait", seconds]);
+        assert!(said.contains("it must be a number of seconds, 0 or more, such as 2.5"), "{said}");
+    }
+    for seconds in ["inf", "1e300"] {
+        let said = place.usage(["set", "people.rec", "0", "age=1", "--wait", seconds]);
+        assert!(said.contains("no command waits that long"), "{said}");
+    }
+    let said = place.usage(["tail", "people.rec", "-n", "-1"]);
+    assert!(said.contains("write it as 10, or as +1000"), "{said}");
+    for (list, why) in [
+        ("age,,name", "read the name of a field: invalid argument: a name is empty"),
+        ("\"age", "read the name of a field: invalid argument: the quotes of the name"),
+    ] {
+        assert!(place.error(["scan", "people.rec", "--select", list]).starts_with(why), "{list}");
+    }
+}

@@ -68,8 +68,17 @@ fn options_that_a_format_does_not_have_are_refused() {
     ] {
         place.usage([&["export", "n.rec"], args].concat());
     }
-    let said = place.error(["export", "n.rec", "-", "--as", "npy", "--where", "n = 1"]);
-    assert!(said.contains("begins with its length"), "{said}");
+    // A wrong combination, as those above: before, the error did not name the output.
+    for out in ["-", "out.npy.gz", "out.npy.zst", "out.NPY.GZ"] {
+        for how in [["--where", "n = 1"], ["--ids", "x"]] {
+            let said = place.usage([&["export", "n.rec", out, "--as", "npy"], &how[..]].concat());
+            let name = if out == "-" { "standard output" } else { out };
+            assert!(said.contains(&format!("{} cannot be used with", how[0])), "{said}");
+            assert!(said.contains(name) && said.contains("write it to a file"), "{said}");
+        }
+    }
+    let said = place.error(["export", "n.rec", "out.xlsx"]);
+    assert!(said.contains("out.xlsx") && said.ends_with("or give the format with --as)"), "{said}");
     assert_eq!(place.files().iter().filter(|name| name.contains("out.")).count(), 0);
 }
 

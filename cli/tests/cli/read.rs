@@ -194,8 +194,12 @@ fn a_field_name_may_have_a_comma() {
     let mut store = DynStore::create(place.path("s.rec"), &schema.unwrap()).unwrap();
     store.append(&[1, 2, 3]).unwrap();
     store.close().unwrap();
-    assert_eq!(place.ok(["scan", "s.rec", "--select", "a,b"]), "#  a,b\n0    1\n");
+    // The rule of the help: a name with a comma needs quotes. An earlier version took the unquoted
+    // text for that name if there was one, so that a list meant another thing in another store.
+    assert_eq!(place.ok(["scan", "s.rec", "--select", "a,b"]), "#  a  b\n0  2  3\n");
     assert_eq!(place.ok(["scan", "s.rec", "--select", "b,a"]), "#  b  a\n0  3  2\n");
+    assert_eq!(place.ok(["scan", "s.rec", "--select", "\"a,b\""]), "#  a,b\n0    1\n");
+    assert_eq!(place.ok(["scan", "s.rec", "--select", "b,\"a,b\""]), "#  b  a,b\n0  3    1\n");
 }
 
 /// Finds a `scan` that keeps a long table in memory to align it.

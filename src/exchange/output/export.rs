@@ -289,7 +289,12 @@ impl<'a> Exporter<'a> {
             return refuse("an npy array has the records as they are: all fields, and no number");
         }
         if self.format == ExportFormat::Npy && !can_seek && self.count.is_none() {
-            return refuse("an npy array begins with its length, which is known only at the end");
+            return Err(Error::new(ErrorKind::InvalidArgument, "export to")
+                .detail(
+                    "an npy array begins with the number of its records, which is known only at \
+                     the end, and the beginning of this output cannot be written again",
+                )
+                .advice("write it to a file, uncompressed, and compress or copy that"));
         }
         if !is_csv && (!self.null.is_empty() || !self.header) {
             return refuse("only CSV has a header and a text for null");
