@@ -4,6 +4,7 @@ use flatrec::query::Filter;
 use flatrec::{Cause, Copies, DataType, Field, Schema, Value};
 
 use crate::failure::{Failure, without_advice};
+use crate::output::cut;
 use crate::shell;
 
 /// What help says about conditions, before the names of fields.
@@ -21,6 +22,8 @@ Conditions:
 const SAMPLE_RECORDS: usize = 10_000;
 /// How many values of them an error shows.
 const SHOWN_MAX: usize = 3;
+/// How much of each.
+const TEXT_CHARS_MAX: usize = 20;
 
 /// The condition. Its error refers to the description of the language, and may look at `records`.
 pub(crate) fn parse(text: &str, schema: &Schema, records: Copies<'_>) -> Result<Filter, Failure> {
@@ -55,17 +58,21 @@ fn why_text(field: &Field, mut records: Copies<'_>) -> String {
             others.push(text.to_owned());
         }
     }
-    let shown: Vec<String> = others.iter().take(SHOWN_MAX).map(|text| quoted(text)).collect();
+    let quoted = |text: &String| format!("{:?}", cut(text, TEXT_CHARS_MAX));
+    let shown: Vec<String> = others.iter().take(SHOWN_MAX).map(quoted).collect();
     let shown = shown.join(", ");
     if numbers == 0 && texts > 0 {
         return format!("its values are text, such as {shown}: compare it with such a text");
     }
-    let again = match others.len() {
-        0 => "with --null for each word that is no number (load names them), and it has numbers"
-            .to_owned(),
-        1..=SHOWN_MAX if texts < numbers => {
-            let options = others.iter().map(|text| format!("--null {}", shell::word(text)));
-            format!("with {}, and it has numbers", options.collect::<Vec<_>>().join(" "))
+    let nulls: Option<Vec<String>> =
+        others.iter().map(|text| shell::option("--null", text)).collect();
+    let again = match (others.len(), nulls) {
+        (0, _) => {
+            "with --null for each word that is no number (load names them), and it has numbers"
+                .to_owned()
+        }
+        (1..=SHOWN_MAX, Some(nulls)) if texts < numbers => {
+            format!("with {}, and it has numbers", nulls.join(" "))
         }
         _ => "with a --schema that makes it a number, and other rows set aside with --rejects FILE"
             .to_owned(),
@@ -76,13 +83,4 @@ fn why_text(field: &Field, mut records: Copies<'_>) -> String {
         "the column is text{because}: load the file again {again}; text in single quotes compares \
          letter by letter, so that '1000' is less than '400'"
     )
-}
-
-/// A text in quotes, cut.
-fn quoted(text: &str) -> String {
-    const CHARS_MAX: usize = 20;
-    match text.chars().count() {
-        0..=CHARS_MAX => format!("{text:?}"),
-        _ => format!("{:?}…", text.chars().take(CHARS_MAX).collect::<String>()),
-    }
 }

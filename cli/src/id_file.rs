@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::get;
+use crate::output::cut;
 
 /// A line is longer than any number: the file is another one.
 const LINE_BYTES_MAX: u64 = 1_000;
@@ -51,8 +52,7 @@ impl IdFile {
             return match get::parse_id(text.trim()) {
                 Ok(id) => Ok(Some((id, self.line))),
                 Err(why) => {
-                    let shown: String = text.trim().chars().take(60).collect();
-                    let why = format!("{shown:?} is not a record number: {why}");
+                    let why = format!("{:?} is not a record number: {why}", cut(text.trim(), 60));
                     Err(Failure::Message(why).on_line(&self.name, self.line))
                 }
             };

@@ -1,5 +1,6 @@
 //! Standard output in three forms: aligned columns for people, CSV and NDJSON for programs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
@@ -10,6 +11,14 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::failure::Failure;
 use crate::interrupt;
+
+/// The text as a message shows it: cut after so many characters.
+pub(crate) fn cut(text: &str, chars_max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
 
 /// The output format of a reading command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

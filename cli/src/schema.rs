@@ -96,7 +96,7 @@ impl Args {
     fn warn_of_log(&self, info: &StoreInfo) {
         let Some(log) = info.log.as_ref().filter(|log| log.commits > 0) else { return };
         let store = self.store.display();
-        let quoted = shell::word(&self.store.to_string_lossy());
+        let quoted = shell::store(&self.store);
         // While a writer has the store open, a checkpoint by another process cannot begin.
         let remedy = match info.writer.as_ref().map(|writer| writer.process) {
             Some(Some(process)) => format!("let process {process} close the store"),

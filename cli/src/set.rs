@@ -187,8 +187,8 @@ impl Work<'_> {
         self.choice.on_line(index, get::no_record(&self.args.store, id, count))
     }
 
-    /// Checks names and values before any record is chosen: they are right or wrong whether a record
-    /// matches or not. Returns a line for each value that will be rounded, unless the user has
+    /// Checks names and values before any record is chosen: they are right or wrong whatever
+    /// records match. Returns a line for each value that will be rounded, unless the user has
     /// named the records, whose lines say that.
     fn checked(&self, schema: &Schema) -> Result<String, Failure> {
         let path = &self.args.store;

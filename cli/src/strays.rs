@@ -4,6 +4,7 @@ use flatrec::exchange::Strays;
 
 use crate::failure::say;
 use crate::field_names;
+use crate::output::cut;
 use crate::shell;
 use crate::verify::counted;
 
@@ -43,8 +44,12 @@ fn line(column: &Strays) -> String {
         Some(options) => format!("{reason} (with {options} it is {field_type})"),
         None => {
             let column = field_names::before_equals(field.name());
-            let column = shell::word(&format!("{column}={field_type}"));
-            format!("{reason} (with --type {column} they do not fit, and --rejects takes them)")
+            match shell::option("--type", &format!("{column}={field_type}")) {
+                Some(option) => {
+                    format!("{reason} (with {option} they do not fit, and --rejects takes them)")
+                }
+                None => format!("{reason} (load --schema gives the types)"),
+            }
         }
     }
 }
@@ -56,18 +61,7 @@ fn options(column: &Strays) -> Option<String> {
         let is_short = text.chars().count() <= TEXT_CHARS_MAX;
         is_short && !text.contains(|letter: char| letter.is_ascii_digit() || letter.is_control())
     };
-    let option = |text: &String| format!("--null {}", shell::word(text));
-    column
-        .texts
-        .iter()
-        .all(is_word)
-        .then(|| column.texts.iter().map(option).collect::<Vec<_>>().join(" "))
-}
-
-fn cut(text: &str, chars_max: usize) -> String {
-    let mut shown: String = text.chars().take(chars_max).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
+    let option = |text: &String| shell::option("--null", text);
+    let options: Option<Vec<String>> = column.texts.iter().map(option).collect();
+    options.filter(|_| column.texts.iter().all(is_word)).map(|options| options.join(" "))
 }

@@ -95,7 +95,7 @@ impl Args {
 
     /// What to do about a checksum file that is not of this state of the store.
     fn advice_on_checksums(&self) -> String {
-        let quoted = shell::word(&self.store.to_string_lossy());
+        let quoted = shell::store(&self.store);
         format!(
             "to have checksums again: put back the -sum file that lay beside this store (copy \
              both, or use flatrec backup), or make new ones of the records as they are: flatrec \

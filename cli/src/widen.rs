@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use flatrec::{DataType, Field, Schema, TimeUnit};
+use flatrec::{DataType, DynStore, Field, Schema, TimeUnit, Value};
 
 use crate::field_names;
 use crate::shell;
@@ -23,20 +23,24 @@ pub(crate) fn advice(
     match error.value_text() {
         None => options.push_str("--nullable"),
         Some(text) if is_word(field, text) => {
-            let null = format!("--null {}", shell::word(text));
+            let null = shell::option("--null", text)?;
             if field.is_nullable() {
                 return Some(format!("if {text:?} means null, append with {null}"));
             }
             options.push_str("--nullable");
             then = format!(" {null}");
         }
-        Some(text) => options.push_str(&wider(field, text)?),
+        Some(text) => options.push_str(&wider(field, text, store)?),
+    }
+    // The header of one column has no comma, so that another character may seem to divide it.
+    if schema.fields().len() == 1 && field.name().contains([';', '\t', '|']) {
+        options.push_str(" --delimiter ,");
     }
     if deletes {
         options.push_str(" --deletes");
     }
     let (csv, wide) = (free(store, "-export", "csv")?, free(store, "-wide", ending(store))?);
-    let [store, csv, wide] = [store, &csv, &wide].map(|path| shell::word(&path.to_string_lossy()));
+    let (store, csv, wide) = (shell::path(store)?, shell::path(&csv)?, shell::path(&wide)?);
     Some(format!(
         "to make a store that takes it: flatrec export {store} {csv} && flatrec load {csv} {wide} \
          --schema {store} {options} (then append to {wide}{then})"
@@ -53,7 +57,7 @@ fn is_word(field: &Field, text: &str) -> bool {
 }
 
 /// The option with which the field takes the text and keeps the values that it has.
-fn wider(field: &Field, text: &str) -> Option<String> {
+fn wider(field: &Field, text: &str, store: &Path) -> Option<String> {
     let has_form = field.display().is_some() || !field.variants().is_empty();
     if has_form || field.epoch().is_some() || field.array_len().is_some() {
         return None;
@@ -62,21 +66,54 @@ fn wider(field: &Field, text: &str) -> Option<String> {
     if let DataType::Utf8(width_bytes) = field.data_type() {
         let is_longer = text.len() > width_bytes as usize;
         return is_longer
-            .then(|| format!("--text-width {}", shell::word(&format!("{name}={}", text.len()))));
+            .then(|| shell::option("--text-width", &format!("{name}={}", text.len())))?;
     }
-    let takes = |data_type: &DataType| {
+    let fits = |data_type: &DataType| {
         let wide = Field::new("wide", *data_type);
         let is_time = matches!(data_type, DataType::Timestamp(_));
         let wide = if field.is_utc() && is_time { wide.utc() } else { wide };
-        wide.parse_text(text, &mut vec![0; wide.size_bytes() as usize]).is_ok()
+        let mut record = vec![0; wide.size_bytes() as usize];
+        let mut takes = |text: &str| wide.parse_text(text, &mut record).is_ok();
+        takes(text) && (keeps_any(field.data_type(), *data_type) || all_fit(store, field, takes))
     };
-    let data_type = types_above(field.data_type())?.into_iter().find(takes);
+    let data_type = types_above(field.data_type())?.into_iter().find(fits);
     let data_type = data_type.unwrap_or_else(|| {
         // The longest text of a number, a date or a time.
         let width_bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
         DataType::Utf8(width_bytes.max(40))
     });
-    Some(format!("--type {}", shell::word(&format!("{name}={data_type}"))))
+    shell::option("--type", &format!("{name}={data_type}"))
+}
+
+/// Whether `to` keeps every value of `from`, for two types that [`types_above`] pairs.
+fn keeps_any(from: DataType, to: DataType) -> bool {
+    use DataType::*;
+    match (from, to) {
+        (Int64 | UInt64, _) | (Timestamp(_), _) => false,
+        (Date32, to) => to == Timestamp(TimeUnit::Second),
+        _ => true,
+    }
+}
+
+/// So many records are read to find a type; of a larger store the advice is text, which keeps all.
+const RECORDS_MAX: usize = 5_000_000;
+
+/// Whether the texts of all values of the field fit.
+fn all_fit(store: &Path, field: &Field, mut takes: impl FnMut(&str) -> bool) -> bool {
+    let Ok(store) = DynStore::open_read_only(store) else { return false };
+    let (mut records, mut text) = (store.copies(..), String::new());
+    for _ in 0..RECORDS_MAX {
+        let record = match records.next_record() {
+            Ok(Some((_, record))) => record,
+            ended => return matches!(ended, Ok(None)),
+        };
+        text.clear();
+        let is_null = matches!(field.read(record), Ok(Value::Null));
+        if !is_null && (field.format_text(record, &mut text).is_err() || !takes(&text)) {
+            return false;
+        }
+    }
+    false
 }
 
 /// The types that keep the values of `data_type`, the narrowest first.
@@ -88,7 +125,8 @@ fn types_above(data_type: DataType) -> Option<Vec<DataType>> {
         [Int16, Int32, Int64].into_iter().filter(wider).chain([Float64]).collect()
     };
     Some(match data_type {
-        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => integers(),
+        UInt64 => vec![Int64, Float64],
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 => integers(),
         Float32 => vec![Float64],
         Date32 => [Second, Millisecond, Microsecond, Nanosecond].map(Timestamp).into(),
         Timestamp(_) => [Millisecond, Microsecond, Nanosecond].map(Timestamp).into(),

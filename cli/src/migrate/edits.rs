@@ -88,7 +88,9 @@ impl EditArgs {
             Some(fields) if self.schema.is_some() && is_of_change(&failure) => {
                 let options: Vec<String> = fields
                     .iter()
-                    .map(|name| shell::word(&format!("--drop={}", query::written_name(name))))
+                    .filter_map(|name| {
+                        shell::word(&format!("--drop={}", query::written_name(name)))
+                    })
                     .collect();
                 let text = format!(
                     "say what becomes of each: --rename OLD=NEW, or to lose the values {}",

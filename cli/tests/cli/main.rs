@@ -39,6 +39,9 @@ mod numpy;
 mod outputs;
 #[path = "../../../tests/support/packed.rs"]
 mod packed;
+// The commands are for the shell of a Unix.
+#[cfg(unix)]
+mod pasted;
 // On other systems files have no owners that a command could check.
 #[cfg(unix)]
 mod planted;
