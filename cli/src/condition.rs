@@ -5,7 +5,7 @@ use flatrec::{Cause, Copies, DataType, Field, Schema, Value};
 
 use crate::failure::{Failure, without_advice};
 use crate::output::cut;
-use crate::shell;
+use crate::strays;
 
 /// What help says about conditions, before the names of fields.
 pub(crate) const HELP: &str = "\
@@ -65,10 +65,11 @@ fn why_text(field: &Field, mut records: Copies<'_>) -> String {
         return format!("its values are text, such as {shown}: compare it with such a text");
     }
     let nulls: Option<Vec<String>> =
-        others.iter().map(|text| shell::option("--null", text)).collect();
+        others.iter().map(|text| strays::null_in(field.name(), text)).collect();
+    let nulls = nulls.filter(|_| others.iter().all(|text| strays::is_word(text)));
     let again = match (others.len(), nulls) {
         (0, _) => {
-            "with --null for each word that is no number (load names them), and it has numbers"
+            "with --null-in for each word that is no number (load names them), and it has numbers"
                 .to_owned()
         }
         (1..=SHOWN_MAX, Some(nulls)) if texts < numbers => {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use flatrec::Schema;
 use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport, RecordSink};
+use flatrec::{DataType, Field, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, say};
+use crate::field_names;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
 #[cfg(unix)]
@@ -29,6 +30,10 @@ pub(crate) struct CsvArgs {
     /// column_1, column_2, …
     #[arg(long)]
     no_header: bool,
+
+    /// The first row has the names of the columns, also where these look like data
+    #[arg(long, conflicts_with = "no_header")]
+    header: bool,
 
     /// The character between values: one of ASCII, or `tab`. Without it that is a comma, unless
     /// the header has no comma, and a semicolon, a tab or a bar divides every row into columns
@@ -55,7 +60,12 @@ pub(crate) struct CsvArgs {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     null: Vec<String>,
 
-    /// The empty value, and that of --null, mean null in quotes in columns of text, too
+    /// Text that means null in one column only; may be given several times
+    #[arg(long, value_name = "COLUMN=TEXT", value_parser = field_names::assignment)]
+    null_in: Vec<(String, String)>,
+
+    /// The empty value, and that of --null, mean null in quotes in columns of text, too. This is
+    /// not kept in the store: give it to each append as well
     #[arg(long)]
     quoted_null: bool,
 
@@ -74,12 +84,14 @@ pub(crate) struct CsvArgs {
 impl CsvArgs {
     pub(crate) fn options(&self) -> flatrec::Result<CsvOptions> {
         let mut options = CsvOptions::new()
-            .header(!self.no_header)
             .quoted_null(self.quoted_null)
             .round(self.round)
             .skip_lines(self.skip)
             .rename_duplicates(self.rename_duplicates)
             .detect_delimiter(self.delimiter.is_none());
+        if self.header || self.no_header {
+            options = options.header(self.header);
+        }
         if let Some(delimiter) = self.delimiter {
             options = options.delimiter(delimiter)?;
         }
@@ -88,6 +100,9 @@ impl CsvArgs {
         }
         for text in &self.null {
             options = options.null_text(text);
+        }
+        for (column, text) in &self.null_in {
+            options = options.null_text_of(column, text);
         }
         Ok(options)
     }
@@ -114,6 +129,7 @@ impl CsvArgs {
             ("--rename-duplicates".into(), self.rename_duplicates.into()),
             ("--no-header".into(), self.no_header.into()),
             ("--null".into(), json!(null_texts)),
+            ("--null-in".into(), json!(self.null_in)),
             ("--quoted-null".into(), self.quoted_null.into()),
             ("--round".into(), self.round.into()),
             ("--rejects".into(), json!(rejects)),
@@ -133,6 +149,18 @@ fn tell_delimiter(delimiter: u8) {
     let option =
         if delimiter == b'\t' { "tab".into() } else { format!("{:?}", char::from(delimiter)) };
     say(&format!("the columns are divided by {name}, as with --delimiter {option}"));
+}
+
+/// Says that names of the header may be data.
+fn tell_header(schema: &Schema) {
+    let is_typed = |field: &&Field| !matches!(field.data_type(), DataType::Utf8(_));
+    let names = schema.fields().iter().filter(is_typed).map(|field| format!("{:?}", field.name()));
+    let names: Vec<String> = names.take(3).collect();
+    say(&format!(
+        "names in the header such as {} could be values: if the first row is data, load with \
+         --no-header (--header says that it has the names)",
+        names.join(", ")
+    ));
 }
 
 /// Any path except standard output, which gets the summary.
@@ -227,7 +255,12 @@ impl<'j> Job<'j> {
         self.tell_delimiter()?;
         let inferred = self.reader.infer(sample_rows).map_err(Failure::from);
         let inferred = self.interrupt.outcome(inferred)?;
-        self.bar.aside(|| strays::tell(&inferred.strays));
+        self.bar.aside(|| {
+            strays::tell(&inferred.strays, &inferred.schema);
+            if inferred.header_may_be_data {
+                tell_header(&inferred.schema);
+            }
+        });
         self.bar.next("load");
         Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
     }

@@ -215,11 +215,12 @@ fn told(error: &flatrec::Error) -> String {
 }
 
 /// The settings of the library that its advice names, and the options that set them.
-const OPTIONS: [(&str, &str); 7] = [
+const OPTIONS: [(&str, &str); 8] = [
     ("CsvOptions::text_width_of", "--text-width COLUMN=N"),
     ("CsvReader::on_reject", "--rejects FILE"),
     ("CsvOptions::rename_duplicates", "--rename-duplicates"),
     ("CsvOptions::header(false)", "--no-header"),
+    ("CsvOptions::header(true)", "--header"),
     ("CsvOptions::skip_lines", "--skip"),
     ("CsvOptions::delimiter with a space; with a comma", "--delimiter ' '; with --delimiter ,"),
     ("CsvOptions::delimiter", "--delimiter ' '"),

@@ -77,6 +77,11 @@ pub(crate) fn column_and(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), what.to_owned()))
 }
 
+/// `COLUMN=TEXT`, as [`assignment`] reads it.
+pub(crate) fn text_of(name: &str, text: &str) -> String {
+    format!("{}={text}", query::written_name(name))
+}
+
 /// The name as [`column_and`] reads it.
 pub(crate) fn before_equals(name: &str) -> Cow<'_, str> {
     if name.starts_with('"') { query::written_name(name) } else { name.into() }

@@ -8,6 +8,7 @@ pub(crate) mod unfinished;
 use std::cell::RefCell;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use flatrec::exchange::{CsvOptions, Input, LoadPoint, UnpublishedFile, schema_from_json};
 use flatrec::{DynStore, ErrorKind, Schema};
@@ -129,6 +130,7 @@ impl Args {
 
     /// Loads from the start of the input.
     fn start(&self) -> Result<(), Failure> {
+        let started = Instant::now();
         self.refuse_taken()?;
         Unfinished::refuse_foreign(&self.store)?;
         // Opening a pipe waits for its writer, so this comes before making a file that a signal
@@ -148,7 +150,7 @@ impl Args {
         let mut job =
             Job::new(input, &self.csv, &self.fields, "infer", rejects.as_ref(), &interrupt)?;
         let (schema, rows) = match given {
-            Some(schema) => (self.options()?.adapt(&schema)?, None),
+            Some(schema) => (self.adapted(&schema)?, None),
             None => job
                 .infer(self.sample)
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
@@ -172,7 +174,7 @@ impl Args {
                 let file_id = store.info()?.file_id;
                 let point = LoadPoint::default();
                 let progress = Unfinished { file_id, input, choices, rows, point, rejects: None };
-                Some(self.keeper(rejects.as_ref(), progress, false))
+                Some(self.keeper(rejects.as_ref(), progress, false).since(started))
             }
             _ => None,
         };
@@ -228,6 +230,14 @@ impl Args {
     /// The form of the input, and what the command line says of the fields.
     fn options(&self) -> Result<CsvOptions, Failure> {
         Ok(self.fields.apply(self.csv.options()?))
+    }
+
+    /// The schema of --schema with what the command line says of its fields.
+    fn adapted(&self, schema: &Schema) -> Result<Schema, Failure> {
+        self.options()?.adapt(schema).map_err(|error| match &self.schema {
+            Some(path) => Failure::Message(format!("{}: {error}", path.display())),
+            None => error.into(),
+        })
     }
 
     /// Refuses to create a store at a taken path that must not be replaced.

@@ -6,9 +6,7 @@ use flatrec::{DataType, DynStore, Field, Schema, TimeUnit, Value};
 
 use crate::field_names;
 use crate::shell;
-
-/// The longest word for null.
-const WORD_CHARS_MAX: usize = 40;
+use crate::strays;
 
 /// How to append the row whose value is the fault of `error`; `None` if no option helps.
 pub(crate) fn advice(
@@ -20,15 +18,27 @@ pub(crate) fn advice(
     let field = schema.field(error.field_name()?)?;
     let mut options = String::new();
     let mut then = String::new();
+    let (mut before, mut after) = (String::new(), String::new());
     match error.value_text() {
         None => options.push_str("--nullable"),
         Some(text) if is_word(field, text) => {
-            let null = shell::option("--null", text)?;
+            let null = strays::null_in(field.name(), text)?;
+            let as_text = wider(field, text, store);
             if field.is_nullable() {
-                return Some(format!("if {text:?} means null, append with {null}"));
+                before = format!("if {text:?} means null, append with {null}");
+                let Some(as_text) = as_text else { return Some(before) };
+                before.push_str("; ");
+                options.push_str(&as_text);
+            } else {
+                options.push_str("--nullable");
+                then = format!(" {null}");
+                if let Some(as_text) = as_text {
+                    after = format!(
+                        "; if {text:?} is more than a word for null, {as_text} instead of \
+                         --nullable makes the field text, and the append needs no {null}"
+                    );
+                }
             }
-            options.push_str("--nullable");
-            then = format!(" {null}");
         }
         Some(text) => options.push_str(&wider(field, text, store)?),
     }
@@ -42,8 +52,8 @@ pub(crate) fn advice(
     let (csv, wide) = (free(store, "-export", "csv")?, free(store, "-wide", ending(store))?);
     let (store, csv, wide) = (shell::path(store)?, shell::path(&csv)?, shell::path(&wide)?);
     Some(format!(
-        "to make a store that takes it: flatrec export {store} {csv} && flatrec load {csv} {wide} \
-         --schema {store} {options} (then append to {wide}{then})"
+        "{before}to make a store that takes it: flatrec export {store} {csv} && flatrec load \
+         {csv} {wide} --schema {store} {options} (then append to {wide}{then}){after}"
     ))
 }
 
@@ -51,9 +61,7 @@ pub(crate) fn advice(
 fn is_word(field: &Field, text: &str) -> bool {
     let is_text = matches!(field.data_type(), DataType::Utf8(_) | DataType::Binary(_));
     let has_form = field.display().is_some() || !field.variants().is_empty();
-    let is_short = text.chars().count() <= WORD_CHARS_MAX;
-    let is_plain = !text.contains(|letter: char| letter.is_ascii_digit() || letter.is_control());
-    !is_text && !has_form && is_short && is_plain && field.array_len().is_none()
+    !is_text && !has_form && field.array_len().is_none() && strays::is_word(text)
 }
 
 /// The option with which the field takes the text and keeps the values that it has.

@@ -173,6 +173,26 @@ impl Field {
         self.annotations = (*annotations != Annotations::default()).then_some(annotations);
     }
 
+    /// The field with another type, without what that has no place for: a text has neither names
+    /// of values nor a form, and only a timestamp has an epoch and a zone.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn made_of(mut self, data_type: DataType) -> Self {
+        let is_text = matches!(data_type, DataType::Utf8(_));
+        let is_time = matches!(data_type, DataType::Timestamp(_));
+        self.utc &= is_time;
+        self.data_type = data_type;
+        if self.annotations.is_some() {
+            self.annotate(|annotations| {
+                annotations.epoch = annotations.epoch.filter(|_| is_time);
+                if is_text {
+                    annotations.variants.clear();
+                    annotations.display = None;
+                }
+            });
+        }
+        self
+    }
+
     /// Whether both fields have the same name, and the same bytes mean the same values of the same
     /// types. Annotations do not count.
     pub(crate) fn has_layout_of(&self, other: &Self) -> bool {

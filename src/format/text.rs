@@ -323,11 +323,9 @@ fn parse_element(
             put(into, field.big_endian, days.to_le_bytes());
         }
         DataType::Timestamp(unit) => {
-            if let Some(epoch) = field.epoch().filter(|_| number::is_decimal(text)) {
-                number!(epoch::parse(text, epoch, unit));
-            }
-            let time = civil::parse_timestamp(text.as_bytes(), unit, field.utc)?;
+            let (time, rounded) = parse_time(field, text, unit, unfit)?;
             put(into, field.big_endian, time.to_le_bytes());
+            return Ok(rounded);
         }
         DataType::Duration(unit) => {
             let time = duration::parse_duration(text, unit)?;
@@ -340,6 +338,27 @@ fn parse_element(
         DataType::Binary(_) => parse_hex(text, into)?,
     }
     Ok(false)
+}
+
+/// The time of a text in `unit`, and whether it is not the text's own.
+fn parse_time(
+    field: &Field,
+    text: &str,
+    unit: TimeUnit,
+    unfit: Unfit,
+) -> Result<(i64, bool), Refusal> {
+    let Some(epoch) = field.epoch().filter(|_| number::is_decimal(text)) else {
+        return Ok((civil::parse_timestamp(text.as_bytes(), unit, field.utc)?, false));
+    };
+    match epoch::parse(text, epoch, unit)? {
+        Fit::Exact(time) => Ok((time, false)),
+        Fit::Near(time, _) if unfit == Unfit::Rounded => Ok((time, true)),
+        Fit::Near(time, loss) => {
+            let shown = epoch::SinceEpoch { time, unit, epoch };
+            let data_type = field.data_type.to_string();
+            Err(Refusal::Because(loss.told(text, &shown, &data_type)))
+        }
+    }
 }
 
 /// Why a text is no integer of the field: its names are part of the answer, if it has variants.

@@ -98,8 +98,11 @@ impl Written {
     }
 
     fn unfit(&self, text: &str, field: &Field, loss: Loss, value: &dyn Shown) -> Error {
-        self.bad(field, loss.told(text, value, &field.data_type().to_string()))
-            .advice("write the number that it is to be compared with")
+        let error = self.bad(field, loss.told(text, value, &field.data_type().to_string()));
+        match loss {
+            Loss::LeadingZeros => error.advice(format!("write {}", shortened(&plain(text)))),
+            _ => error.advice("write the number that it is to be compared with"),
+        }
     }
 
     fn instant(&self, text: &str, field: &Field) -> Result<Literal> {
@@ -148,7 +151,7 @@ impl Written {
             (Self::Text(text), data_type)
                 if exact(text).is_some() && (is_integer(data_type) || is_float(data_type)) =>
             {
-                error.advice(format!("to compare numbers, write {}", shortened(text)))
+                error.advice(format!("to compare numbers, write {}", shortened(&plain(text))))
             }
             (Self::Text(text), data_type)
                 if is_float(data_type)
@@ -243,6 +246,17 @@ pub(super) fn is_float(data_type: DataType) -> bool {
 fn is_infinity(text: &str) -> bool {
     let word = text.strip_prefix('-').unwrap_or(text);
     word.eq_ignore_ascii_case("inf") || word.eq_ignore_ascii_case("infinity")
+}
+
+/// The number without zeros before other digits.
+fn plain(text: &str) -> String {
+    let (sign, unsigned) = match text.strip_prefix('-') {
+        Some(unsigned) => ("-", unsigned),
+        None => ("", text),
+    };
+    let digits = unsigned.trim_start_matches('0');
+    let zero = if digits.starts_with(|first: char| first.is_ascii_digit()) { "" } else { "0" };
+    format!("{sign}{zero}{digits}")
 }
 
 /// The decimal number `text`, exactly: an integer, or the integer below it. Past 38 digits it is

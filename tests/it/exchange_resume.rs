@@ -89,7 +89,9 @@ fn a_load_resumes_from_every_point_with_the_same_result() {
         let bytes = packer.pack(text.as_bytes());
         from_every_point(&format!("{packer:?}"), &bytes, &CsvOptions::new(), &schema);
     }
-    from_every_point("UTF-16", &utf16(&text, false), &CsvOptions::new(), &schema);
+    // That has a mark of its own.
+    let text = text.trim_start_matches('\u{feff}');
+    from_every_point("UTF-16", &utf16(text, false), &CsvOptions::new(), &schema);
 }
 
 /// Finds a resumed load that counts blank lines in another way than the first load.

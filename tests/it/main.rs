@@ -28,6 +28,7 @@ mod exchange_resume;
 mod exchange_rows;
 mod exchange_schema;
 mod exchange_types;
+mod exchange_ways_back;
 mod faults;
 mod field_types;
 mod format_document;

@@ -47,6 +47,11 @@ impl<'k> Keeper<'k> {
         Self { store, rejects, progress, kept, failed: None, every_bytes, last, pause }
     }
 
+    /// The keeper of a load that began before: the first interval does, too.
+    pub(crate) fn since(self, started: Instant) -> Self {
+        Self { last: started, ..self }
+    }
+
     fn is_due(&self, point: &LoadPoint) -> bool {
         let bytes = point.offset_bytes - self.progress.point.offset_bytes;
         self.last.elapsed() >= self.pause || self.every_bytes.is_some_and(|every| bytes >= every)

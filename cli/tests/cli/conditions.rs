@@ -17,8 +17,9 @@ fn a_number_beside_a_column_of_text_is_an_error_that_says_why_it_is_text() {
         refused(&place, "delay > 400"),
         "read the condition: invalid argument: the utf8(3) field \"delay\" cannot be compared with \
          the number 400 (the column is text, because of values like \"NA\": load the file again \
-         with --null NA, and it has numbers; text in single quotes compares letter by letter, so \
-         that '1000' is less than '400'); for what conditions can say, see: flatrec scan --help"
+         with --null-in delay=NA, and it has numbers; text in single quotes compares letter by \
+         letter, so that '1000' is less than '400'); for what conditions can say, see: flatrec \
+         scan --help"
     );
     let said = refused(&place, "5 IN (dest) OR dest = 5");
     assert!(!said.contains("'5'"), "{said}");
@@ -32,6 +33,6 @@ fn a_number_beside_a_column_of_text_is_an_error_that_says_why_it_is_text() {
     let said = refused(&place, "lower(dest) = 5");
     assert!(said.contains("the function lower is not part of this language;"), "{said}");
     // What the advice says to do works.
-    place.ok(["load", "in.csv", "s.rec", "--force", "--null", "NA", "--null", "x"]);
+    place.ok(["load", "in.csv", "s.rec", "--force", "--null-in", "delay=NA"]);
     assert_eq!(place.ok(["scan", "s.rec", "--count", "--where", "delay > 400"]), "1\n");
 }

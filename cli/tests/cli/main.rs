@@ -61,6 +61,7 @@ mod values;
 mod waits;
 #[cfg(windows)]
 mod windows;
+mod words;
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};

@@ -232,10 +232,15 @@ fn a_value_that_does_not_fit_names_the_commands_that_widen_the_store() {
     place.write("feb.csv", "id,n\n1,NA\n");
     let text = place.error(["append", "jan 1.rec", "feb.csv"]);
     assert!(
-        text.contains(" --nullable --deletes (then append to 'jan 1-wide.rec' --null NA)"),
+        text.contains(" --nullable --deletes (then append to 'jan 1-wide.rec' --null-in n=NA)"),
         "{text}"
     );
     place.ok(["load", "jan.csv", "null.rec", "--nullable"]);
     let text = place.error(["append", "null.rec", "feb.csv"]);
-    assert!(text.ends_with("flatrec: if \"NA\" means null, append with --null NA"), "{text}");
+    assert!(text.contains("flatrec: if \"NA\" means null, append with --null-in n=NA; "), "{text}");
+    assert!(text.contains(" --schema null.rec --type 'n=utf8(40)' (then append"), "{text}");
+    follow(&place, text.lines().nth(1).unwrap());
+    place.ok(["append", "null-wide.rec", "feb.csv"]);
+    place.ok(["append", "null.rec", "feb.csv", "--null-in", "n=NA"]);
+    assert_eq!(rows(&place, "null.rec"), "id,n\n1,300\n1,\n");
 }

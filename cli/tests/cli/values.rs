@@ -280,7 +280,7 @@ fn load_says_which_values_make_a_column_text() {
     assert_eq!(
         ran.stderr,
         "flatrec: column \"delay\" is text only because of 3 values, first \"NA\" on line 3, \
-         \"n a\" on line 5 (with --null NA --null 'n a' it is int64)\n\
+         \"n a\" on line 5 (with --null-in delay=NA --null-in 'delay=n a' it is int64)\n\
          flatrec: column \"ratio\" is text only because of 1 value, \"90071992547409.93\" on \
          line 3 (with --type ratio=float64 they do not fit, and --rejects takes them)\n"
     );
@@ -326,7 +326,7 @@ fn the_values_that_make_a_column_text_are_shown_with_their_lines() {
     let ran = place.run(["load", flights, "flights.rec"]);
     assert_eq!(ran.stderr.lines().count(), 5, "{}", ran.stderr);
     let first = "flatrec: column \"dep_time\" is text only because of 521 values, first \"NA\" on \
-                 line 840 (with --null NA it is int64)\n";
+                 line 840 (with --null-in dep_time=NA it is int64)\n";
     assert!(ran.stderr.starts_with(first), "{}", ran.stderr);
 
     let wide: String = (0..9).map(|at| format!("c{at},")).collect();

@@ -67,7 +67,7 @@ impl<'t> Blocks<'t> {
             let read = self.text.fill(&mut block[filled..wanted_bytes])?;
             self.ended = filled + read < wanted_bytes;
             if at_start && filled == 0 {
-                let mark_len = mark_len(&block[..read]);
+                let mark_len = if self.text.had_mark() { 0 } else { mark_len(&block[..read]) };
                 block.copy_within(mark_len..read, 0);
                 self.offset += mark_len as u64;
                 filled = read - mark_len;
@@ -117,7 +117,7 @@ impl<'t> Blocks<'t> {
             return None;
         }
         let rest = &text[start..];
-        if let Some((delimiter, len)) = delimiter_line(rest) {
+        if let Some((delimiter, len)) = self.delimiter_line(rest) {
             start += len;
             if self.detects_delimiter {
                 self.form.delimiter = delimiter;
@@ -129,12 +129,32 @@ impl<'t> Blocks<'t> {
         Some(start)
     }
 
-    /// The delimiter that divides every row of `text` into as many columns, if that given divides
-    /// the first row into none. Otherwise the one by which the first row alone has a column less,
+    /// The delimiter and the length of a first line such as `sep=;`, by which Excel is told of it.
+    /// A line in quotes is the name of a column, unless the delimiter divides the next row.
+    fn delimiter_line(&self, text: &[u8]) -> Option<(u8, usize)> {
+        let len = line_end(text);
+        let line = text[..len].strip_suffix(b"\n").unwrap_or(&text[..len]);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let unquoted = line.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\""));
+        let delimiter = match unquoted.unwrap_or(line).strip_prefix(b"sep=")? {
+            &[delimiter, ref rest @ ..] if is_mark(delimiter) && rest.trim_ascii().is_empty() => {
+                delimiter
+            }
+            _ => return None,
+        };
+        let divides = || {
+            let form = Form { delimiter, ..self.given };
+            self.columns(&text[len..], form, 1).is_some_and(|columns| columns > 1)
+        };
+        (unquoted.is_none() || divides()).then_some((delimiter, len))
+    }
+
+    /// The delimiter that divides every row of `text` into as many columns, unless that given
+    /// divides the first row. Otherwise the one by which the first row alone has a column less,
     /// for the error about that.
     fn detected(&self, text: &[u8]) -> Option<u8> {
-        let is_single = |columns| columns == Some(1);
-        if !is_single(self.columns(text, self.given, 1)) {
+        // Malformed is a first row of which another delimiter ends a quoted name.
+        if self.columns(text, self.given, 1).is_some_and(|columns| columns > 1) {
             return None;
         }
         let forms = || DELIMITERS.into_iter().map(|delimiter| Form { delimiter, ..self.given });
@@ -207,19 +227,6 @@ fn lacks_a_name(text: &[u8], form: Form) -> bool {
         if is_so { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     rows > 2 && differs.is_continue()
-}
-
-/// The delimiter and the length of a first line such as `sep=;`, by which Excel is told of it.
-fn delimiter_line(text: &[u8]) -> Option<(u8, usize)> {
-    let len = line_end(text);
-    let line = text[..len].trim_ascii_end();
-    let line = line.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\"")).unwrap_or(line);
-    match line.strip_prefix(b"sep=") {
-        Some(&[delimiter]) if is_mark(delimiter) => Some((delimiter, len)),
-        // Trimmed with the line end.
-        Some([]) if text[..len].contains(&b'\t') => Some((b'\t', len)),
-        _ => None,
-    }
 }
 
 /// The length of the byte order mark at the start of a text; 0 without one.

@@ -66,9 +66,10 @@ impl Column {
         // A schema's fields lie within its record, whose size fits in memory.
         let start = field.offset() as usize;
         let is_text = matches!(field.data_type(), DataType::Utf8(_)) && field.array_len().is_none();
+        let has_own = options.wanted.null_texts_of(field.name()).next().is_some();
         let nulls = match field.null_words() {
-            [] => nulls.clone(),
-            own => NullTexts::new(options.with_null_texts(own)),
+            [] if !has_own => nulls.clone(),
+            _ => NullTexts::new(options.null_words_of(field, nulls.texts())),
         };
         Self {
             way,
@@ -95,6 +96,7 @@ impl Column {
             Error::new(ErrorKind::SchemaMismatch, "match columns").detail(detail).advice(advice)
         };
         let fields = schema.fields();
+        options.wanted.check_null_texts(fields.iter().map(Field::name))?;
         let nulls = NullTexts::new(options.with_null_texts(schema.null_words()));
         if !options.header {
             if names.len() != fields.len() {
@@ -144,17 +146,27 @@ impl Column {
         self.keeps_quoted
     }
 
-    /// Makes the field null in `record`, whose bytes are zero.
+    /// Makes the field null in a record, whose bytes are zero, for the text that means null.
     ///
     /// # Errors
     /// Why that is impossible: the field is not nullable.
     #[inline]
-    pub(super) fn put_null(&self) -> Result<(), Refused> {
-        if self.field.is_nullable() {
-            return Ok(());
+    pub(super) fn put_null(&self, text: &[u8]) -> Result<(), Refused> {
+        match self.field.is_nullable() {
+            true => Ok(()),
+            false => Err(self.refused_null(text)),
         }
+    }
+
+    #[cold]
+    fn refused_null(&self, text: &[u8]) -> Refused {
         let (name, data_type) = (named(self.name()), self.field.data_type());
-        Err(format!("field {name} ({data_type}) is empty but not nullable").into())
+        let text = String::from_utf8_lossy(text);
+        let why = match &*text {
+            "" => "is empty but not nullable".to_owned(),
+            word => format!("has {}, a word for null, but is not nullable", quoted(word)),
+        };
+        format!("field {name} ({data_type}) {why}").into()
     }
 
     /// Stores the value of the text in `record`, whose bytes are zero. Returns whether it is not

@@ -8,6 +8,7 @@
 
 mod block;
 mod column;
+mod header;
 mod infer;
 mod narrow;
 mod nulls;

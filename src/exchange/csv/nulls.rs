@@ -19,6 +19,10 @@ impl NullTexts {
         Self { texts: texts.into(), firsts }
     }
 
+    pub(super) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
     /// Whether `text` means null.
     #[inline]
     pub(super) fn has(&self, text: &[u8]) -> bool {

@@ -25,6 +25,8 @@ pub struct CsvOptions {
     pub(super) comment: Option<u8>,
     pub(super) skipped_lines: u64,
     pub(super) header: bool,
+    /// Whether the caller said so.
+    pub(super) header_is_sure: bool,
     pub(super) rename_duplicates: bool,
     pub(super) null_texts: Vec<String>,
     pub(super) quoted_null: bool,
@@ -48,6 +50,7 @@ impl CsvOptions {
             comment: None,
             skipped_lines: 0,
             header: true,
+            header_is_sure: false,
             rename_duplicates: false,
             null_texts: Vec::new(),
             quoted_null: false,
@@ -123,8 +126,25 @@ impl CsvOptions {
 
     /// Whether the first row has the names of the columns. Without a header they are called
     /// `column_1`, `column_2` and so on.
+    ///
+    /// Without a call the first row has the names, and inference refuses one that looks like data.
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let infer = |csv, options| CsvReader::new(Input::from_bytes(csv), options).infer(None);
+    /// let numbers = "1,2\n3,4\n";
+    /// assert!(infer(numbers, CsvOptions::new()).is_err());
+    /// assert_eq!(infer(numbers, CsvOptions::new().header(false))?.rows, 2);
+    /// assert_eq!(infer(numbers, CsvOptions::new().header(true))?.rows, 1);
+    ///
+    /// // Years are also names: only the result says so.
+    /// let years = "country,2001,2002\nAruba,5,7\n";
+    /// assert!(infer(years, CsvOptions::new())?.header_may_be_data);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     pub fn header(mut self, header: bool) -> Self {
         self.header = header;
+        self.header_is_sure = true;
         self
     }
 
@@ -148,6 +168,25 @@ impl CsvOptions {
     /// ```
     pub fn null_text(mut self, text: impl Into<String>) -> Self {
         self.null_texts.push(text.into());
+        self
+    }
+
+    /// A text that means null in one column, in addition to those for all columns. The schema that
+    /// inference makes notes it among the null words of that field.
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+    /// let csv = "country,delay\nNA,5\nDE,NA\n"; // NA is also Namibia
+    /// let options = CsvOptions::new().null_text_of("delay", "NA");
+    /// let mut reader = CsvReader::new(Input::from_bytes(csv), options);
+    /// let schema = reader.infer(None)?.schema;
+    /// assert_eq!(schema.fields()[0].to_string(), "country: utf8(2) at 0");
+    /// assert_eq!(schema.fields()[1].null_words(), ["NA"]);
+    /// assert_eq!(reader.load(&schema, &mut Vec::new())?.nulls, 1);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn null_text_of(mut self, column: impl Into<String>, text: impl Into<String>) -> Self {
+        self.wanted.null_texts.push((column.into(), text.into()));
         self
     }
 
@@ -291,14 +330,34 @@ impl CsvOptions {
         self.wanted.check_names(schema.fields().iter().map(Field::name))?;
         let schema = schema.map_fields(|field| {
             let field = self.wanted.adapted(field);
-            if field.null_words().is_empty() {
+            let has_own = self.wanted.null_texts_of(field.name()).next().is_some();
+            if field.null_words().is_empty() && !has_own {
                 return field; // Those of the record are for it.
             }
-            let words = self.with_null_texts(field.null_words());
+            let words = self.null_words_of(&field, schema.null_words());
             field.with_null_words(words)
         })?;
         let words = self.with_null_texts(schema.null_words());
         schema.with_null_words(words)
+    }
+
+    /// The words for null of a field: its own, or those of the record; the null texts of these
+    /// options for all columns; and those for this one.
+    pub(super) fn null_words_of(&self, field: &Field, of_record: &[String]) -> Vec<String> {
+        let words = if field.null_words().is_empty() { of_record } else { field.null_words() };
+        let mut words = self.with_null_texts(words);
+        for text in self.wanted.null_texts_of(field.name()) {
+            if !text.is_empty() && !words.contains(text) {
+                words.push(text.clone());
+            }
+        }
+        words
+    }
+
+    /// The texts that mean null in a column.
+    pub(super) fn null_texts_of(&self, column: &str) -> Vec<String> {
+        let own = self.wanted.null_texts_of(column);
+        self.null_texts.iter().chain(own).cloned().collect()
     }
 
     /// The words for null and the null texts of these options, each once.

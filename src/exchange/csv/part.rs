@@ -37,20 +37,30 @@ impl Layout {
         block.truncate(end);
         let ignored = blocks.ignored();
         let text = &block[ignored..];
-        let first = Splitter::new(blocks.form(), false)
-            .rows(text, |row| ControlFlow::Break(first_row(&row, text, options)));
+        let mut is_quoted = false;
+        let first = Splitter::new(blocks.form(), false).rows(text, |row| {
+            is_quoted = row.spans.first().is_some_and(Span::is_quoted);
+            ControlFlow::Break(first_row(&row, text, options))
+        });
         let (names, rows_start) = match first {
             ControlFlow::Break(Ok((names, start))) => (names, ignored + start),
             ControlFlow::Break(Err(error)) => return Err(error),
+            // Blank lines are the nulls of one column.
+            ControlFlow::Continue(()) if !options.header && !text.is_empty() => {
+                (vec![column_at(0)], ignored)
+            }
             ControlFlow::Continue(()) => {
                 return Err(bad("the file has no rows".into(), "give a file with a header"));
             }
         };
+        // So are those before the first value.
+        let is_one_column = !options.header && names.len() == 1;
+        let rows_start = if is_one_column { ignored } else { rows_start };
         let rows = &block[rows_start..];
         if options.header && !rows.is_empty() {
             check_width(rows, blocks.form(), names.len())?;
         }
-        if names.len() == 1 && options.detects_delimiter {
+        if names.len() == 1 && options.detects_delimiter && !is_quoted {
             spaces::check(text, rows)?;
         }
         let names = if options.rename_duplicates { renamed(names) } else { names };
@@ -84,6 +94,11 @@ fn renamed(names: Vec<String>) -> Vec<String> {
     names.into_iter().map(rename).collect()
 }
 
+/// The name of the column at a place, of which the header has none.
+fn column_at(at: usize) -> String {
+    format!("column_{}", at + 1)
+}
+
 /// An error of the header.
 pub(super) fn bad(detail: String, advice: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidValue, "read the header of").detail(detail).advice(advice)
@@ -102,9 +117,8 @@ fn first_row(row: &Row<'_>, block: &[u8], options: &CsvOptions) -> Result<(Vec<S
             },
         ));
     }
-    let place = |at: usize| format!("column_{}", at + 1);
     if !options.header {
-        return Ok(((0..row.spans.len()).map(place).collect(), row.start));
+        return Ok(((0..row.spans.len()).map(column_at).collect(), row.start));
     }
     let mut scratch = Vec::new();
     let name = |(at, span): (usize, &Span)| {
@@ -126,7 +140,7 @@ fn first_row(row: &Row<'_>, block: &[u8], options: &CsvOptions) -> Result<(Vec<S
         };
         let named = format!(
             "name it, or use CsvOptions::rename_duplicates, which calls it {}",
-            place(first)
+            column_at(first)
         );
         let advice = match looks_like_data(&names) {
             true => format!("{named}; if the first row is data, use CsvOptions::header(false)"),
@@ -135,7 +149,7 @@ fn first_row(row: &Row<'_>, block: &[u8], options: &CsvOptions) -> Result<(Vec<S
         return Err(bad(format!("column {} {more} no name", first + 1), advice));
     }
     for (at, name) in names.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
-        *name = place(at);
+        *name = column_at(at);
     }
     Ok((names, row.next))
 }
@@ -324,24 +338,26 @@ impl Fields<'_> {
 /// The plan of an inference.
 pub(super) struct InferPlan<'p> {
     pub(super) options: &'p CsvOptions,
-    pub(super) nulls: NullTexts,
+    /// For each column the texts that mean null.
+    pub(super) nulls: Vec<NullTexts>,
     pub(super) lenient: bool,
-    pub(super) columns: usize,
 }
 
 impl Part<Vec<Seen>> {
     /// Notes the facts about the rows.
     pub(super) fn infer(&mut self, plan: &InferPlan<'_>) {
         self.result.clear();
-        self.result.resize(plan.columns, Seen::default());
+        let columns = plan.nulls.len();
+        self.result.resize(columns, Seen::default());
         let mut scratch = Vec::new();
-        self.scan(plan.columns, plan.lenient, |columns, fields| {
+        self.scan(columns, plan.lenient, |columns, fields| {
             if !fields.known_utf8 {
                 check_utf8(&fields, &mut scratch)?;
             }
-            for (seen, span) in columns.iter_mut().zip(fields.spans) {
+            let columns = columns.iter_mut().zip(&plan.nulls);
+            for ((seen, nulls), span) in columns.zip(fields.spans) {
                 let cell = span.cell(fields.text, &mut scratch);
-                if !plan.nulls.has(cell.text()) {
+                if !nulls.has(cell.text()) {
                     seen.text(cell, || fields.lines_before());
                     if plan.options.wanted.narrow {
                         seen.number(cell);
@@ -446,7 +462,7 @@ fn put_row(
         let is_null = column.is_null(cell.text()) && !(span.is_quoted() && column.keeps_quoted());
         let put = if is_null {
             nulls += 1;
-            column.put_null().map(|()| false)
+            column.put_null(cell.text()).map(|()| false)
         } else {
             column.put(cell, fields.known_utf8, record)
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::block::Blocks;
 use super::column::Column;
+use super::header;
 use super::infer::Seen;
 use super::nulls::NullTexts;
 use super::options::CsvOptions;
@@ -68,6 +69,9 @@ pub struct Inferred {
     pub rows: u64,
     /// The columns that are text only because of a few values.
     pub strays: Vec<Strays>,
+    /// Whether the names of the columns that are not text are also values of them: the first row
+    /// may be data ([`CsvOptions::header`]).
+    pub header_may_be_data: bool,
 }
 
 /// A column that is text only because of a few values, which may be words for null.
@@ -209,7 +213,8 @@ impl<'a> CsvReader<'a> {
     ///
     /// # Errors
     /// An error of reading; [`ErrorKind::InvalidValue`] for the first bad row, unless bad rows are
-    /// set aside; [`ErrorKind::InvalidSchema`] if the columns do not make a record (over 16 MiB,
+    /// set aside, and for a header that looks like data ([`CsvOptions::header`]);
+    /// [`ErrorKind::InvalidSchema`] if the columns do not make a record (over 16 MiB,
     /// control characters in a name), or if, without `sample_rows`, a store of the rows would take
     /// more than 16 MiB and more than 16 bytes for each byte of text, because of the longest texts
     /// ([`CsvOptions::text_width_of`]); [`ErrorKind::InvalidArgument`] for a stream without
@@ -229,10 +234,10 @@ impl<'a> CsvReader<'a> {
         watch.lines = source.layout.lines;
         let names = source.layout.names.iter().map(String::as_str);
         options.wanted.check_names(names).map_err(|error| error.path(&watch.name))?;
-        let columns = source.layout.names.len();
-        let nulls = NullTexts::new(options.null_texts.clone());
-        let plan = InferPlan { options, nulls, lenient, columns };
-        let mut seen = vec![Seen::default(); columns];
+        let nulls = |name: &String| NullTexts::new(options.null_texts_of(name));
+        let nulls = source.layout.names.iter().map(nulls).collect();
+        let mut seen = vec![Seen::default(); source.layout.names.len()];
+        let plan = InferPlan { options, nulls, lenient };
         let rows_left = Cell::new(sample_rows.unwrap_or(u64::MAX));
         pipeline::in_order(
             threads,
@@ -251,25 +256,22 @@ impl<'a> CsvReader<'a> {
                 watch.pass(part)
             },
         )?;
-        let fields = source.layout.names.iter().zip(&seen);
-        let fields = fields.map(|(name, seen)| seen.field(name, &options.wanted));
-        let schema = fields
-            .collect::<Result<Vec<_>>>()
-            .and_then(Schema::packed)
-            .and_then(|schema| options.adapt(&schema))
-            .map_err(|error| {
-                error.path(&watch.name).advice("change the column, or give a schema")
-            })?;
-        let rows = watch.rows;
         let text_bytes = source.blocks.offset();
-        if let (None, Some(widest)) =
-            (sample_rows, width::too_wide(&schema, options, rows, text_bytes))
-        {
-            drop(source);
-            let line = line_of_text(input, options, &widest);
-            return Err(widest.error(&schema, rows, text_bytes, line).path(&watch.name));
-        }
-        let columns = source.layout.names.iter().zip(&seen);
+        let names = std::mem::take(&mut source.layout.names);
+        drop(source);
+        let named = |error: Error| error.path(&watch.name);
+        let (rows, fields) = (watch.rows, fields_of(&names, &seen, options));
+        let size = sample_rows.is_none().then_some((rows, text_bytes));
+        let schema =
+            fields.and_then(|fields| schema_of(fields, input, options, size)).map_err(|error| {
+                match error.what_to_do() {
+                    Some(_) => named(error),
+                    None => named(error).advice("change the column, or give a schema"),
+                }
+            })?;
+        let header_may_be_data =
+            header::may_be_data(schema.fields(), rows, options).map_err(named)?;
+        let columns = names.iter().zip(&seen);
         let strays =
             columns.filter_map(|(name, seen)| seen.without_strays(name, rows, &options.wanted));
         let strays = strays.map(|(field, strays, values)| Strays {
@@ -278,7 +280,7 @@ impl<'a> CsvReader<'a> {
             lines: strays.iter().map(|stray| stray.lines_before.saturating_add(1)).collect(),
             values,
         });
-        Ok(Inferred { schema, rows, strays: strays.collect() })
+        Ok(Inferred { schema, rows, strays: strays.collect(), header_may_be_data })
     }
 
     /// Makes records from the rows and gives them to `sink`, in order.
@@ -375,6 +377,36 @@ impl<'a> CsvReader<'a> {
         )?;
         report.read_bytes = source.blocks.read_bytes();
         Ok(report)
+    }
+}
+
+/// The fields that inference chose.
+fn fields_of(names: &[String], seen: &[Seen], options: &CsvOptions) -> Result<Vec<Field>> {
+    names.iter().zip(seen).map(|(name, seen)| seen.field(name, &options.wanted)).collect()
+}
+
+/// The schema of the fields. `size` has the rows and the bytes of their text, if all were read.
+///
+/// # Errors
+/// [`ErrorKind::InvalidSchema`] if the record, or a store of the rows, would be too large.
+fn schema_of(
+    fields: Vec<Field>,
+    input: &mut Input,
+    options: &CsvOptions,
+    size: Option<(u64, u64)>,
+) -> Result<Schema> {
+    if let Some(widest) = width::too_large(&fields) {
+        let line = line_of_text(input, options, &widest);
+        return Err(widest.record_error(&fields, line));
+    }
+    let schema = Schema::packed(fields).and_then(|schema| options.adapt(&schema))?;
+    let Some((rows, text_bytes)) = size else { return Ok(schema) };
+    match width::too_wide(&schema, options, rows, text_bytes) {
+        None => Ok(schema),
+        Some(widest) => {
+            let line = line_of_text(input, options, &widest);
+            Err(widest.error(&schema, rows, text_bytes, line))
+        }
     }
 }
 

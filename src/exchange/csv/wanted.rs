@@ -14,6 +14,8 @@ pub(super) struct Wanted {
     pub(super) text_width: Option<u32>,
     /// The types of columns by their names; of two for one column the last counts.
     pub(super) types: Vec<(String, DataType)>,
+    /// Texts that mean null in a column only, by its name.
+    pub(super) null_texts: Vec<(String, String)>,
 }
 
 impl Wanted {
@@ -23,16 +25,32 @@ impl Wanted {
         types.find(|(name, _)| name == column).map(|&(_, data_type)| data_type)
     }
 
+    /// The texts that mean null in this column only.
+    pub(super) fn null_texts_of(&self, column: &str) -> impl Iterator<Item = &String> {
+        let texts = self.null_texts.iter();
+        texts.filter(move |(name, _)| name == column).map(|(_, text)| text)
+    }
+
     /// The field as it was asked for.
     pub(super) fn adapted(&self, mut field: Field) -> Field {
         if let Some(data_type) = self.type_of(field.name()) {
-            field.utc &= matches!(data_type, DataType::Timestamp(_));
-            field.data_type = data_type;
+            field = field.made_of(data_type);
         } else if let (DataType::Utf8(_), Some(width_bytes)) = (field.data_type, self.text_width) {
             field.data_type = DataType::Utf8(width_bytes);
         }
         field.nullable |= self.nullable;
         field
+    }
+
+    /// Refuses the name of a column with a text for null that is not among `columns`.
+    ///
+    /// # Errors
+    /// As [`Wanted::check_names`].
+    pub(super) fn check_null_texts<'n>(
+        &self,
+        columns: impl Iterator<Item = &'n str> + Clone,
+    ) -> Result<()> {
+        Self { null_texts: self.null_texts.clone(), ..Self::default() }.check_names(columns)
     }
 
     /// Refuses the name of a column that is not among `columns`.
@@ -44,10 +62,12 @@ impl Wanted {
         columns: impl Iterator<Item = &'n str> + Clone,
     ) -> Result<()> {
         let is_unknown = |name: &str| !columns.clone().any(|column| column == name);
-        let Some((name, _)) = self.types.iter().find(|(name, _)| is_unknown(name)) else {
+        let types = self.types.iter().map(|(name, _)| name);
+        let names = types.chain(self.null_texts.iter().map(|(name, _)| name));
+        let Some(name) = names.into_iter().find(|name| is_unknown(name)) else {
             return Ok(());
         };
-        let error = Error::new(ErrorKind::InvalidArgument, "choose the type of a column of")
+        let error = Error::new(ErrorKind::InvalidArgument, "find a column of")
             .detail(format!("no column {}", quoted(name)));
         Err(match nearest(name, columns.clone()) {
             Some(near) => error.advice(format!("did you mean {}?", quoted(near))),

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use super::options::CsvOptions;
 use crate::error::{Error, ErrorKind, quoted};
-use crate::format::{DataType, Field, Schema};
+use crate::format::{DataType, Field, MAX_RECORD_BYTES, Schema};
 
 /// A smaller store is written however little text it holds.
 const STORE_BYTES_MIN: u64 = 16 << 20;
@@ -40,7 +40,23 @@ pub(super) fn too_wide(
     if is_small {
         return None;
     }
-    let texts = own().filter_map(|(column, field)| match field.data_type() {
+    widest(own())
+}
+
+/// The widest column, if a record of these fields would have more bytes than a record can.
+pub(super) fn too_large(fields: &[Field]) -> Option<Widest> {
+    match record_bytes(fields) > u64::from(MAX_RECORD_BYTES) {
+        true => widest(fields.iter().enumerate()),
+        false => None,
+    }
+}
+
+fn record_bytes(fields: &[Field]) -> u64 {
+    fields.iter().map(|field| u64::from(field.size_bytes())).sum()
+}
+
+fn widest<'f>(fields: impl Iterator<Item = (usize, &'f Field)>) -> Option<Widest> {
+    let texts = fields.filter_map(|(column, field)| match field.data_type() {
         DataType::Utf8(width) => Some((width, Reverse(column))),
         _ => None,
     });
@@ -48,6 +64,24 @@ pub(super) fn too_wide(
 }
 
 impl Widest {
+    /// The error for a record that would be too large; `line` has the longest text, if one has it.
+    pub(super) fn record_error(&self, fields: &[Field], line: Option<u64>) -> Error {
+        let Self { column, len_bytes } = self;
+        let name = quoted(fields[*column].name());
+        let line = line.map_or(String::new(), |line| format!(", on line {line}"));
+        let record_bytes = record_bytes(fields);
+        Error::new(ErrorKind::InvalidSchema, "infer a schema of")
+            .detail(format!(
+                "the longest text of column {name} has {len_bytes} bytes{line}, and a record would \
+                 have {record_bytes}; {MAX_RECORD_BYTES} is the most"
+            ))
+            .advice(
+                "look for a quote that is never closed; give the column a smaller width \
+                 (CsvOptions::text_width_of) and set rows that do not fit aside \
+                 (CsvReader::on_reject); or give a schema",
+            )
+    }
+
     /// The error for such a store.
     pub(super) fn error(
         &self,

@@ -69,6 +69,11 @@ impl<'a> Text<'a> {
         Ok(Self { utf16, ..text })
     }
 
+    /// Whether a byte order mark came before the text, which has none then.
+    pub(in crate::exchange) fn had_mark(&self) -> bool {
+        self.utf16.is_some()
+    }
+
     /// A plain text from its byte `offset` on, whatever bytes come next.
     pub(super) fn plain_from(raw: Box<dyn Read + 'a>, offset: u64, name: &'a Path) -> Self {
         let counts = Counts::from_offset(offset);

@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use super::Buffer;
+use super::first_line;
+use super::words::Words;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     Copied, DataType, Field, Marks, PreparedField, ROOM_BYTES, TextBuffer, equal_in, room_at,
@@ -15,6 +17,13 @@ use crate::format::{
 /// delimiter, a quote or a line end, and texts also if they are a [null
 /// word](crate::Field::null_words). Lines end in LF. Floats are the shortest text of their value,
 /// binary is hexadecimal, fixed arrays are `[1,2,3]`.
+///
+/// A reader takes a null word for null also in quotes, if its field is not text. So a float with
+/// the text of such a word gets another spelling (`-999.00` for `-999.0`), and another value is an
+/// error.
+///
+/// A first line that a reader would take for more than one column, or for the line `sep=;` of
+/// Excel, gets quotes.
 ///
 /// ```
 /// use flatrec::exchange::CsvWriter;
@@ -42,6 +51,10 @@ pub struct CsvWriter<W: Write> {
     id: Option<String>,
     /// The room that a row of common values needs.
     row_bytes: usize,
+    /// Whether the next line is the first, by which a reader finds the delimiter, or may be one.
+    is_first_line: bool,
+    /// Whether the line before it seems to name a delimiter.
+    follows_delimiter: bool,
 }
 
 /// What the columns have in common.
@@ -57,8 +70,10 @@ struct Style {
 #[derive(Debug)]
 struct Column {
     field: PreparedField,
-    /// Whether no value can need quotes.
+    /// Whether no value can need quotes or another spelling.
     is_bare: bool,
+    /// The null words, if the field is not text and a value may have the text of one.
+    words: Words,
     /// Whether the text of a value is always what the row has, and nothing for null.
     is_plain: bool,
     /// The length of the longest text that means null.
@@ -73,20 +88,26 @@ impl<W: Write> CsvWriter<W> {
     pub fn new(out: W, fields: &[Field], delimiter: u8) -> Self {
         let column = |(at, field): (usize, &Field)| Column {
             field: PreparedField::new(field),
-            is_bare: is_bare(field, delimiter),
-            is_plain: is_bare(field, delimiter),
-            word_bytes_max: longest(field.null_words()),
+            is_bare: false,
+            words: Words::default(),
+            is_plain: false,
+            word_bytes_max: 0,
             end: if at + 1 == fields.len() { b'\n' } else { delimiter },
         };
         let columns: Vec<Column> = fields.iter().enumerate().map(column).collect();
         let room_bytes = |column: &Column| column.field.room_bytes() + ROOM_AFTER_BYTES;
         let row_bytes = columns.iter().map(room_bytes).sum::<usize>() + ROW_BYTES_MIN;
         let style = Style { delimiter, null_words: Vec::new(), null: String::new() };
-        Self { out: Buffer::new(out), columns, style, id: None, row_bytes }
+        let (out, id) = (Buffer::new(out), None);
+        let (is_first_line, follows_delimiter) = (true, false);
+        let mut writer =
+            Self { out, columns, style, id, row_bytes, is_first_line, follows_delimiter };
+        writer.prepare();
+        writer
     }
 
     /// The texts that mean null in fields without null words of their own: those of the schema. A
-    /// value that is one of them is quoted, and so stays itself.
+    /// text that is one of them is quoted, and so stays itself.
     ///
     /// ```
     /// use flatrec::exchange::CsvWriter;
@@ -130,6 +151,12 @@ impl<W: Write> CsvWriter<W> {
         for column in &mut self.columns {
             let longest = longest(column.null_words(&self.style));
             column.word_bytes_max = longest.max(self.style.null.len());
+            let field = column.field.field();
+            column.words = match column.field.is_text() {
+                true => Words::default(),
+                false => Words::of_values(field, &self.style.null_words),
+            };
+            column.is_bare = is_bare(field, self.style.delimiter) && column.words.is_empty();
             column.is_plain = column.is_bare && self.style.null.is_empty();
         }
     }
@@ -147,18 +174,58 @@ impl<W: Write> CsvWriter<W> {
     /// An error of the writer underneath.
     pub fn header(&mut self) -> Result<()> {
         let fields = self.columns.iter().map(|column| column.field.field().name());
-        let mut row = String::new();
-        for (at, name) in self.id.as_deref().into_iter().chain(fields).enumerate() {
-            if at > 0 {
-                row.push(char::from(self.style.delimiter));
+        let names: Vec<&str> = self.id.as_deref().into_iter().chain(fields).collect();
+        let delimiter = self.style.delimiter;
+        let cell = |(at, name): (usize, &&str)| {
+            let is_misread = first_line::is_misread(name, at, names.len(), delimiter);
+            let mut cell = String::new();
+            match is_misread || is_quoted(name, delimiter) {
+                true => push_quoted(name, &mut cell),
+                false => cell.push_str(name),
             }
-            push_text(name, self.style.delimiter, &mut row);
-        }
-        row.push('\n');
+            cell
+        };
+        let cells: Vec<String> = names.iter().enumerate().map(cell).collect();
+        self.push_cells(&cells);
+        self.out.flush_if_full()
+    }
+
+    /// Puts one of the first lines into the buffer.
+    fn push_cells(&mut self, cells: &[String]) {
+        let row = cells.join(&char::from(self.style.delimiter).to_string()) + "\n";
         let start = self.out.text.begin_row(row.len());
         let end = self.out.text.append(start, row.as_bytes(), 0);
         self.out.text.end_row(end);
-        self.out.flush_if_full()
+        // Once more: the line after such a cell may seem to be divided. And a reader that looks for
+        // the delimiter passes blank lines.
+        self.follows_delimiter = matches!(cells, [cell] if first_line::names_delimiter(cell));
+        self.is_first_line = self.follows_delimiter || matches!(cells, [cell] if cell.is_empty());
+    }
+
+    /// Puts the text of a record into the buffer as one of the first lines.
+    #[cold]
+    fn push_first(&mut self, id: Option<u64>, record: &[u8]) -> Result<()> {
+        let id = id.filter(|_| self.id.is_some());
+        let mut cells: Vec<String> = id.iter().map(u64::to_string).collect();
+        let count = cells.len() + self.columns.len();
+        for column in &self.columns {
+            let mut cell = column.cell(record, &self.style)?;
+            let is_misread = self.follows_delimiter
+                || first_line::is_misread(&cell, cells.len(), count, self.style.delimiter);
+            if is_misread && cell != self.style.null && !cell.starts_with('"') {
+                let bare = std::mem::take(&mut cell);
+                push_quoted(&bare, &mut cell);
+            }
+            cells.push(cell);
+        }
+        self.push_cells(&cells);
+        Ok(())
+    }
+
+    /// Goes on with rows of an output that another writer has begun.
+    pub(super) fn continues(mut self) -> Self {
+        self.is_first_line = false;
+        self
     }
 
     /// Writes a record.
@@ -193,6 +260,9 @@ impl<W: Write> CsvWriter<W> {
 
     /// Puts a record's text into the buffer: only reading the record can fail.
     pub(super) fn push(&mut self, id: Option<u64>, record: &[u8]) -> Result<()> {
+        if self.is_first_line {
+            return self.push_first(id, record);
+        }
         let Self { out: Buffer { text, .. }, columns, style, row_bytes, .. } = self;
         let mut at = text.begin_row(*row_bytes);
         if let Some(id) = id.filter(|_| self.id.is_some()) {
@@ -335,7 +405,26 @@ impl Column {
         Ok(text.append(at, quoted.as_bytes(), row_bytes))
     }
 
-    /// Writes a value that is not text, in a way that the text for null means only null.
+    /// The text of a value of any kind.
+    fn cell(&self, record: &[u8], style: &Style) -> Result<String> {
+        if !self.field.is_text() {
+            return self.other(record, style);
+        }
+        let mut cell = String::new();
+        match self.field.text(record)? {
+            None => cell.push_str(&style.null),
+            Some(value) => {
+                let is_word = self.is_word(value.as_bytes(), style);
+                match is_word || is_quoted(value, style.delimiter) {
+                    true => push_quoted(value, &mut cell),
+                    false => cell.push_str(value),
+                }
+            }
+        }
+        Ok(cell)
+    }
+
+    /// Writes a value that is not text.
     fn put_other(
         &self,
         record: &[u8],
@@ -344,6 +433,11 @@ impl Column {
         at: usize,
         row_bytes: usize,
     ) -> Result<usize> {
+        Ok(text.append(at, self.other(record, style)?.as_bytes(), row_bytes))
+    }
+
+    /// The text of a value that is not text, in a way that the texts for null mean only null.
+    fn other(&self, record: &[u8], style: &Style) -> Result<String> {
         let (mut value, mut quoted) = (String::new(), String::new());
         self.field.field().format_text(record, &mut value)?;
         if value.is_empty() {
@@ -353,19 +447,13 @@ impl Column {
             return Err(Error::new(ErrorKind::InvalidValue, "write")
                 .detail(format!("the value of {name} is {value}, which is the text for null"))
                 .advice("choose a text for null that no field has"));
+        } else if self.words.have(&value) {
+            value = self.words.other_spelling(self.field.field(), &value, &style.null)?;
         } else if needs_quotes(value.as_bytes(), style.delimiter) {
             push_quoted(&value, &mut quoted);
             value = quoted;
         }
-        Ok(text.append(at, value.as_bytes(), row_bytes))
-    }
-}
-
-fn push_text(value: &str, delimiter: u8, into: &mut String) {
-    if is_quoted(value, delimiter) {
-        push_quoted(value, into);
-    } else {
-        into.push_str(value);
+        Ok(value)
     }
 }
 

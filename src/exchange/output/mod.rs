@@ -2,6 +2,7 @@
 
 mod csv;
 mod export;
+mod first_line;
 mod kind;
 mod lanes;
 mod ndjson;
@@ -9,6 +10,7 @@ mod npy;
 mod packed;
 mod rejects;
 mod sink;
+mod words;
 
 pub use csv::CsvWriter;
 pub use export::{Export, ExportReport, Exporter};

@@ -107,7 +107,11 @@ impl Sink<std::io::Sink> {
         if form.format == ExportFormat::Npy {
             return None;
         }
-        Self::new(std::io::sink(), &Form { header: false, ..*form }, 0).ok()
+        let sink = Self::new(std::io::sink(), &Form { header: false, ..*form }, 0).ok()?;
+        Some(match sink {
+            Self::Csv(writer) => Self::Csv(writer.continues()),
+            other => other,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Timestamps as numbers since 1970, in fields that have an epoch.
 
-use super::number::{Fit, scaled_integer};
+use super::number::{Fit, Shown, scaled_integer};
 use super::{Refusal, push};
 use crate::format::data_type::TimeUnit;
 
@@ -10,6 +10,21 @@ use crate::format::data_type::TimeUnit;
 /// Why no time is near: the text is not a number, or past the field's range.
 pub(super) fn parse(text: &str, epoch: TimeUnit, unit: TimeUnit) -> Result<Fit<i64>, Refusal> {
     scaled_integer(text, digits(unit) - digits(epoch))
+}
+
+/// A time in `unit`, which an error shows as a number of `epoch` since 1970.
+pub(super) struct SinceEpoch {
+    pub(super) time: i64,
+    pub(super) unit: TimeUnit,
+    pub(super) epoch: TimeUnit,
+}
+
+impl Shown for SinceEpoch {
+    fn shown(&self, _: Option<&str>) -> String {
+        let mut text = String::new();
+        push_number(self.time, self.unit, self.epoch, &mut text);
+        text
+    }
 }
 
 /// Appends a time in `unit` as a number of `epoch` since 1970, with a fraction if it needs one.
