@@ -20,6 +20,8 @@ const ENDING: &str = ".tmp";
 const DIGITS: usize = 16;
 /// The part of a longer name that is kept, so that the whole is a valid file name.
 const NAME_BYTES_MAX: usize = 200;
+/// How many bytes are written before the system is told to bring them to the device.
+const WRITE_BACK_BYTES: u64 = 4 << 20;
 /// How many names are tried before the error counts as another fault.
 const ATTEMPTS_MAX: u32 = 100;
 
@@ -76,6 +78,16 @@ pub struct UnpublishedFile {
     replace: bool,
     /// Whether the file stays when this is dropped.
     keep: bool,
+    /// The bytes written one after the other from the start; none after a seek.
+    written: Option<Written>,
+}
+
+/// Bytes written from the start of the file on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    len_bytes: u64,
+    /// How many of them the system has been told to bring to the device.
+    begun_bytes: u64,
 }
 
 impl UnpublishedFile {
@@ -103,7 +115,8 @@ impl UnpublishedFile {
             // Before it has its lock, another maker may take it for a leftover.
             if is_held(&file, &made_at) {
                 let path = path.to_path_buf();
-                return Ok(Self { file, made_at, number, path, replace, keep: false });
+                let written = Some(Written::default());
+                return Ok(Self { file, made_at, number, path, replace, keep: false, written });
             }
         }
         Err(fail(io::ErrorKind::AlreadyExists.into()))
@@ -120,7 +133,8 @@ impl UnpublishedFile {
     pub fn resume(path: impl AsRef<Path>, number: &str, file: File, replace: bool) -> Self {
         let path = path.as_ref().to_path_buf();
         let made_at = Self::kept_at(&path, number);
-        Self { file, made_at, number: number.to_owned(), path, replace, keep: true }
+        let number = number.to_owned();
+        Self { file, made_at, number, path, replace, keep: true, written: None }
     }
 
     /// The open file, for operations beyond [`Write`] and [`Seek`].
@@ -278,7 +292,16 @@ fn remove_if_left(made_at: &Path) {
 
 impl Write for UnpublishedFile {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        self.file.write(from)
+        let len = self.file.write(from)?;
+        if let Some(Written { len_bytes, begun_bytes }) = &mut self.written {
+            *len_bytes += len as u64;
+            let ready_bytes = *len_bytes - *begun_bytes;
+            if ready_bytes >= WRITE_BACK_BYTES {
+                os::begin_write_back(&self.file, *begun_bytes, ready_bytes);
+                *begun_bytes = *len_bytes;
+            }
+        }
+        Ok(len)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -288,6 +311,7 @@ impl Write for UnpublishedFile {
 
 impl Seek for UnpublishedFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.written = None;
         self.file.seek(to)
     }
 }

@@ -35,6 +35,15 @@ pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> R
     rustix::fs::fallocate(file, FallocateFlags::empty(), old_len_bytes, more_bytes)
 }
 
+/// Lets the system begin to write the changed pages of the range to the device.
+pub(super) fn begin_write_back(file: &File, offset: u64, len_bytes: u64) {
+    let number = |number| libc::off64_t::try_from(number).unwrap_or(libc::off64_t::MAX);
+    let (offset, len_bytes, flags) =
+        (number(offset), number(len_bytes), libc::SYNC_FILE_RANGE_WRITE);
+    // SAFETY: the call takes a descriptor, which `file` keeps open, and numbers.
+    let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len_bytes, flags) };
+}
+
 /// The first byte from `offset` on that is not in a hole; `None` if a hole reaches to the end.
 ///
 /// File systems that do not know return `offset`: "a filesystem may simply return a file offset

@@ -108,6 +108,15 @@ pub(crate) fn sync_data(file: &File) -> io::Result<()> {
     file.sync_data()
 }
 
+/// Lets the system begin to write the range to the device, so that less is left for a later
+/// [`sync_data`], which alone makes it durable and tells of failures. Only Linux has such a call.
+pub(crate) fn begin_write_back(file: &File, offset: u64, len_bytes: u64) {
+    #[cfg(target_os = "linux")]
+    linux::begin_write_back(file, offset, len_bytes);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, offset, len_bytes);
+}
+
 /// Zeroed bytes of the heap. For long allocations every supported system provides zeroed pages on
 /// the first store, so unwritten pages take no memory.
 ///
