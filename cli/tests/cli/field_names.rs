@@ -96,7 +96,7 @@ fn spaces_of_names_count_everywhere() {
     assert_eq!(place.ok(["set", "s.rec", "0", "b =5"]), "b: 2 -> 5\n");
     let select = |names: &str| place.ok(["scan", "s.rec", "--format", "csv", "--select", names]);
     assert_eq!(select("a,b"), "a,b\n4,5\n");
-    assert_eq!(select(" a"), " a\n8\n");
+    assert_eq!(select(" a"), "\" a\"\n8\n");
     assert_eq!(select("b, a"), "b,a\n5,4\n");
 }
 
