@@ -307,7 +307,6 @@ pub(crate) fn append(
     let fields = FieldArgs::default();
     let job = Job::new(opened, csv, &fields, "append", rejects.as_ref(), &interrupt)?;
     let schema = database.schema().clone();
-    let deletes = database.info()?.deletes;
     let mut transaction = database.begin_write()?;
     let mut sink = Interruptible { transaction: &mut transaction, interrupt: &interrupt };
     let added = job
@@ -319,7 +318,7 @@ pub(crate) fn append(
             transaction.rollback();
             database.close()?;
             let wider = match &failure {
-                Failure::Library(error) => widen::advice(error, &schema, path, deletes),
+                Failure::Library(error) => widen::advice(error, &schema, path),
                 _ => None,
             };
             let advice = "correct it, or set bad rows aside with --rejects FILE";

@@ -1,26 +1,20 @@
-//! The commands that make a store with room for a value that did not fit in an append.
+//! The command that gives a store room for a value that did not fit in an append.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use flatrec::{DataType, DynStore, Field, Schema, TimeUnit, Value};
+use flatrec::{DataType, DynStore, Field, Schema, TimeUnit, Value, query};
 
 use crate::field_names;
 use crate::shell;
 use crate::strays;
 
 /// How to append the row whose value is the fault of `error`; `None` if no option helps.
-pub(crate) fn advice(
-    error: &flatrec::Error,
-    schema: &Schema,
-    store: &Path,
-    deletes: bool,
-) -> Option<String> {
+pub(crate) fn advice(error: &flatrec::Error, schema: &Schema, store: &Path) -> Option<String> {
     let field = schema.field(error.field_name()?)?;
-    let mut options = String::new();
-    let mut then = String::new();
-    let (mut before, mut after) = (String::new(), String::new());
-    match error.value_text() {
-        None => options.push_str("--nullable"),
+    let nullable = || shell::option("--nullable", &query::written_name(field.name()));
+    let (mut before, mut then, mut after) = (String::new(), String::new(), String::new());
+    let option = match error.value_text() {
+        None => nullable()?,
         Some(text) if is_word(field, text) => {
             let null = strays::null_in(field.name(), text)?;
             let as_text = wider(field, text, store);
@@ -28,32 +22,25 @@ pub(crate) fn advice(
                 before = format!("if {text:?} means null, append with {null}");
                 let Some(as_text) = as_text else { return Some(before) };
                 before.push_str("; ");
-                options.push_str(&as_text);
+                as_text
             } else {
-                options.push_str("--nullable");
-                then = format!(" {null}");
+                let nullable = nullable()?;
+                then = format!(" with {null}");
                 if let Some(as_text) = as_text {
                     after = format!(
                         "; if {text:?} is more than a word for null, {as_text} instead of \
-                         --nullable makes the field text, and the append needs no {null}"
+                         {nullable} makes the field text, and the append needs no {null}"
                     );
                 }
+                nullable
             }
         }
-        Some(text) => options.push_str(&wider(field, text, store)?),
-    }
-    // The header of one column has no comma, so that another character may seem to divide it.
-    if schema.fields().len() == 1 && field.name().contains([';', '\t', '|']) {
-        options.push_str(" --delimiter ,");
-    }
-    if deletes {
-        options.push_str(" --deletes");
-    }
-    let (csv, wide) = (free(store, "-export", "csv")?, free(store, "-wide", ending(store))?);
-    let (store, csv, wide) = (shell::path(store)?, shell::path(&csv)?, shell::path(&wide)?);
+        Some(text) => wider(field, text, store)?,
+    };
+    let store = shell::path(store)?;
     Some(format!(
-        "{before}to make a store that takes it: flatrec export {store} {csv} && flatrec load \
-         {csv} {wide} --schema {store} {options} (then append to {wide}{then}){after}"
+        "{before}to make the store take it: flatrec migrate {store} {option} (then append \
+         again{then}){after}"
     ))
 }
 
@@ -74,7 +61,7 @@ fn wider(field: &Field, text: &str, store: &Path) -> Option<String> {
     if let DataType::Utf8(width_bytes) = field.data_type() {
         let is_longer = text.len() > width_bytes as usize;
         return is_longer
-            .then(|| shell::option("--text-width", &format!("{name}={}", text.len())))?;
+            .then(|| shell::option("--type", &format!("{name}=utf8({})", text.len())))?;
     }
     let fits = |data_type: &DataType| {
         let wide = Field::new("wide", *data_type);
@@ -141,16 +128,4 @@ fn types_above(data_type: DataType) -> Option<Vec<DataType>> {
         Bool | Float64 => Vec::new(),
         _ => return None,
     })
-}
-
-fn ending(store: &Path) -> &str {
-    store.extension().and_then(|ending| ending.to_str()).unwrap_or("rec")
-}
-
-/// A name beside the store that no file has.
-fn free(store: &Path, suffix: &str, ending: &str) -> Option<PathBuf> {
-    let stem = store.file_stem()?.to_string_lossy();
-    let numbers = std::iter::once(String::new()).chain((2..100).map(|number| number.to_string()));
-    let names = numbers.map(|number| format!("{stem}{suffix}{number}.{ending}"));
-    names.map(|name| store.with_file_name(name)).find(|path| path.symlink_metadata().is_err())
 }

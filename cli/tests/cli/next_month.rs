@@ -74,7 +74,7 @@ fn a_name_with_quotes_is_quoted() {
     place.ok(["load", "jan.csv", "jan.rec", "--type", "a=b=int8"]);
     assert_eq!(schema(&place, "jan.rec")[1], "a=b,int8,1,1,");
     let text = place.error(["append", "jan.rec", "feb.csv"]);
-    assert!(text.contains("--text-width '\"\"\"q\"\"\"=6'"), "{text}");
+    assert!(text.contains("--type '\"\"\"q\"\"\"=utf8(6)'"), "{text}");
     place.ok(["load", "feb.csv", "feb.rec", "--text-width", "\"\"\"q\"\"\"=6"]);
     assert!(schema(&place, "feb.rec")[0].contains("utf8(6)"));
     let text = place.usage(["load", "feb.csv", "no.rec", "--text-width", "\"q=6"]);
@@ -181,8 +181,8 @@ fn an_append_takes_the_words_for_null_of_the_load() {
 
 /// Runs the commands that an error suggests, with this `flatrec`.
 fn follow(place: &Place, advice: &str) {
-    let line = advice.split_once("takes it: ").expect(advice).1;
-    let line = line.rsplit_once(" (then append to ").unwrap().0;
+    let line = advice.split_once("take it: ").expect(advice).1;
+    let line = line.rsplit_once(" (then append again").unwrap().0;
     for command in line.split(" && ") {
         let words: Vec<String> =
             command.split(' ').skip(1).map(|word| word.trim_matches('\'').to_owned()).collect();
@@ -194,8 +194,8 @@ fn follow(place: &Place, advice: &str) {
 #[test]
 fn a_value_that_does_not_fit_names_the_commands_that_widen_the_store() {
     for (january, february, option) in [
-        ("a,b\nA,1\n", "a,b\nA,\n", "--nullable"),
-        ("a,b\nA,1\n", "a,b\nLONGER,1\n", "--text-width a=6"),
+        ("a,b\nA,1\n", "a,b\nA,\n", "--nullable b"),
+        ("a,b\nA,1\n", "a,b\nLONGER,1\n", "--type 'a=utf8(6)'"),
         ("a,b\nA,1\n", "a,b\nA,1.5\n", "--type b=float64"),
         ("a,b\nA,1\n", "a,b\nA,00501\n", "--type 'b=utf8(40)'"),
         ("a,b\nA,1.5\n", "a,b\nA,90071992547409.93\n", "--type 'b=utf8(40)'"),
@@ -209,38 +209,32 @@ fn a_value_that_does_not_fit_names_the_commands_that_widen_the_store() {
         let text = place.error(["append", "jan.rec", "feb.csv"]);
         let advice = text.lines().nth(1).expect(&text);
         let expected = format!(
-            "flatrec: to make a store that takes it: flatrec export jan.rec jan-export.csv && \
-             flatrec load jan-export.csv jan-wide.rec --schema jan.rec {option} (then append to \
-             jan-wide.rec)"
+            "flatrec: to make the store take it: flatrec migrate jan.rec {option} (then append \
+             again)"
         );
         assert_eq!(advice, expected);
         follow(&place, advice);
-        place.ok(["append", "jan-wide.rec", "feb.csv"]);
-        // The names are those that are free.
-        let text = place.error(["load", "feb.csv", "jan.rec", "--append"]);
-        assert!(text.contains(" jan-export2.csv && "), "{text}");
+        place.ok(["append", "jan.rec", "feb.csv"]);
     }
     let place = Place::new();
     place.write("jan.csv", "id,n\n1,300\n");
     place.write("feb.csv", "id,n\n1,70000\n");
     place.ok(["load", "jan.csv", "jan 1.rec", "--type", "n=int16", "--deletes"]);
     let text = place.error(["append", "jan 1.rec", "feb.csv"]);
-    let load = "flatrec load 'jan 1-export.csv' 'jan 1-wide.rec' --schema 'jan 1.rec' --type \
-                n=int32 --deletes (then append to 'jan 1-wide.rec')";
-    assert!(text.ends_with(load), "{text}");
+    let migrate = "flatrec migrate 'jan 1.rec' --type n=int32 (then append again)";
+    assert!(text.ends_with(migrate), "{text}");
     // A word may mean null.
     place.write("feb.csv", "id,n\n1,NA\n");
     let text = place.error(["append", "jan 1.rec", "feb.csv"]);
-    assert!(
-        text.contains(" --nullable --deletes (then append to 'jan 1-wide.rec' --null-in n=NA)"),
-        "{text}"
-    );
+    assert!(text.contains(" --nullable n (then append again with --null-in n=NA)"), "{text}");
     place.ok(["load", "jan.csv", "null.rec", "--nullable"]);
     let text = place.error(["append", "null.rec", "feb.csv"]);
     assert!(text.contains("flatrec: if \"NA\" means null, append with --null-in n=NA; "), "{text}");
-    assert!(text.contains(" --schema null.rec --type 'n=utf8(40)' (then append"), "{text}");
+    assert!(text.contains(" migrate null.rec --type 'n=utf8(40)' (then append"), "{text}");
+    place.ok(["backup", "null.rec", "copy.rec"]);
     follow(&place, text.lines().nth(1).unwrap());
-    place.ok(["append", "null-wide.rec", "feb.csv"]);
-    place.ok(["append", "null.rec", "feb.csv", "--null-in", "n=NA"]);
-    assert_eq!(rows(&place, "null.rec"), "id,n\n1,300\n1,\n");
+    place.ok(["append", "null.rec", "feb.csv"]);
+    assert_eq!(rows(&place, "null.rec"), "id,n\n1,300\n1,NA\n");
+    place.ok(["append", "copy.rec", "feb.csv", "--null-in", "n=NA"]);
+    assert_eq!(rows(&place, "copy.rec"), "id,n\n1,300\n1,\n");
 }

@@ -63,13 +63,12 @@ fn widen(store: &str, field: Field, has_more: bool, old: &str, new: &str) {
     // A header of one column may have another delimiter for the test's own file, too.
     let append = |to: &str| ["append", to, "new.csv", "--delimiter", ","].map(str::to_owned);
     let said = place.error(append(&at));
-    let (_, advice) = said.split_once("takes it: ").unwrap_or_else(|| panic!("{name:?}: {said}"));
-    let (line, _) = advice.rsplit_once(" (then append to ").unwrap();
+    let (_, advice) = said.split_once("take it: ").unwrap_or_else(|| panic!("{name:?}: {said}"));
+    let (line, _) = advice.rsplit_once(" (then append again").unwrap();
     assert_eq!(said.lines().count(), 2, "{said}");
     paste(&place, line);
-    let wide = at.replace(".rec", "-wide.rec");
-    place.ok(append(&wide));
-    let texts = place.ok(["scan", &wide, "--format", "ndjson"]);
+    place.ok(append(&at));
+    let texts = place.ok(["scan", &at, "--format", "ndjson"]);
     let texts: Vec<serde_json::Value> =
         texts.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let shown = |at: usize| match &texts[at][&name] {

@@ -78,7 +78,7 @@ fn truth_values_are_no_words_for_null() {
     place.ok([&["load", "in.csv", "in.rec"][..], &typed].concat());
     place.write("more.csv", "a,b\nYes,x\n");
     let text = place.error(["append", "in.rec", "more.csv"]);
-    assert!(text.contains(" --type 'a=utf8(40)' (then append"), "{text}");
+    assert!(text.contains(" --type 'a=utf8(40)' (then append again)"), "{text}");
     assert!(!text.contains("--null"), "{text}");
 }
 
@@ -90,17 +90,15 @@ fn a_word_beside_numbers_can_stay_text() {
     place.write("feb.csv", "id,n\n2,cancelled\n");
     place.ok(["load", "jan.csv", "jan.rec"]);
     let text = place.error(["append", "jan.rec", "feb.csv"]);
-    let advice = "--schema jan.rec --nullable (then append to jan-wide.rec --null-in n=cancelled); \
-                  if \"cancelled\" is more than a word for null, --type 'n=utf8(40)' instead of \
-                  --nullable makes the field text, and the append needs no --null-in n=cancelled";
+    let advice = "flatrec migrate jan.rec --nullable n (then append again with --null-in \
+                  n=cancelled); if \"cancelled\" is more than a word for null, --type \
+                  'n=utf8(40)' instead of --nullable n makes the field text, and the append needs \
+                  no --null-in n=cancelled";
     assert!(text.ends_with(advice), "{text}");
-    place.ok(["export", "jan.rec", "jan-export.csv"]);
-    let text = ["--schema", "jan.rec", "--type", "n=utf8(40)"];
-    place.ok([&["load", "jan-export.csv", "text.rec"][..], &text].concat());
+    place.ok(["migrate", "jan.rec", "--type", "n=utf8(40)", "--out", "text.rec"]);
     place.ok(["append", "text.rec", "feb.csv"]);
     assert_eq!(place.ok(["export", "text.rec", "-"]), "id,n\n1,300\n2,cancelled\n");
-    let null = ["--schema", "jan.rec", "--nullable"];
-    place.ok([&["load", "jan-export.csv", "null.rec"][..], &null].concat());
+    place.ok(["migrate", "jan.rec", "--nullable", "n", "--out", "null.rec"]);
     place.ok(["append", "null.rec", "feb.csv", "--null-in", "n=cancelled"]);
     assert_eq!(place.ok(["export", "null.rec", "-"]), "id,n\n1,300\n2,\n");
 }
