@@ -74,7 +74,11 @@ fn texts_of_every_width_are_written_as_they_are() {
                         continue;
                     }
                     DataType::Utf8(width) => {
-                        let value = text(&mut random, width.into());
+                        // What could divide the first line is quoted there (exchange_ways_back).
+                        let value = match id {
+                            0 => "-".to_owned(),
+                            _ => text(&mut random, width.into()),
+                        };
                         let in_json = serde_json::to_string(&value).unwrap();
                         let in_csv = csv_field(&value, delimiter.into(), &words);
                         (value, in_csv, in_json)
