@@ -138,7 +138,7 @@ check_skipped() {
             status=1
         done
         name=$(IFS='|' && echo "${skipped[*]}")
-        if grep -F -- "$(printf '%s\n' "${skipped[@]}")" <<<"$tests" | grep -vE "(^|::)($name)"; then
+        if grep -F -- "$(printf '%s\n' "${skipped[@]}")" <<<"$tests" | grep -vE "(^|::| - )($name)"; then
             echo "suite.sh: $other skips these because a name that it skips ends theirs" >&2
             status=1
         fi

@@ -166,10 +166,10 @@ impl<R: Row + ?Sized> Database<R> {
     ///
     /// ```
     /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
-    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
     /// let database = DynDatabase::create_options().deletes(true).temporary(&schema)?;
     /// let mut transaction = database.begin_write()?;
-    /// transaction.append_all([[5u8], [6], [7]])?;
+    /// transaction.append_all([[5; 8], [6; 8], [7; 8]])?;
     /// transaction.delete(1)?;
     /// assert_eq!(database.count(), 0); // until the commit
     /// transaction.commit(Durability::Immediate)?;

@@ -13,6 +13,9 @@ use crate::txn::NewMetadata;
 /// interruption.
 const FLUSH_BYTES: u64 = 64 << 20;
 
+/// An interruption that comes earlier leaves nothing: so much is soon done again.
+const KEPT_BYTES_MIN: u64 = 1 << 20;
+
 /// What happens to each new record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pass {
@@ -32,6 +35,7 @@ pub(super) struct Target {
     of_another: bool,
     /// The records that a pass has come to.
     done: u64,
+    written_bytes: u64,
     unflushed_bytes: u64,
     /// The bytes read back.
     found: Vec<u8>,
@@ -88,6 +92,7 @@ impl Target {
             resumed,
             of_another: false,
             done: 0,
+            written_bytes: 0,
             unflushed_bytes: 0,
             found: Vec::new(),
             free_head: None,
@@ -133,6 +138,7 @@ impl Target {
             return Ok(());
         }
         self.store.file.append_slots(new, (new.len() / stride) as u64)?;
+        self.written_bytes += new.len() as u64;
         self.unflushed_bytes += new.len() as u64;
         if self.unflushed_bytes >= FLUSH_BYTES {
             self.unflushed_bytes = 0;
@@ -180,8 +186,10 @@ impl Target {
         Ok(report)
     }
 
-    /// Leaves what was written for a later migration if `keep` is set, and removes it otherwise.
+    /// Leaves what was written for a later migration if `keep` is set and it is worth it, and
+    /// removes it otherwise.
     pub(super) fn give_up(mut self, keep: bool) {
+        let keep = keep && (self.resumed > 0 || self.written_bytes >= KEPT_BYTES_MIN);
         if keep {
             // If it fails, less is left.
             let _ = self.store.flush();

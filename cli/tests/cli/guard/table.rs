@@ -96,6 +96,7 @@ pub(super) const ROWS: &[Row] = &[
     output(&["tail", "s.rec"], &["s.rec"]),
     output(&["schema", "s.rec"], &["s.rec"]),
     output(&["schema", "s.rec", "--as", "json"], &["s.rec"]),
+    output(&["diff-schema", "s.rec", "s.rec", "--json"], &["s.rec"]),
     output(&["crash-test", "--seed", "5", "--histories", "1"], &[]),
     Row {
         args: &["verify", "s.rec"],
@@ -238,6 +239,27 @@ pub(super) const ROWS: &[Row] = &[
         says: "copied 599 records to o.rec",
         done: |place| count(place, "o.rec") == Some(RECORDS - 1),
         makes: &["o.rec", "o.rec-lock", "o.rec-sum", "map.csv"],
+        removes: &[],
+        reads: &["s.rec"],
+    },
+    Row {
+        args: &["migrate", "s.rec", "--nullable", "n"],
+        kind: Kind::Work,
+        says: "migrated 599 records of s.rec",
+        done: |place| {
+            let store = DynStore::open_read_only(place.path("s.rec")).unwrap();
+            store.schema().field("n").unwrap().is_nullable()
+        },
+        makes: &[],
+        removes: &[],
+        reads: &["s.rec"],
+    },
+    Row {
+        args: &["migrate", "s.rec", "--drop", "text", "--out", "o.rec"],
+        kind: Kind::Work,
+        says: "migrated 599 records of s.rec",
+        done: |place| count(place, "o.rec") == Some(RECORDS - 1),
+        makes: &["o.rec", "o.rec-lock", "o.rec-sum"],
         removes: &[],
         reads: &["s.rec"],
     },
