@@ -106,7 +106,8 @@ skipped_on() {
             skipped+=(shm::bell_thread:: wal::tests::damage)
             skipped+=(checksums::flips:: checksums::every_flipped)
             # Of the command what lengths and numbers come into: loads, exports, damaged stores.
-            skipped+=(annotated:: field_names:: guard:: hot_copies:: names:: long_names::)
+            skipped+=(annotated:: field_names:: hot_copies:: long_names::)
+            skipped+=(guard::commit guard::limits guard::output guard::signals)
             skipped+=(next_month:: outputs:: planted:: sharing:: shown:: tail:: values:: waits::) ;;
         s390x-*)
             # Calls of the system, processes, threads, and the names of files.
