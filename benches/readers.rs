@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::{Item, RECORDS, Random, Sample};
 use criterion::Criterion;
-use flatrec::{Database, Durability, ReadOnlyDatabase};
+use flatrec::{CommitId, Database, Durability, ReadOnlyDatabase};
 
 const WRITER: &str = "FLATREC_BENCH_WRITER";
 /// The reads of a reader before it refreshes its snapshot.
@@ -88,31 +88,36 @@ fn wake(criterion: &mut Criterion) {
     let mut group = common::group(criterion, "reader: wake-up by a commit of one record", 1);
     group.sample_size(20);
     let mut random = Random(11);
-    let by_wait = || reader.wait(reader.commit_id(), LONG).expect("wait");
-    let by_events = || {
+    let newest = || reader.commit_id();
+    let by_wait = |seen| reader.wait(seen, LONG).expect("wait");
+    let acknowledged = || {
         events.acknowledge(&reader.begin_read().expect("begin")).expect("acknowledge");
-        events.wait(LONG).expect("wait")
+        CommitId::default()
     };
-    let mut measure = |name, wait: &(dyn Fn() -> bool + Sync), to_the_wake_up| {
+    let by_events = |_| events.wait(LONG).expect("wait");
+    let mut measure = |name, waiter: Waiter<'_>, to_the_wake_up| {
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|times| {
                 let commit = || commit(&database, &mut random);
-                wakes(times, wait, commit, to_the_wake_up)
+                wakes(times, waiter, commit, to_the_wake_up)
             });
         });
     };
-    measure("the commit, with nothing to wake", &|| true, false);
-    measure("the commit, and a wait", &by_wait, false);
-    measure("the commit, and commit events", &by_events, false);
-    measure("to the end of a wait", &by_wait, true);
-    measure("to the end of a wait for commit events", &by_events, true);
+    measure("the commit, with nothing to wake", (&CommitId::default, &|_| true), false);
+    measure("the commit, and a wait", (&newest, &by_wait), false);
+    measure("the commit, and commit events", (&acknowledged, &by_events), false);
+    measure("to the end of a wait", (&newest, &by_wait), true);
+    measure("to the end of a wait for commit events", (&acknowledged, &by_events), true);
     group.finish();
 }
+
+/// What a thread does before it waits, which tells the newest commit that it has seen, and the wait.
+type Waiter<'w> = (&'w (dyn Fn() -> CommitId + Sync), &'w (dyn Fn(CommitId) -> bool + Sync));
 
 /// The time of so many commits, or from their starts to the ends of the waits in another thread.
 fn wakes(
     times: u64,
-    wait: &(dyn Fn() -> bool + Sync),
+    (before, wait): Waiter<'_>,
     mut commit: impl FnMut(),
     to_the_wake_up: bool,
 ) -> Duration {
@@ -121,8 +126,10 @@ fn wakes(
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for _ in 0..times {
+                // Before the commit, however late this thread comes to wait for it.
+                let seen = before();
                 begins.send(()).expect("send");
-                assert!(wait(), "the waiting thread missed a commit");
+                assert!(wait(seen), "the waiting thread missed a commit");
                 wakes.send(Instant::now()).expect("send");
             }
         });
