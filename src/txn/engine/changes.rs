@@ -197,7 +197,7 @@ impl Changes {
 
     /// Appends `added` records to the tail. Writes the tail to the file first if it would be too
     /// long.
-    #[inline]
+    #[inline(always)]
     fn append_part(&mut self, writer: &mut Writer, records: &[u8], added: usize) -> Result<()> {
         let RecordLayout { record_size, stride, deletes, .. } = self.layout;
         // Cannot overflow: the tail is in memory, and a part has at most 16 MiB.
