@@ -111,7 +111,7 @@ fn wake(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a thread does before it waits, which tells the newest commit that it has seen, and the wait.
+/// What a thread does before it waits, which tells the newest commit that it has seen; the wait.
 type Waiter<'w> = (&'w (dyn Fn() -> CommitId + Sync), &'w (dyn Fn(CommitId) -> bool + Sync));
 
 /// The time of so many commits, or from their starts to the ends of the waits in another thread.
