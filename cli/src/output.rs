@@ -285,7 +285,10 @@ fn plain(value: &Value) -> String {
 }
 
 /// Writes a row of CSV: quotes cells that could be misread, and doubles quotes in them.
-fn write_csv_row<'c>(out: &mut impl Write, cells: impl Iterator<Item = &'c str>) -> io::Result<()> {
+pub(crate) fn write_csv_row<'c>(
+    out: &mut impl Write,
+    cells: impl Iterator<Item = &'c str>,
+) -> io::Result<()> {
     let mut line = String::new();
     for (i, cell) in cells.enumerate() {
         if i > 0 {

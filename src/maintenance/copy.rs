@@ -45,9 +45,9 @@ type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
 #[derive(Default)]
 #[must_use = "options do nothing until they are given to a function"]
 pub struct CopyOptions<'a> {
-    replace: bool,
-    wait: Wait,
-    allow_network: bool,
+    pub(super) replace: bool,
+    pub(super) wait: Wait,
+    pub(super) allow_network: bool,
     on_progress: Option<OnProgress<'a>>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> CopyOptions<'a> {
         self
     }
 
-    fn report(&mut self, done_bytes: u64, total_bytes: u64) -> Result<()> {
+    pub(super) fn report(&mut self, done_bytes: u64, total_bytes: u64) -> Result<()> {
         match &mut self.on_progress {
             Some(progress) => progress(done_bytes, total_bytes),
             None => Ok(()),

@@ -12,7 +12,6 @@ mod target;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use self::options::OnProgress;
 pub use self::options::{MigrateOptions, MigrateReport, MisfitValue};
 use self::plan::{Misfit, Plan};
 use self::target::{Pass, Target};
@@ -140,7 +139,7 @@ fn reopened(path: &Path, before: DynStore, options: &MigrateOptions<'_>) -> Resu
 }
 
 fn open(path: &Path, options: &MigrateOptions<'_>) -> Result<DynStore> {
-    DynStore::read_options().wait(options.wait).open_read_only(path)
+    DynStore::read_options().wait(options.copy.wait).open_read_only(path)
 }
 
 /// The file itself, where `path` is a link to it: the new store gets that name.
@@ -209,7 +208,7 @@ impl Job {
             changed: self.report.changed,
             ..MigrateReport::default()
         };
-        let MigrateOptions { on_misfit, on_progress, leave_out, .. } = options;
+        let MigrateOptions { copy, on_misfit, leave_out, .. } = options;
         let (half, halves) = match &target {
             None => (0, 1),
             Some((_, pass)) => (u64::from(*pass == Pass::Compare), 2),
@@ -232,7 +231,7 @@ impl Job {
         let interrupted = &mut self.interrupted;
         let mut progress = |done: u64, total: u64| {
             let done = done + half * total;
-            tell(on_progress, interrupted, done, total * halves)
+            copy.report(done, total * halves).inspect_err(|_| *interrupted = true)
         };
         let result = read_slots(&from.file, &mut progress, |first, slots| pass.take(first, slots));
         let (report, free_head) = (pass.report, pass.free_head);
@@ -241,7 +240,7 @@ impl Job {
             target.free_head = free_head;
         }
         if from.count() == 0 {
-            tell(on_progress, &mut self.interrupted, half + 1, halves)?;
+            progress(1, 1)?;
         }
         result
     }
@@ -259,16 +258,6 @@ impl Job {
                 .advice("choose a wider type, or leave out the records with such values"),
         ))
     }
-}
-
-fn tell(
-    on_progress: &mut Option<OnProgress<'_>>,
-    interrupted: &mut bool,
-    done: u64,
-    total: u64,
-) -> Result<()> {
-    let told = on_progress.as_mut().map_or(Ok(()), |progress| progress(done, total));
-    told.inspect_err(|_| *interrupted = true)
 }
 
 /// One way through the records.

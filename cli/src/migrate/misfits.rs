@@ -11,6 +11,7 @@ use super::say_more;
 use crate::aside;
 use crate::failure::{Failure, say};
 use crate::names;
+use crate::output::write_csv_row;
 
 /// How many values standard error shows.
 const SHOWN_MAX: u64 = 20;
@@ -120,19 +121,12 @@ impl Misfits {
 impl Rejects {
     fn write(&mut self, misfit: &MisfitValue<'_>) -> flatrec::Result<()> {
         let MisfitValue { record, field, value, why, .. } = misfit;
-        let (field, value, why) = (cell(field), cell(value), cell(why));
-        writeln!(self.out, "{record},{field},{value},{why}").map_err(|error| {
+        let record = record.to_string();
+        let cells = [&*record, field, value, why];
+        write_csv_row(&mut self.out, cells.into_iter()).map_err(|error| {
             let kind = error.kind();
             self.failed = Some(error);
             io::Error::from(kind).into()
         })
-    }
-}
-
-/// A text as a cell of CSV.
-fn cell(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
     }
 }

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::maintenance::CopyOptions;
 use crate::shm::Wait;
 
 /// Called with each value that does not fit.
 type OnMisfit<'a> = Box<dyn FnMut(&MisfitValue<'_>) -> Result<()> + 'a>;
-/// Called with the bytes done so far, and all bytes to do.
-pub(super) type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
 
 /// Options for [`migrate`](crate::migrate).
 ///
@@ -35,16 +34,13 @@ pub(super) type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
 #[derive(Default)]
 #[must_use = "options do nothing until they are given to a function"]
 pub struct MigrateOptions<'a> {
+    pub(super) copy: CopyOptions<'a>,
     pub(super) out: Option<PathBuf>,
-    pub(super) replace: bool,
     pub(super) metadata: Option<Vec<u8>>,
     pub(super) leave_out: bool,
     pub(super) dry_run: bool,
     pub(super) resume: bool,
-    pub(super) wait: Wait,
-    pub(super) allow_network: bool,
     pub(super) on_misfit: Option<OnMisfit<'a>>,
-    pub(super) on_progress: Option<OnProgress<'a>>,
 }
 
 impl<'a> MigrateOptions<'a> {
@@ -74,7 +70,7 @@ impl<'a> MigrateOptions<'a> {
     /// let options = flatrec::MigrateOptions::new().out("flights-new.rec").replace(true);
     /// ```
     pub fn replace(mut self, replace: bool) -> Self {
-        self.replace = replace;
+        self.copy = self.copy.replace(replace);
         self
     }
 
@@ -128,7 +124,7 @@ impl<'a> MigrateOptions<'a> {
     /// let options = flatrec::MigrateOptions::new().wait(flatrec::Wait::Forever);
     /// ```
     pub fn wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
+        self.copy = self.copy.wait(wait);
         self
     }
 
@@ -139,7 +135,7 @@ impl<'a> MigrateOptions<'a> {
     /// let options = flatrec::MigrateOptions::new().allow_network_file_system(true);
     /// ```
     pub fn allow_network_file_system(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
+        self.copy = self.copy.allow_network_file_system(allow);
         self
     }
 
@@ -169,7 +165,7 @@ impl<'a> MigrateOptions<'a> {
     /// });
     /// ```
     pub fn on_progress(mut self, progress: impl FnMut(u64, u64) -> Result<()> + 'a) -> Self {
-        self.on_progress = Some(Box::new(progress));
+        self.copy = self.copy.on_progress(progress);
         self
     }
 }
@@ -177,6 +173,7 @@ impl<'a> MigrateOptions<'a> {
 impl std::fmt::Debug for MigrateOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MigrateOptions")
+            .field("copy", &self.copy)
             .field("out", &self.out)
             .field("leave_out", &self.leave_out)
             .field("dry_run", &self.dry_run)

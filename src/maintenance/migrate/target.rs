@@ -1,6 +1,6 @@
 //! The new store of a migration, which may have records of an interrupted one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::options::{MigrateOptions, MigrateReport};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,7 +28,6 @@ pub(super) enum Pass {
 /// The new store.
 pub(super) struct Target {
     store: DynStore,
-    place: Place,
     /// The records that an interrupted migration had written.
     resumed: u64,
     /// Whether one of them differs from that of this migration.
@@ -43,11 +42,11 @@ pub(super) struct Target {
     pub(super) free_head: Option<u64>,
 }
 
-/// What it takes to begin the new store again.
-struct Place {
-    path: PathBuf,
-    out: PathBuf,
-    schema: Schema,
+/// What the new store is, and where.
+struct Made<'m> {
+    path: &'m Path,
+    out: &'m Path,
+    schema: &'m Schema,
     metadata: Vec<u8>,
     deletes: bool,
     checksums: bool,
@@ -63,10 +62,10 @@ impl Target {
         schema: &Schema,
         options: &MigrateOptions<'_>,
     ) -> Result<Self> {
-        let place = Place {
-            path: path.to_path_buf(),
-            out: out.to_path_buf(),
-            schema: schema.clone(),
+        let made = Made {
+            path,
+            out,
+            schema,
             metadata: match &options.metadata {
                 Some(bytes) => bytes.clone(),
                 None => from.metadata()?.to_vec(),
@@ -74,21 +73,16 @@ impl Target {
             deletes: from.file.slots.status_byte().is_some(),
             checksums: from.has_checksums()?,
         };
-        let left = if options.resume { place.left(options)? } else { None };
-        let store = match left {
+        let left = if options.resume { made.left(options)? } else { None };
+        let mut store = match left {
             Some(left) => left,
-            None => place.create(options)?,
+            None => made.create(options)?,
         };
-        Ok(Self::of(store, place))
-    }
-
-    fn of(mut store: DynStore, place: Place) -> Self {
         // From now on an interruption, also a kill, leaves what was flushed.
         store.keep_unfinished(true);
         let resumed = store.count();
-        Self {
+        Ok(Self {
             store,
-            place,
             resumed,
             of_another: false,
             done: 0,
@@ -96,7 +90,7 @@ impl Target {
             unflushed_bytes: 0,
             found: Vec::new(),
             free_head: None,
-        }
+        })
     }
 
     /// Whether an interrupted migration of another kind, or of other records, has written it.
@@ -108,9 +102,9 @@ impl Target {
     pub(super) fn push_live(&self, slots: &mut Vec<u8>, record: &[u8]) {
         let start = slots.len();
         slots.resize(start + self.store.file.slots.stride(), 0);
-        match self.place.deletes {
-            true => put_live(&mut slots[start..], record),
-            false => slots[start..start + record.len()].copy_from_slice(record),
+        match self.store.file.slots.status_byte() {
+            Some(_) => put_live(&mut slots[start..], record),
+            None => slots[start..start + record.len()].copy_from_slice(record),
         }
     }
 
@@ -198,19 +192,19 @@ impl Target {
     }
 }
 
-impl Place {
-    fn create(&self, options: &MigrateOptions<'_>) -> Result<DynStore> {
+impl Made<'_> {
+    fn create(self, options: &MigrateOptions<'_>) -> Result<DynStore> {
         let mut new = DynStore::create_options()
-            .wait(options.wait)
+            .wait(options.copy.wait)
             .deletes(self.deletes)
             .checksums(self.checksums)
-            .allow_network_file_system(options.allow_network);
-        new.common.metadata = NewMetadata::Bytes(self.metadata.clone());
-        new.common.set_copy_of(&self.path)?;
-        let replace = options.out.is_none() || options.replace;
-        new.create_aside(&self.out, &self.schema, replace).map_err(|error| {
+            .allow_network_file_system(options.copy.allow_network);
+        new.common.metadata = NewMetadata::Bytes(self.metadata);
+        new.common.set_copy_of(self.path)?;
+        let replace = options.out.is_none() || options.copy.replace;
+        new.create_aside(self.out, self.schema, replace).map_err(|error| {
             error.advise_to_replace(
-                &self.out,
+                self.out,
                 "choose another path, or replace the file with MigrateOptions::replace",
             )
         })
@@ -218,16 +212,16 @@ impl Place {
 
     /// What an interrupted migration to the same schema has left.
     fn left(&self, options: &MigrateOptions<'_>) -> Result<Option<DynStore>> {
-        let replace = options.out.is_none() || options.replace;
+        let replace = options.out.is_none() || options.copy.replace;
         let resumed = DynStore::options()
-            .wait(options.wait)
-            .allow_network_file_system(options.allow_network)
-            .resume_aside(&self.out, replace);
+            .wait(options.copy.wait)
+            .allow_network_file_system(options.copy.allow_network)
+            .resume_aside(self.out, replace);
         let mut left = match resumed {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             left => left?,
         };
-        let is_same = *left.schema() == self.schema
+        let is_same = left.schema() == self.schema
             && left.metadata()? == self.metadata
             && left.file.slots.status_byte().is_some() == self.deletes
             && left.has_checksums()? == self.checksums;
