@@ -258,6 +258,14 @@ impl Field {
         self.annotations.as_deref().map_or(&[], |annotations| &annotations.null_words)
     }
 
+    /// The texts that mean null in the field: its own, or those of the record if it has none.
+    pub(crate) fn null_words_or<'w>(&'w self, of_record: &'w [String]) -> &'w [String] {
+        match self.null_words() {
+            [] => of_record,
+            own => own,
+        }
+    }
+
     /// The field's name.
     pub fn name(&self) -> &str {
         &self.name

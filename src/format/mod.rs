@@ -82,6 +82,7 @@ pub use time::CalendarDate;
 pub use time::{PointInTime, TimeSpan};
 pub use types::{Bool, Char, Nullable, Utf8};
 pub use uuid::Uuid;
+pub(crate) use value::time_in_unit;
 pub use value::{ArrayValue, Value};
 /// Numbers that are big-endian on every host, for foreign files: `be::U32`, `be::F64` and so on.
 pub use zerocopy::big_endian as be;

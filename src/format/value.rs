@@ -476,18 +476,25 @@ fn narrowed(value: f64) -> Result<f32, String> {
     Ok(narrow)
 }
 
-/// `time` in another unit, if that loses nothing.
+/// The time of a field in another unit, if that loses nothing.
 fn in_unit(time: i64, from: TimeUnit, to: TimeUnit) -> Result<i64, String> {
     if from == to {
         return Ok(time);
     }
-    let scaled = i128::from(time) * i128::from(to.per_second());
+    i64::try_from(time_in_unit(time.into(), from, to)?)
+        .map_err(|_| format!("{time} {} is out of range in {}", from.name(), to.name()))
+}
+
+/// A time in another unit, if that loses nothing.
+pub(crate) fn time_in_unit(time: i128, from: TimeUnit, to: TimeUnit) -> Result<i128, String> {
+    let scaled = time
+        .checked_mul(to.per_second().into())
+        .ok_or_else(|| format!("{time} {} is out of range", from.name()))?;
     let per_second = i128::from(from.per_second());
     if scaled % per_second != 0 {
         return Err(format!("{time} {} is not a whole number of {}", from.name(), to.name()));
     }
-    i64::try_from(scaled / per_second)
-        .map_err(|_| format!("{time} {} is out of range in {}", from.name(), to.name()))
+    Ok(scaled / per_second)
 }
 
 #[cfg(test)]

@@ -344,8 +344,7 @@ impl CsvOptions {
     /// The words for null of a field: its own, or those of the record; the null texts of these
     /// options for all columns; and those for this one.
     pub(super) fn null_words_of(&self, field: &Field, of_record: &[String]) -> Vec<String> {
-        let words = if field.null_words().is_empty() { of_record } else { field.null_words() };
-        let mut words = self.with_null_texts(words);
+        let mut words = self.with_null_texts(field.null_words_or(of_record));
         for text in self.wanted.null_texts_of(field.name()) {
             if !text.is_empty() && !words.contains(text) {
                 words.push(text.clone());

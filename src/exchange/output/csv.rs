@@ -149,7 +149,7 @@ impl<W: Write> CsvWriter<W> {
     /// Notes in the columns what the texts for null ask of them.
     fn prepare(&mut self) {
         for column in &mut self.columns {
-            let longest = longest(column.null_words(&self.style));
+            let longest = longest(column.field.field().null_words_or(&self.style.null_words));
             column.word_bytes_max = longest.max(self.style.null.len());
             let field = column.field.field();
             column.words = match column.field.is_text() {
@@ -369,19 +369,16 @@ impl Column {
         Ok(text.append(end, &[self.end], row_bytes))
     }
 
-    /// The texts that mean null.
-    fn null_words<'s>(&'s self, style: &'s Style) -> &'s [String] {
-        match self.field.field().null_words() {
-            [] => &style.null_words,
-            own => own,
-        }
-    }
-
     /// Whether a reader would take a text, which is not empty, for null if it had no quotes.
     #[inline]
     fn is_word(&self, text: &[u8], style: &Style) -> bool {
-        let words = self.null_words(style);
+        let words = self.field.field().null_words_or(&style.null_words);
         style.null.as_bytes() == text || words.iter().any(|word| word.as_bytes() == text)
+    }
+
+    /// Whether a text, which is not null, needs quotes.
+    fn needs_quotes(&self, value: &str, style: &Style) -> bool {
+        is_quoted(value, style.delimiter) || self.is_word(value.as_bytes(), style)
     }
 
     /// Writes a text of any kind, or the text for null.
@@ -397,7 +394,7 @@ impl Column {
             None => return Ok(text.append(at, style.null.as_bytes(), row_bytes)),
             Some(value) => value,
         };
-        if !is_quoted(value, style.delimiter) && !self.is_word(value.as_bytes(), style) {
+        if !self.needs_quotes(value, style) {
             return Ok(text.append(at, value.as_bytes(), row_bytes));
         }
         let mut quoted = String::with_capacity(value.len() + 2);
@@ -413,13 +410,8 @@ impl Column {
         let mut cell = String::new();
         match self.field.text(record)? {
             None => cell.push_str(&style.null),
-            Some(value) => {
-                let is_word = self.is_word(value.as_bytes(), style);
-                match is_word || is_quoted(value, style.delimiter) {
-                    true => push_quoted(value, &mut cell),
-                    false => cell.push_str(value),
-                }
-            }
+            Some(value) if self.needs_quotes(value, style) => push_quoted(value, &mut cell),
+            Some(value) => cell.push_str(value),
         }
         Ok(cell)
     }

@@ -3,14 +3,6 @@
 use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::format::Field;
 
-/// The null words of the field: its own, or those of the schema.
-fn of_field<'w>(field: &'w Field, null_words: &'w [String]) -> &'w [String] {
-    match field.null_words() {
-        [] => null_words,
-        own => own,
-    }
-}
-
 /// The null words of a field; empty if no value has the text of one.
 #[derive(Debug, Default)]
 pub(super) struct Words(Vec<String>);
@@ -18,7 +10,7 @@ pub(super) struct Words(Vec<String>);
 impl Words {
     /// The null words of a field that is not text.
     pub(super) fn of_values(field: &Field, null_words: &[String]) -> Self {
-        let words = of_field(field, null_words);
+        let words = field.null_words_or(null_words);
         let is_value = |word: &String| text_of(field, word).as_ref() == Some(word);
         match words.iter().any(is_value) {
             true => Self(words.to_vec()),

@@ -1,7 +1,7 @@
 //! One value as a value of another type, if that type holds it exactly.
 
 use crate::error::Error;
-use crate::format::{DataType, Field, TimeUnit, Value};
+use crate::format::{DataType, Field, TimeUnit, Value, time_in_unit};
 use crate::number::len_of;
 
 /// The seconds of a day.
@@ -148,7 +148,7 @@ fn element_of<'v>(value: Value<'v>, from: &Field, to: &Field) -> Result<Value<'v
             return Err(format!("{integer:?} is neither 0 nor 1"));
         }
         (Value::Timestamp(time, unit), Kind::Integer) => {
-            in_unit(time.into(), unit, from.epoch().unwrap_or(unit)).map(Value::Int128)?
+            time_in_unit(time.into(), unit, from.epoch().unwrap_or(unit)).map(Value::Int128)?
         }
         (Value::Duration(time, _), Kind::Integer) => Value::Int(time),
         (Value::Timestamp(time, unit), Kind::Date) => date(time, unit)?,
@@ -177,7 +177,7 @@ fn integer(value: &Value<'_>) -> Option<i128> {
 fn time(number: i128, to: &Field) -> Result<Value<'static>, String> {
     match to.data_type() {
         DataType::Timestamp(unit) => {
-            let number = in_unit(number, to.epoch().unwrap_or(unit), unit)?;
+            let number = time_in_unit(number, to.epoch().unwrap_or(unit), unit)?;
             Ok(Value::Timestamp(time_of(number)?, unit))
         }
         DataType::Duration(unit) => Ok(Value::Duration(time_of(number)?, unit)),
@@ -187,17 +187,6 @@ fn time(number: i128, to: &Field) -> Result<Value<'static>, String> {
 
 fn time_of(number: i128) -> Result<i64, String> {
     i64::try_from(number).map_err(|_| format!("{number} is out of range"))
-}
-
-fn in_unit(number: i128, from: TimeUnit, to: TimeUnit) -> Result<i128, String> {
-    let (from_second, to_second) = (from.per_second(), to.per_second());
-    let scaled = number
-        .checked_mul(to_second.into())
-        .ok_or_else(|| format!("{number} {} is out of range", from.name()))?;
-    match scaled % i128::from(from_second) {
-        0 => Ok(scaled / i128::from(from_second)),
-        _ => Err(format!("{number} {} is not a whole number of {}", from.name(), to.name())),
-    }
 }
 
 fn date(time: i64, unit: TimeUnit) -> Result<Value<'static>, String> {

@@ -46,11 +46,9 @@ impl Plan {
             if has_same_bytes(from, field) {
                 add_copy(&mut steps, from, field);
             } else {
-                let mut to = field.clone();
-                if to.null_words().is_empty() {
-                    to = to.with_null_words(changed.schema.null_words());
-                }
-                steps.push(Step::Convert { from: from.clone(), to, fill: fill.clone() });
+                let words = field.null_words_or(changed.schema.null_words()).to_vec();
+                let (from, to) = (from.clone(), field.clone().with_null_words(words));
+                steps.push(Step::Convert { from, to, fill: fill.clone() });
             }
         }
         Ok(Self { template, steps })
