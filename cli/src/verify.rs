@@ -73,7 +73,7 @@ impl Args {
         }
         // The verdict does not depend on a reader of the list.
         let listed = doubts(&report.problems).write(self.format, stdout());
-        let shown = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
+        let shown = report.problems.len() as u64;
         let more = match report.problems_found - shown {
             0 => String::new(),
             more => format!(", {more} of them not listed (--limit)"),

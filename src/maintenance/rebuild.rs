@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::array::Reading;
 use crate::error::Result;
 use crate::io::{Access, Backing};
+use crate::number::in_memory;
 use crate::shm::Wait;
 use crate::store::ExclusiveFile;
 use crate::sums::{BLOCK_LEN_BYTES, BlockState, Checksums, FoundSums, SUM_SUFFIX, Sums};
@@ -120,7 +121,7 @@ fn mismatched(
     sums: &Sums,
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<u64> {
-    let mut block_bytes = vec![0; usize::try_from(BLOCK_LEN_BYTES).unwrap_or(usize::MAX)];
+    let mut block_bytes = vec![0; in_memory(BLOCK_LEN_BYTES)];
     let mut mismatched = 0;
     for block in 0..sums.blocks() {
         progress(0, sums.blocks() * BLOCK_LEN_BYTES)?;

@@ -13,6 +13,7 @@ use super::scan::{BadBlock, Inspect, ScannedRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Found, bad_status};
 use crate::io::FileBacking;
+use crate::number::len_of;
 use crate::shm::Wait;
 use crate::store::DynStore;
 use crate::sums::{Checksums, describe};
@@ -269,7 +270,7 @@ pub fn salvage_with_progress(
             "choose another path, or replace the file with SalvageOptions::replace",
         )
     })?;
-    let record_len = usize::try_from(schema.record_size()).unwrap_or(usize::MAX);
+    let record_len = len_of(schema.record_size());
     let mut saver = Saver {
         out: &mut saved,
         options,

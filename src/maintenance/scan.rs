@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::format::Geometry;
 use crate::io::Backing;
+use crate::number::{in_memory, smaller};
 use crate::overlay::Overlay;
 use crate::shm::Wait;
 use crate::step::{self, Step};
@@ -116,7 +117,7 @@ impl Scan<'_> {
     fn block(&self, block: u64, counted: u64, window: &mut Window) -> Result<Option<BadBlock>> {
         let start = block * BLOCK_LEN_BYTES;
         let offset = self.geometry.data_offset + start;
-        let counted_len = usize::try_from(counted).unwrap_or(usize::MAX);
+        let counted_len = in_memory(counted);
         let mut read = self.read(offset, counted_len, start);
         let mut why = read.why.take();
         if why.is_none() {
@@ -214,7 +215,7 @@ impl Scan<'_> {
     }
 
     fn read_once(&self, offset: u64) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(BLOCK_LEN_BYTES).unwrap_or(usize::MAX)];
+        let mut bytes = vec![0; in_memory(BLOCK_LEN_BYTES)];
         let got = self.data.read_at(offset, &mut bytes)?;
         bytes.truncate(got);
         Ok(bytes)
@@ -277,8 +278,8 @@ impl Scan<'_> {
                 .take_while(|(bytes, _)| bytes.start < range.end)
                 .filter(|(bytes, _)| bytes.end > range.start);
             let worst = overlapping.map(|(_, trust)| *trust).max().unwrap_or(Trust::Sound);
-            let start = usize::try_from(range.start - window.from).unwrap_or(usize::MAX);
-            let len = usize::try_from(stride).unwrap_or(usize::MAX);
+            let start = in_memory(range.start - window.from);
+            let len = in_memory(stride);
             let bytes = &window.bytes[start..start + len];
             let scanned = match (worst, self.image(next)) {
                 (_, Some(image)) => ScannedRecord::Sound(image),
@@ -289,8 +290,8 @@ impl Scan<'_> {
             to.record(next, scanned)?;
             next += 1;
         }
-        let done = usize::try_from(next * stride - window.from).unwrap_or(usize::MAX);
-        window.bytes.drain(..done.min(window.bytes.len()));
+        let done = smaller(next * stride - window.from, window.bytes.len());
+        window.bytes.drain(..done);
         window.from = next * stride;
         window.bad.retain(|(bytes, _)| bytes.end > window.from);
         Ok(next)

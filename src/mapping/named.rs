@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use super::initialising::{Key, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Access, Backing, FileBacking, Grown, Properties, View, sealed};
+use crate::number::smaller;
 use crate::os::{self, FileSystemKind, NamedSection};
 
 const HEADER_BYTES: u64 = 4096;
@@ -175,7 +176,7 @@ impl NamedMemory {
         let end = self.section.len_bytes();
         let mut at = HEADER_BYTES;
         while at < end {
-            let len = zeros.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let len = smaller(end - at, zeros.len());
             self.map(at, len, Access::ReadWrite)?.write(0, &zeros[..len])?;
             at += len as u64;
         }
@@ -246,7 +247,7 @@ impl Backing for NamedMemory {
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         let left = self.len_bytes.saturating_sub(offset);
-        let len = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let len = smaller(left, into.len());
         self.user_view(offset.min(self.len_bytes), len, Access::ReadOnly)?
             .read(0, &mut into[..len])?;
         Ok(len)

@@ -22,6 +22,7 @@ use crate::io::{
     Access, LOCK_SUFFIX, OpenFile, Place, RAW, STORE, UNFINISHED, View, disbelieved, lock_path,
     nameless, refuse_irregular, refuse_no_file, side_path, why_not_believed,
 };
+use crate::number::{in_memory, smaller};
 use crate::os::{self, Distrust, LockKind, Permissions, Preallocated, Sharing, no_follow};
 use crate::trace::{self, Stopwatch, Traced};
 
@@ -393,7 +394,7 @@ impl SideLock {
         if self.original_bytes.is_some_and(|original| original != len_bytes) {
             return Err(Error::new(ErrorKind::Outdated, "map the lock file").path(&self.path));
         }
-        let mapped = usize::try_from(len_bytes.min(wanted)).unwrap_or(usize::MAX);
+        let mapped = smaller(len_bytes, in_memory(wanted));
         let access = if self.writable { Access::ReadWrite } else { Access::ReadOnly };
         SharedWords::of_view(View::of_file(&self.open, 0, mapped, access)?)
     }

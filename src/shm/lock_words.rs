@@ -8,6 +8,7 @@ use super::protocol::{BELL, ENTRY_PROCESS, ENTRY_WORDS, FIRST_ENTRY, Shared, WAI
 use super::words::SharedWords;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileBacking;
+use crate::number::in_memory;
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind};
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ impl LockWords {
         let (free, left): (Vec<usize>, Vec<usize>) =
             (0..entries).partition(|&entry| process(entry) == 0);
         // First entries that were released, then those of dead readers, then new ones.
-        let limit = usize::try_from(ENTRIES_MAX).unwrap_or(usize::MAX);
+        let limit = in_memory(ENTRIES_MAX);
         for entry in free.into_iter().chain(left).chain(entries..limit) {
             if lock.try_lock_entry(entry as u64)? {
                 if entry < (self.words.len() - FIRST_ENTRY) / ENTRY_WORDS {
@@ -148,7 +149,7 @@ impl Shared for LockWords {
 
     fn entries(&self) -> Result<usize> {
         let Some(lock) = &self.lock else { return Ok(0) };
-        let limit = words_of(usize::try_from(ENTRIES_MAX).unwrap_or(usize::MAX));
+        let limit = words_of(in_memory(ENTRIES_MAX));
         let len = lock.len_words()?.min(limit);
         if len > self.words.len() {
             let mut more = self.more.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::exclusive_file::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Found, RecordLayout};
-use crate::number::size_hint;
+use crate::number::{size_hint, smaller};
 use crate::txn::{Row, slots};
 
 /// How many bytes of records are copied at a time: they fit into a second-level cache.
@@ -288,7 +288,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
             self.fill_front()?;
         }
         // Calls of `next_record_back` may have taken some of them.
-        let left = crate::number::smaller(self.ids.end - self.ids.start, self.chunk_len);
+        let left = smaller(self.ids.end - self.ids.start, self.chunk_len);
         let end = self.front.end.min(self.front.at + left * self.layout.stride);
         Ok(Some(&self.front.bytes[self.front.at..end]))
     }
@@ -325,8 +325,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
 
     /// How many records a chunk may have.
     fn room(&self) -> usize {
-        let left = usize::try_from(self.ids.end - self.ids.start).unwrap_or(usize::MAX);
-        left.min(self.chunk_len)
+        smaller(self.ids.end - self.ids.start, self.chunk_len)
     }
 
     #[cold]

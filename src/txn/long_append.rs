@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::RecordLayout;
 use crate::format::checksum::{crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;
+use crate::number::smaller;
 use crate::overlay::Overlay;
 use crate::step::{self, Step};
 use crate::wal::{Commit, LongAppendSums};
@@ -218,8 +219,7 @@ impl<'a> LongAppends<'a> {
         buffer.resize(CHUNK_BYTES, 0);
         let (mut at, mut sum) = (bytes.start, 0);
         while at < bytes.end {
-            let left = usize::try_from(bytes.end - at).unwrap_or(usize::MAX);
-            let part = &mut buffer[..left.min(CHUNK_BYTES)];
+            let part = &mut buffer[..smaller(bytes.end - at, CHUNK_BYTES)];
             let offset = self.layout.geometry.data_offset.saturating_add(at);
             if backing.read_at(offset, part)? < part.len() {
                 return Ok(None);

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DESCRIPTORS_OFFSET, Header, Source, crc32c_append, crc32c_of};
 use crate::io::Backing;
+use crate::number::smaller;
 
 /// The schema, the metadata and the annotations in a file whose first bytes were read already.
 pub(crate) struct SchemaBytes<'b> {
@@ -137,7 +138,7 @@ impl Source for NewMetadata {
             Self::Bytes(bytes) => bytes.read_at(at, into),
             Self::Of(of) => {
                 let left = self.len_bytes().saturating_sub(at);
-                let len = usize::try_from(left).unwrap_or(usize::MAX).min(into.len());
+                let len = smaller(left, into.len());
                 let start = u64::from(of.header.schema_len_bytes);
                 let source = SchemaBytes::of(&*of.backing, &[], &of.header);
                 source.read_at(start + at, &mut into[..len])

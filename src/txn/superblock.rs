@@ -13,6 +13,7 @@ use crate::format::{
     UnverifiedHeader, encode_annotations, in_pieces, new_header, parse_schema,
 };
 use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC, named};
+use crate::number::{in_memory, smaller};
 use crate::os;
 use crate::step::{self, Step};
 use crate::trace;
@@ -163,7 +164,7 @@ impl Superblock {
         if !os::copies_up(&properties.file_system) || !properties.calls_see_views {
             return Ok(());
         }
-        let len = usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX);
+        let len = in_memory(DESCRIPTORS_OFFSET);
         let view = self.backing.view(0, len, Access::ReadOnly)?;
         let (mut seen, mut read) = (vec![0; len], vec![0; len]);
         let mut before = Vec::new();
@@ -196,7 +197,7 @@ impl Superblock {
     /// finished store with records is not such a file, whatever its name.
     pub(crate) fn is_leftover(file: &FileBacking) -> Result<bool> {
         let mut front = read_front(file)?;
-        front.truncate(usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX));
+        front.truncate(in_memory(DESCRIPTORS_OFFSET));
         if file.len_bytes()? <= RECORDLESS_BYTES_MAX {
             let begins = |slot| slot_in(&front, slot).starts_with(&MAGIC);
             let is_blank = front.iter().all(|&byte| byte == 0);
@@ -464,8 +465,7 @@ fn read_front(backing: &dyn Backing) -> Result<Vec<u8>> {
 
 /// The bytes from one slot on.
 fn slot_in(front: &[u8], slot: Slot) -> &[u8] {
-    let start = usize::try_from(slot.offset()).unwrap_or(usize::MAX).min(front.len());
-    &front[start..]
+    &front[smaller(slot.offset(), front.len())..]
 }
 
 fn choose(front: &[u8]) -> Result<(UnverifiedHeader, Slot, SlotReport)> {
