@@ -14,6 +14,7 @@ documents! {
     readme "README.md"
     guide "docs/GUIDE.md"
     cli "docs/CLI.md"
+    formats "docs/FORMATS.md"
     compare "docs/COMPARE.md"
     durability "docs/DURABILITY.md"
     concurrency "docs/CONCURRENCY.md"

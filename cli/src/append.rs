@@ -1,4 +1,4 @@
-//! `flatrec append`: adds a CSV file to a store.
+//! `flatrec append`: adds a CSV file or an array of numpy to a store.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::load;
 use crate::waiting::WaitArgs;
 
-/// Add the rows of a CSV file to a store
+/// Add the rows of a CSV file or an array of numpy to a store
 ///
 /// Columns are matched with fields by their names (with --no-header in order), and every value must
 /// fit its field's type. Null are the empty value and the texts that the store was loaded with
@@ -16,12 +16,13 @@ use crate::waiting::WaitArgs;
 #[command(after_help = "\
 Examples:
   flatrec append flights.rec february.csv
-  flatrec append flights.rec february.csv --null - --rejects bad.csv")]
+  flatrec append flights.rec february.csv --null - --rejects bad.csv
+  flatrec append readings.rec more.npz")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The CSV file, plain or compressed as for `flatrec load`; `-` for standard input
+    /// The file, of a format and plain or compressed as for `flatrec load`; `-` for standard input
     input: PathBuf,
 
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Common code of `load` and `append`: reads a CSV file into a store.
+//! Common code of `load` and `append`: reads a CSV file, or another table, into a store.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport, RecordSink};
+use flatrec::exchange::{
+    CsvOptions, CsvReader, Inferred, Input, InputFormat, LoadPoint, LoadReport, RecordSink,
+    TableReader,
+};
 use flatrec::{DataType, Field, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, say};
 use crate::field_names;
 use crate::info::bytes;
+use crate::input_format::FormatArgs;
 use crate::interrupt::Interrupt;
 #[cfg(unix)]
 use crate::interrupt::Stream;
@@ -23,9 +27,12 @@ use crate::rejects::Rejects;
 use crate::strays;
 use crate::verify::counted;
 
-/// The form of the CSV file, and the place for its bad rows.
+/// The form of the input, and the place for its bad rows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CsvArgs {
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+
     /// The input has no header row: its columns fill the fields in order, and `load` calls them
     /// column_1, column_2, …
     #[arg(long)]
@@ -107,6 +114,22 @@ impl CsvArgs {
         Ok(options)
     }
 
+    /// The first option given that only CSV has.
+    fn option_of_text(&self) -> Option<&'static str> {
+        let given = [
+            ("--no-header", self.no_header),
+            ("--header", self.header),
+            ("--delimiter", self.delimiter.is_some()),
+            ("--skip", self.skip > 0),
+            ("--comment", self.comment.is_some()),
+            ("--rename-duplicates", self.rename_duplicates),
+            ("--null", !self.null.is_empty()),
+            ("--null-in", !self.null_in.is_empty()),
+            ("--quoted-null", self.quoted_null),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
+    }
+
     /// The device or pipe for bad rows, opened; `None` if they go to a file, or nowhere.
     pub(crate) fn stream_of_rejects(&self) -> Result<Option<File>, Failure> {
         Ok(self.rejects.as_deref().map(Rejects::stream).transpose()?.flatten())
@@ -114,7 +137,7 @@ impl CsvArgs {
 
     /// The options that decide the result, by their names; `None` if a path is not Unicode and so
     /// cannot be stored.
-    pub(crate) fn choices(&self) -> Option<Map<String, Value>> {
+    pub(crate) fn choices(&self, input: &Path) -> Option<Map<String, Value>> {
         let rejects = match &self.rejects {
             Some(path) => Some(std::path::absolute(path).ok()?.to_str()?.to_owned()),
             None => None,
@@ -122,7 +145,8 @@ impl CsvArgs {
         let mut null_texts = self.null.clone();
         null_texts.sort();
         null_texts.dedup();
-        Some(Map::from_iter([
+        let mut choices = self.format.choices(input);
+        choices.extend(Map::from_iter([
             ("--delimiter".into(), json!(self.delimiter.map(char::from))),
             ("--skip".into(), self.skip.into()),
             ("--comment".into(), json!(self.comment.map(char::from))),
@@ -133,7 +157,8 @@ impl CsvArgs {
             ("--quoted-null".into(), self.quoted_null.into()),
             ("--round".into(), self.round.into()),
             ("--rejects".into(), json!(rejects)),
-        ]))
+        ]));
+        Some(choices)
     }
 }
 
@@ -206,9 +231,41 @@ pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
     }
 }
 
-/// A CSV file to be loaded into a store.
+/// The reader of a format.
+enum Reader<'j> {
+    Csv(CsvReader<'j>),
+    /// With what the command line says of the fields.
+    Table(TableReader<'j>, CsvOptions),
+}
+
+impl Reader<'_> {
+    fn infer(&mut self, sample_rows: Option<u64>) -> flatrec::Result<Inferred> {
+        match self {
+            Self::Csv(reader) => reader.infer(sample_rows),
+            Self::Table(reader, options) => {
+                let inferred = reader.infer(sample_rows)?;
+                let schema = options.adapt(&inferred.schema)?;
+                Ok(Inferred { schema, ..inferred })
+            }
+        }
+    }
+
+    fn load_from(
+        &mut self,
+        schema: &Schema,
+        sink: &mut dyn RecordSink,
+        from: &LoadPoint,
+    ) -> flatrec::Result<LoadReport> {
+        match self {
+            Self::Csv(reader) => reader.load_from(schema, sink, from),
+            Self::Table(reader, _) => reader.load_from(schema, sink, from),
+        }
+    }
+}
+
+/// An input to be loaded into a store.
 pub(crate) struct Job<'j> {
-    reader: CsvReader<'j>,
+    reader: Reader<'j>,
     /// Whether the delimiter was not given, and not yet told.
     tells_delimiter: bool,
     round: bool,
@@ -229,14 +286,30 @@ impl<'j> Job<'j> {
     ) -> Result<Self, Failure> {
         let bar = Bar::new(what, input.total_bytes());
         let shown = bar.clone();
-        let mut reader =
-            CsvReader::new(input, fields.apply(args.options()?)).on_progress(move |done| {
-                shown.show(done);
-                interrupt.check()
-            });
-        if let Some(rejects) = rejects {
-            reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
-        }
+        let on_progress = move |done| {
+            shown.show(done);
+            interrupt.check()
+        };
+        let options = fields.apply(args.options()?);
+        let format = args.format.of(input.name());
+        args.format.check(format, args.option_of_text().or(fields.option_of_text()))?;
+        let reader = if format == InputFormat::Csv {
+            let mut reader = CsvReader::new(input, options).on_progress(on_progress);
+            if let Some(rejects) = rejects {
+                reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
+            }
+            Reader::Csv(reader)
+        } else {
+            let reader = TableReader::new(input, format)?.round(args.round);
+            let mut reader = reader.on_progress(on_progress);
+            if let Some(array) = &args.format.array {
+                reader = reader.array(array);
+            }
+            if let Some(rejects) = rejects {
+                reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
+            }
+            Reader::Table(reader, options)
+        };
         Ok(Self {
             reader,
             tells_delimiter: args.delimiter.is_none(),
@@ -268,8 +341,9 @@ impl<'j> Job<'j> {
     /// Says which delimiter was found. This reads the start of the input, for which a stream makes
     /// it wait.
     fn tell_delimiter(&mut self) -> Result<(), Failure> {
+        let Reader::Csv(reader) = &mut self.reader else { return Ok(()) };
         if std::mem::take(&mut self.tells_delimiter) {
-            let found = self.reader.delimiter().map_err(Failure::from);
+            let found = reader.delimiter().map_err(Failure::from);
             let found = self.interrupt.outcome(found)?;
             self.bar.aside(|| tell_delimiter(found));
         }

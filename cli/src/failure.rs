@@ -215,7 +215,10 @@ fn told(error: &flatrec::Error) -> String {
 }
 
 /// The settings of the library that its advice names, and the options that set them.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 11] = [
+    ("a TableReader and InputFormat::Npy", "--format npy"),
+    ("a TableReader and InputFormat::Npz", "--format npz"),
+    ("TableReader::array", "--array NAME"),
     ("CsvOptions::text_width_of", "--text-width COLUMN=N"),
     ("CsvReader::on_reject", "--rejects FILE"),
     ("CsvOptions::rename_duplicates", "--rename-duplicates"),

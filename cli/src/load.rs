@@ -1,4 +1,4 @@
-//! `flatrec load`: makes a store from a CSV file.
+//! `flatrec load`: makes a store from a CSV file or an array of numpy.
 
 mod fields;
 mod keeper;
@@ -31,15 +31,18 @@ pub(crate) use fields::FieldArgs;
 use keeper::{Keeper, Loading};
 use unfinished::Unfinished;
 
-/// Load a CSV file into a new store
+/// Load a CSV file or an array of numpy into a new store
 ///
-/// Without --schema the input is read twice: first to find the narrowest type of each column (bool,
-/// int64, float64, date, timestamp, text), then to load it. Empty values are null. The store is
-/// written under another name and gets its name when it is complete. A file beside it holds
+/// Without --schema a CSV file is read twice: first to find the narrowest type of each column
+/// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The store
+/// is written under another name and gets its name when it is complete. A file beside it holds
 /// checksums of its records.
 ///
 /// The input is UTF-8, or UTF-16 with a byte order mark, plain or compressed by gzip, zstd, xz or
 /// bzip2. Its first bytes tell which, whatever its name.
+///
+/// The arrays of .npy and .npz files have types of their own: see docs/FORMATS.md. The first index
+/// of an array counts the rows.
 ///
 /// A load of more than a few seconds keeps its progress in a small file beside the unfinished
 /// store. If it is interrupted, by Ctrl-C, a kill, a power cut or a full disk, --resume continues
@@ -51,11 +54,12 @@ Examples:
   flatrec load flights.csv.gz flights.rec --null NA --force
   flatrec load flights.csv flights.rec --resume
   flatrec load sensors.txt sensors.rec --delimiter tab --no-header --rejects bad.csv
+  flatrec load readings.npy readings.rec
   flatrec load january.csv year.rec --nullable --text-width 16   # room for the next months
   flatrec schema flights.rec --as json --no-layout > flights.json
   zcat more.csv.gz | flatrec load - more.rec --schema flights.json")]
 pub(crate) struct Args {
-    /// The CSV file, plain or compressed; `-` for standard input
+    /// The file to load, plain or compressed; `-` for standard input
     input: PathBuf,
 
     /// The store to create
@@ -144,7 +148,8 @@ impl Args {
         let rejects = self.csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
         let identity = self.identity();
         let choices = self.choices(given.as_ref());
-        if given.is_none() && self.sample.is_none() {
+        let needs_file = self.csv.format.of(input.name()).needs_file();
+        if needs_file || given.is_none() && self.sample.is_none() {
             input = interrupt.outcome(spooled(input, &self.store))?;
         }
         let mut job =
@@ -299,9 +304,12 @@ pub(crate) fn append(
     }
     let database =
         wait.open(path, None).map_err(|failure| failure.advise(ErrorKind::NotFound, if_missing))?;
-    let opened = csv_input::open(input)?;
+    let mut opened = csv_input::open(input)?;
     let stream = csv.stream_of_rejects()?;
     let interrupt = Interrupt::watch();
+    if csv.format.of(opened.name()).needs_file() {
+        opened = interrupt.outcome(spooled(opened, path))?;
+    }
     let rejects = |file: &PathBuf| Rejects::create(file, false, stream);
     let rejects = csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
     let fields = FieldArgs::default();

@@ -22,6 +22,7 @@ mod field_names;
 mod get;
 mod id_file;
 mod info;
+mod input_format;
 mod interrupt;
 mod load;
 mod matching;

@@ -1,4 +1,5 @@
-//! Formats of other programs, in and out: CSV in; CSV, NDJSON and npy out; and schemas as text.
+//! Formats of other programs, in and out: CSV and npy in; CSV, NDJSON and npy out; and schemas as
+//! text.
 //!
 //! Invariants:
 //!
@@ -40,6 +41,7 @@ mod output;
 mod progress;
 mod schema_text;
 mod sink;
+mod table;
 mod threads;
 mod unpublished;
 
@@ -54,4 +56,5 @@ pub use schema_text::{
     schema_to_numpy, schema_to_rust, schema_to_sql, slots_to_c, slots_to_numpy,
 };
 pub use sink::RecordSink;
+pub use table::{InputFormat, TableReader};
 pub use unpublished::UnpublishedFile;

@@ -62,6 +62,13 @@ impl Field {
         self
     }
 
+    /// The same field without a presence byte.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn present(mut self) -> Self {
+        self.nullable = false;
+        self
+    }
+
     /// The same field with its elements stored big-endian (foreign files).
     pub fn big_endian(mut self) -> Self {
         self.big_endian = true;

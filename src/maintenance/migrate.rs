@@ -12,6 +12,8 @@ mod target;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "exchange")]
+pub(crate) use self::convert::{convert, is_possible as is_convertible};
 pub use self::options::{MigrateOptions, MigrateReport, MisfitValue};
 use self::plan::{Misfit, Plan};
 use self::target::{Pass, Target};

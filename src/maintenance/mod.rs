@@ -19,6 +19,8 @@ pub use backup::{BackupReport, backup};
 pub use compact::{CompactOptions, CompactReport, compact};
 pub use copy::CopyOptions;
 pub use migrate::{MigrateOptions, MigrateReport, MisfitValue, migrate};
+#[cfg(feature = "exchange")]
+pub(crate) use migrate::{convert, is_convertible};
 pub use problem::Problem;
 pub use rebuild::{RebuildReport, rebuild_checksums, rebuild_checksums_with_progress};
 pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage, salvage_with_progress};

@@ -72,7 +72,7 @@ print(compared)
 "#;
 
 /// A Python that has numpy.
-fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     let named = std::env::var("FLATREC_PYTHON").ok();
     let candidates = named.iter().map(String::as_str).chain(["python3", "python"]);
     for candidate in candidates {

@@ -53,6 +53,11 @@ impl FieldArgs {
         options
     }
 
+    /// The first option given that only CSV has.
+    pub(crate) fn option_of_text(&self) -> Option<&'static str> {
+        self.narrow.then_some("--narrow")
+    }
+
     /// The options by their names, to compare with those of an interrupted load.
     pub(crate) fn choices(&self) -> Map<String, Value> {
         let width = |width: &Width| match &width.column {

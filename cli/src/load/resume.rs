@@ -168,7 +168,7 @@ impl Args {
             ("--metadata".into(), json!(metadata)),
         ]);
         choices.extend(self.fields.choices());
-        choices.extend(self.csv.choices()?);
+        choices.extend(self.csv.choices(&self.input)?);
         Some(choices)
     }
 }

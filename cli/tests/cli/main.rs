@@ -1,6 +1,7 @@
 //! The `flatrec` command as a shell sees it: its output and its exit status.
 
 mod annotated;
+mod arrays;
 mod bulk;
 mod change;
 mod conditions;

@@ -22,6 +22,9 @@ mod header_schema;
 mod input_text;
 #[path = "../../../tests/support/fuzzed/log_replay.rs"]
 mod log_replay;
+#[cfg(feature = "exchange")]
+#[path = "../../../tests/support/fuzzed/npy_header.rs"]
+mod npy_header;
 #[path = "../../../tests/support/fuzzed/open_store.rs"]
 mod open_store;
 #[path = "../../../tests/support/fuzzed/values_text.rs"]
@@ -81,4 +84,10 @@ fn whole_store_passes_its_stored_inputs() {
 #[cfg(feature = "exchange")]
 fn input_text_passes_its_stored_inputs() {
     feed("input_text", input_text::run);
+}
+
+#[test]
+#[cfg(feature = "exchange")]
+fn npy_header_passes_its_stored_inputs() {
+    feed("npy_header", npy_header::run);
 }

@@ -24,4 +24,5 @@ mod wanted;
 mod width;
 
 pub use options::CsvOptions;
+pub(super) use pipeline::in_order;
 pub use reader::{CsvReader, Inferred, Reject, Strays};

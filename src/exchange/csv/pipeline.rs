@@ -18,7 +18,7 @@ const PARTS_PER_THREAD: usize = 3;
 ///
 /// # Panics
 /// If `work` panics, on this thread.
-pub(super) fn in_order<T: Send>(
+pub(in crate::exchange) fn in_order<T: Send>(
     threads: usize,
     mut next: impl FnMut(Option<T>) -> Result<Option<T>>,
     work: impl Fn(&mut T) + Sync,

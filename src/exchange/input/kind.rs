@@ -95,7 +95,7 @@ const OTHERS: &[(&[u8], &str, &str)] = &[
     (b"\xff\xff\xff\xff", "a stream of Arrow", CONVERT),
     (b"FEA1\0\0\0\0", "a Feather file, version 1", CONVERT),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", CONVERT),
-    (b"\x93NUMPY", "a numpy array", "write it with numpy.savetxt, or load its bytes in a program"),
+    (b"\x93NUMPY", "a numpy array", "read it with a TableReader and InputFormat::Npy"),
     (b"Obj\x01", "an Avro file", CONVERT),
     (b"%PDF-", "a PDF document", "ask for the table as CSV"),
     (b"\x7fELF", "a program", "give a CSV file"),
@@ -159,6 +159,8 @@ fn zip(head: &[u8]) -> (&'static str, &'static str) {
         ("an Excel workbook (xlsx)", EXPORT)
     } else if has(b"opendocument.spreadsheet") {
         ("an OpenDocument spreadsheet (ods)", EXPORT)
+    } else if has(b".npy") {
+        ("numpy arrays in a zip archive", "read it with a TableReader and InputFormat::Npz")
     } else {
         ("a zip archive", EXTRACT)
     }

@@ -12,6 +12,7 @@
 //! stay in memory for the load.
 
 mod kind;
+mod places;
 mod raw;
 mod text;
 mod unpack;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::smaller;
 use crate::os;
+pub(super) use places::{Places, PlacesReader};
 use raw::read_full;
 pub(super) use text::Text;
 
@@ -162,6 +164,35 @@ impl Input {
     /// With `keep`, a stream can be read from its start once more: the bytes read now stay in
     /// memory.
     pub(super) fn read(&mut self, keep: bool) -> Result<Text<'_>> {
+        self.read_by(keep, Text::new)
+    }
+
+    /// As [`Input::read`], the bytes of a file that is not text.
+    pub(super) fn read_bytes(&mut self, keep: bool) -> Result<Text<'_>> {
+        self.read_by(keep, Text::of_bytes)
+    }
+
+    /// The bytes of the input at any place, as they are on disk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a stream.
+    pub(super) fn places(&self) -> Result<Places> {
+        let fail = |error| Error::io("open", error).path(&self.name);
+        match &self.source {
+            Source::File(file) => Places::of_file(file.try_clone().map_err(fail)?).map_err(fail),
+            Source::Bytes(bytes) => Ok(Places::of_bytes(Arc::clone(bytes))),
+            Source::Stream { .. } => Err(Error::new(ErrorKind::InvalidArgument, "read")
+                .path(&self.name)
+                .detail("this format is read from several places, which a stream does not allow")
+                .advice("spool it to a file first")),
+        }
+    }
+
+    fn read_by<'a>(
+        &'a mut self,
+        keep: bool,
+        read: fn(Box<dyn Read + 'a>, &'a Path) -> Result<Text<'a>>,
+    ) -> Result<Text<'a>> {
         let name = &self.name;
         let raw: Box<dyn Read + '_> = match &mut self.source {
             Source::File(file) => {
@@ -179,12 +210,12 @@ impl Input {
                             .detail("the stream has already been read")
                             .advice("spool it to a file first"));
                     };
-                    return Text::new(Box::new(KeptStream { head, position: 0, rest }), name);
+                    return read(Box::new(KeptStream { head, position: 0, rest }), name);
                 };
                 Box::new(Cursor::new(std::mem::take(head)).chain(taken))
             }
         };
-        Text::new(raw, name)
+        read(raw, name)
     }
 
     /// The text from its byte `offset` on; its counter includes the bytes before.

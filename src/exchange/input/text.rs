@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::kind::{HEAD_BYTES, Kind, kind_of};
+use super::kind::{HEAD_BYTES, Kind, Packing, kind_of};
 use super::raw::{Counts, Raw};
 use super::unpack::Unpacker;
 use super::utf16::Utf16;
@@ -69,6 +69,21 @@ impl<'a> Text<'a> {
         Ok(Self { utf16, ..text })
     }
 
+    /// The bytes that `raw`, the whole input, is or has in it, if it is compressed.
+    ///
+    /// # Errors
+    /// An error of reading or decompressing.
+    pub(super) fn of_bytes(raw: Box<dyn Read + 'a>, name: &'a Path) -> Result<Self> {
+        let counts = Counts::from_offset(0);
+        let mut raw = Raw::new(raw, Rc::clone(&counts));
+        let head = raw.peek(HEAD_BYTES).map_err(|error| Error::io("read", error).path(name))?;
+        let bytes = match Packing::of(head) {
+            Some(packing) => Bytes::Packed(Unpacker::new(packing, raw, Rc::clone(&counts))),
+            None => Bytes::Plain(raw),
+        };
+        Ok(Self { bytes, utf16: None, counts, name })
+    }
+
     /// Whether a byte order mark came before the text, which has none then.
     pub(in crate::exchange) fn had_mark(&self) -> bool {
         self.utf16.is_some()
@@ -82,7 +97,7 @@ impl<'a> Text<'a> {
     }
 
     /// Whether the text is that of the file on disk, byte by byte.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(in crate::exchange) fn is_plain(&self) -> bool {
         matches!(self.bytes, Bytes::Plain(_)) && self.utf16.is_none()
     }
 

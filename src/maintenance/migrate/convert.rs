@@ -8,7 +8,7 @@ use crate::number::len_of;
 const DAY_SECONDS: i128 = 86_400;
 
 /// Whether values of one field can become values of another at all.
-pub(super) fn is_possible(from: &Field, to: &Field) -> Result<(), &'static str> {
+pub(crate) fn is_possible(from: &Field, to: &Field) -> Result<(), &'static str> {
     if from.array_len() != to.array_len() {
         return Err("an array keeps the number of its elements");
     }
@@ -72,7 +72,7 @@ impl Kind {
 
 /// Stores the value of `from` in `record` in `to`'s place in `into`. Null becomes the bytes of
 /// `fill` where `to` cannot be null. After an error `into` may have a part of the value.
-pub(super) fn convert(
+pub(crate) fn convert(
     (from, record): (&Field, &[u8]),
     (to, into): (&Field, &mut [u8]),
     fill: Option<&[u8]>,

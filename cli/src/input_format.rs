@@ -1,0 +1,67 @@
+//! The format of the input of `load` and `append`.
+
+use std::path::Path;
+
+use flatrec::exchange::InputFormat;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+/// The format of the input, and what only one format has.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct FormatArgs {
+    /// The format of the input, whatever its name. Without it the ending decides: .npy and .npz are
+    /// arrays of numpy, all others CSV
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// Of an npz file, load this array as rows, and not each array as a column
+    #[arg(long, value_name = "NAME")]
+    pub(crate) array: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Csv,
+    Npy,
+    Npz,
+}
+
+impl FormatArgs {
+    /// The format of the input with that name.
+    pub(crate) fn of(&self, name: &Path) -> InputFormat {
+        match self.format {
+            Some(Format::Csv) => InputFormat::Csv,
+            Some(Format::Npy) => InputFormat::Npy,
+            Some(Format::Npz) => InputFormat::Npz,
+            None => InputFormat::from_path(name),
+        }
+    }
+
+    /// Refuses options that the format does not have; `of_text` is the first one given that only
+    /// CSV has.
+    pub(crate) fn check(
+        &self,
+        format: InputFormat,
+        of_text: Option<&'static str>,
+    ) -> Result<(), Failure> {
+        let refused = |option: &str, why: &str| {
+            Err(Failure::Usage(format!("{option} cannot be used with this format: {why}")))
+        };
+        match of_text {
+            Some(option) if format != InputFormat::Csv => {
+                refused(option, "only CSV has it (--format csv reads the input as CSV)")
+            }
+            _ if self.array.is_some() && format != InputFormat::Npz => {
+                refused("--array", "only npz has several arrays (--format npz reads one)")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The options by their names, to compare with those of an interrupted load.
+    pub(crate) fn choices(&self, name: &Path) -> Map<String, Value> {
+        let format = format!("{:?}", self.of(name)).to_lowercase();
+        Map::from_iter([("--format".into(), json!(format)), ("--array".into(), json!(self.array))])
+    }
+}

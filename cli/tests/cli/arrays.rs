@@ -1,0 +1,91 @@
+//! Arrays of numpy as inputs of `load` and `append`. They are made by `export`, so that no other
+//! program is needed; `tests/it/exchange_npy.rs` has those that numpy makes.
+
+use super::*;
+
+/// Bytes of a .npy file of the numbers, as `f8`.
+fn floats(numbers: &[f64]) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({},)}}\n", numbers.len());
+    let len = u16::try_from(header.len()).unwrap().to_le_bytes();
+    let elements: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    [&b"\x93NUMPY\x01\0"[..], &len, header.as_bytes(), &elements].concat()
+}
+
+/// Finds an exported array that comes back as other records.
+#[test]
+fn an_exported_array_is_loaded_again() {
+    let place = Place::new();
+    place.write("in.csv", "day,n,text\n2013-01-31,5,ab\n2013-02-01,,c\n");
+    place.ok(["load", "in.csv", "a.rec"]);
+    place.ok(["export", "a.rec", "a.npy"]);
+    let said = place.ok(["load", "a.npy", "b.rec", "--type", "day=date32"]);
+    assert!(said.starts_with("loaded    2 records into b.rec"), "{said}");
+    let csv = place.ok(["export", "a.rec", "-"]);
+    assert_eq!(place.ok(["export", "b.rec", "-"]), csv);
+    let said = place.ok(["append", "b.rec", "a.npy"]);
+    assert!(said.contains("2 records into b.rec"), "{said}");
+    assert_eq!(place.ok(["scan", "b.rec", "--count"]).trim(), "4");
+    place.ok(["load", "a.npy", "c.rec", "--schema", "a.rec"]);
+    assert_eq!(place.ok(["export", "c.rec", "-"]), csv);
+
+    // From standard input the format is given.
+    let mut command = place.command(["load", "-", "d.rec", "--format", "npy"]);
+    command.stdin(Stdio::from(std::fs::File::open(place.path("a.npy")).unwrap()));
+    assert!(output_of(&mut command).status.success());
+    assert_eq!(place.ok(["scan", "d.rec", "--count"]).trim(), "2");
+}
+
+/// Finds a value that does not fit and is loaded, or advice that names no option.
+#[test]
+fn bad_rows_of_an_array_are_named_or_set_aside() {
+    let place = Place::new();
+    place.write("in.npy", floats(&[7.0, 0.5, 300.0, 8.0]));
+    let load = ["load", "in.npy", "n.rec", "--type", "value=uint8"];
+    let said = place.error(load);
+    assert_eq!(
+        said,
+        "load in.npy: invalid value: row 2: field value (uint8): \"0.5\": 0.5 is no integer \
+         (correct it, or set bad rows aside with --rejects FILE, or store the nearest values with \
+         --round)"
+    );
+    assert_eq!(place.files(), ["in.npy"]);
+    let said = place.ok([&load[..], &["--rejects", "bad.csv"]].concat());
+    assert!(said.contains("rejected  2 rows"), "{said}");
+    let rejects = place.read("bad.csv");
+    let lines: Vec<&str> = rejects.lines().collect();
+    assert_eq!(lines[0], "line,column,reason,row");
+    assert!(lines[1].starts_with("2,value,") && lines[1].ends_with(",0.5"), "{rejects}");
+    assert!(lines[2].starts_with("3,value,") && lines[2].ends_with(",300.0"), "{rejects}");
+    assert_eq!(place.ok(["export", "n.rec", "-"]), "value\n7\n8\n");
+}
+
+/// Finds an option that does nothing for a format, and a file whose kind is not told.
+#[test]
+fn options_and_files_of_another_format_are_refused() {
+    let place = Place::new();
+    place.write("in.npy", floats(&[7.0]));
+    place.write("in.csv", "a\n1\n");
+    for option in [
+        &["--null", "NA"][..],
+        &["--no-header"],
+        &["--delimiter", ";"],
+        &["--narrow"],
+        &["--skip", "2"],
+    ] {
+        let said = place.usage([&["load", "in.npy", "n.rec"], option].concat());
+        let name = option[0];
+        assert!(said.contains(&format!("{name} cannot be used with this format")), "{said}");
+    }
+    let said = place.usage(["load", "in.csv", "n.rec", "--array", "a"]);
+    assert!(said.contains("--array cannot be used"), "{said}");
+    let said = place.error(["load", "in.csv", "n.rec", "--format", "npy"]);
+    assert!(said.contains("in.csv") && said.contains("no numpy array"), "{said}");
+    std::fs::copy(place.path("in.npy"), place.path("in.txt")).unwrap();
+    let said = place.error(["load", "in.txt", "n.rec"]);
+    assert!(said.contains("a numpy array, not CSV (read it with --format npy)"), "{said}");
+    place.ok(["load", "in.txt", "n.rec", "--format", "npy"]);
+    let said = place.error(["load", "in.csv", "o.rec", "--format", "npz"]);
+    assert!(said.contains("no zip archive"), "{said}");
+    assert_eq!(place.files(), ["in.csv", "in.npy", "in.txt", "n.rec", "n.rec-lock", "n.rec-sum"]);
+}
