@@ -10,8 +10,8 @@ use crate::failure::Failure;
 /// The format of the input, and what only one format has.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct FormatArgs {
-    /// The format of the input, whatever its name. Without it the ending decides: .npy and .npz are
-    /// arrays of numpy, all others CSV
+    /// The format of the input, whatever its name. Without it the ending decides: .ndjson and
+    /// .jsonl are JSON, .npy and .npz arrays of numpy, and all others CSV
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 
@@ -23,7 +23,11 @@ pub(crate) struct FormatArgs {
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
     Csv,
+    /// A JSON object a line
+    Ndjson,
+    /// An array of numpy
     Npy,
+    /// Arrays of numpy in a zip archive
     Npz,
 }
 
@@ -32,6 +36,7 @@ impl FormatArgs {
     pub(crate) fn of(&self, name: &Path) -> InputFormat {
         match self.format {
             Some(Format::Csv) => InputFormat::Csv,
+            Some(Format::Ndjson) => InputFormat::Ndjson,
             Some(Format::Npy) => InputFormat::Npy,
             Some(Format::Npz) => InputFormat::Npz,
             None => InputFormat::from_path(name),

@@ -1,4 +1,4 @@
-//! `flatrec load`: makes a store from a CSV file or an array of numpy.
+//! `flatrec load`: makes a store from a CSV file or another table.
 
 mod fields;
 mod keeper;
@@ -31,7 +31,7 @@ pub(crate) use fields::FieldArgs;
 use keeper::{Keeper, Loading};
 use unfinished::Unfinished;
 
-/// Load a CSV file or an array of numpy into a new store
+/// Load CSV, NDJSON or an array of numpy into a new store
 ///
 /// Without --schema a CSV file is read twice: first to find the narrowest type of each column
 /// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The store
@@ -41,8 +41,9 @@ use unfinished::Unfinished;
 /// The input is UTF-8, or UTF-16 with a byte order mark, plain or compressed by gzip, zstd, xz or
 /// bzip2. Its first bytes tell which, whatever its name.
 ///
-/// The arrays of .npy and .npz files have types of their own: see docs/FORMATS.md. The first index
-/// of an array counts the rows.
+/// NDJSON (.ndjson, .jsonl) has a JSON object a line; objects within it become columns such as
+/// `point.x`. The first index of an array of numpy (.npy, .npz) counts the rows. docs/FORMATS.md
+/// says which types become which.
 ///
 /// A load of more than a few seconds keeps its progress in a small file beside the unfinished
 /// store. If it is interrupted, by Ctrl-C, a kill, a power cut or a full disk, --resume continues
@@ -55,6 +56,7 @@ Examples:
   flatrec load flights.csv flights.rec --resume
   flatrec load sensors.txt sensors.rec --delimiter tab --no-header --rejects bad.csv
   flatrec load readings.npy readings.rec
+  flatrec load events.jsonl.gz events.rec --rejects bad.csv
   flatrec load january.csv year.rec --nullable --text-width 16   # room for the next months
   flatrec schema flights.rec --as json --no-layout > flights.json
   zcat more.csv.gz | flatrec load - more.rec --schema flights.json")]

@@ -1,5 +1,4 @@
-//! Formats of other programs, in and out: CSV and npy in; CSV, NDJSON and npy out; and schemas as
-//! text.
+//! Formats of other programs, in and out: CSV, NDJSON and npy, and schemas as text.
 //!
 //! Invariants:
 //!

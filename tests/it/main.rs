@@ -24,6 +24,7 @@ mod every_method;
 mod exchange_csv;
 mod exchange_export;
 mod exchange_inputs;
+mod exchange_ndjson;
 mod exchange_npy;
 mod exchange_resume;
 mod exchange_rows;

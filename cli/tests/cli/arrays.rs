@@ -1,5 +1,5 @@
-//! Arrays of numpy as inputs of `load` and `append`. They are made by `export`, so that no other
-//! program is needed; `tests/it/exchange_npy.rs` has those that numpy makes.
+//! NDJSON and arrays of numpy as inputs of `load` and `append`. They are made by `export`, so that
+//! no other program is needed; `tests/it/exchange_npy.rs` has those that numpy makes.
 
 use super::*;
 
@@ -88,4 +88,41 @@ fn options_and_files_of_another_format_are_refused() {
     let said = place.error(["load", "in.csv", "o.rec", "--format", "npz"]);
     assert!(said.contains("no zip archive"), "{said}");
     assert_eq!(place.files(), ["in.csv", "in.npy", "in.txt", "n.rec", "n.rec-lock", "n.rec-sum"]);
+}
+
+/// Finds NDJSON that comes back as other records, and a bad line without its place.
+#[test]
+fn ndjson_is_loaded_and_appended() {
+    let place = Place::new();
+    place.write(
+        "in.jsonl",
+        "{\"n\":1,\"at\":{\"x\":0.5}}\n\n{\"at\":{\"x\":2},\"n\":2,\"s\":\"a\"}\n",
+    );
+    place.ok(["load", "in.jsonl", "a.rec", "--type", "n=int16"]);
+    let csv = "n,at.x,s\n1,0.5,\n2,2.0,a\n";
+    assert_eq!(place.ok(["export", "a.rec", "-"]), csv);
+    place.write("more.ndjson", "{\"n\":3,\"at.x\":1}\n{\"at.x\":1,\"n\":70000}\n");
+    let said = place.run(["append", "a.rec", "more.ndjson"]);
+    assert_eq!(said.status, Some(1));
+    assert!(said.stderr.contains("more.ndjson: invalid value: line 2: field n"), "{said:?}");
+    assert!(said.stderr.contains("flatrec migrate a.rec --type n=int32"), "{said:?}");
+    assert_eq!(place.ok(["export", "a.rec", "-"]), csv);
+    let said = place.run(["append", "a.rec", "more.ndjson"]);
+    assert!(said.stderr.contains("line 2"), "{said:?}");
+
+    let said = place.error(["load", "more.ndjson", "b.rec", "--type", "n=uint8"]);
+    assert!(said.contains("line 2: field n (uint8): \"70000\""), "{said}");
+    assert!(said.contains("set bad rows aside with --rejects FILE"), "{said}");
+    place.ok(["load", "more.ndjson", "b.rec", "--type", "n=uint8", "--rejects", "bad.csv"]);
+    let rejects = place.read("bad.csv");
+    assert!(rejects.contains("\n2,n,") && rejects.contains("\"\"n\"\":70000}\""), "{rejects}");
+
+    // A stream is read twice, from a copy.
+    let mut command = place.command(["load", "-", "c.rec", "--format", "ndjson"]);
+    command.stdin(Stdio::from(std::fs::File::open(place.path("in.jsonl")).unwrap()));
+    assert!(output_of(&mut command).status.success());
+    assert_eq!(place.ok(["export", "c.rec", "-"]), csv);
+    place.write("array.json", "[{\"n\":1}]\n");
+    let said = place.error(["load", "array.json", "d.rec", "--format", "ndjson"]);
+    assert!(said.contains("line 1: column 1: the line begins an array"), "{said}");
 }

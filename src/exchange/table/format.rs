@@ -14,6 +14,8 @@ use std::path::Path;
 pub enum InputFormat {
     /// CSV and its like: see [`CsvReader`](crate::exchange::CsvReader).
     Csv,
+    /// A JSON object a line.
+    Ndjson,
     /// An array of numpy.
     Npy,
     /// Arrays of numpy in a zip archive.
@@ -21,8 +23,8 @@ pub enum InputFormat {
 }
 
 impl InputFormat {
-    /// The format by the path's ending: `.npy` or `.npz`, also before `.gz`, `.zst`, `.xz` or
-    /// `.bz2`, and CSV for all others.
+    /// The format by the path's ending: `.ndjson`, `.jsonl`, `.npy` or `.npz`, also before `.gz`,
+    /// `.zst`, `.xz` or `.bz2`, and CSV for all others.
     pub fn from_path(path: impl AsRef<Path>) -> Self {
         let mut path = path.as_ref();
         let ending = |path: &Path| {
@@ -32,6 +34,7 @@ impl InputFormat {
             path = Path::new(stem);
         }
         match &*ending(path) {
+            "ndjson" | "jsonl" => Self::Ndjson,
             "npy" => Self::Npy,
             "npz" => Self::Npz,
             _ => Self::Csv,

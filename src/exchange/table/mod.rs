@@ -1,4 +1,4 @@
-//! Inputs whose columns have types: arrays of numpy.
+//! Inputs whose columns have types: arrays of numpy, and NDJSON.
 //!
 //! ```text
 //! Input -> Source (rows as records of their own fields) -> fit (records of a schema) -> RecordSink
@@ -9,6 +9,7 @@
 mod facts;
 mod fit;
 mod format;
+mod json;
 mod npy;
 mod reader;
 mod source;

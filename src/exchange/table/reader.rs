@@ -3,9 +3,9 @@
 use super::facts::Facts;
 use super::fit::{Pairs, row_text};
 use super::format::InputFormat;
-use super::npy;
 use super::source::{Block, Source};
 use super::watch::{Bad, OnProgress, OnReject, Watch};
+use super::{json, npy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::csv::in_order;
 use crate::exchange::{
@@ -16,7 +16,7 @@ use crate::format::{Field, Schema};
 /// Shorter inputs are read on one thread: starting others takes longer.
 const ONE_THREAD_BYTES: u64 = 4 << 20;
 
-/// An input whose columns have types, to be read as records: an array of numpy
+/// An input whose columns have types, to be read as records: an array of numpy, or NDJSON
 /// ([`InputFormat`] lists the formats). [`CsvReader`](super::super::CsvReader) reads CSV.
 ///
 /// The [guide to formats](crate::documents::formats) says which types become which, and which are
@@ -90,9 +90,10 @@ impl<'a> TableReader<'a> {
         self
     }
 
-    /// Gives bad rows to `reject` during a load, in order, instead of failing at the first. The
-    /// line of a row is its number, the first being 1, and its text is that of a line of CSV. An
-    /// error of `reject` ends the load.
+    /// Gives bad rows to `reject` during a load, in order, instead of failing at the first;
+    /// inference skips lines that are no JSON object. A row of a format without lines has its
+    /// number, the first being 1, and the text of a line of CSV. An error of `reject` ends the
+    /// load.
     pub fn on_reject(mut self, reject: impl FnMut(&Reject<'_>) -> Result<()> + 'a) -> Self {
         self.on_reject = Some(Box::new(reject));
         self
@@ -113,6 +114,11 @@ impl<'a> TableReader<'a> {
                 .path(self.input.name())
                 .detail("a stream cannot be read twice")
                 .advice("spool it, infer from its first rows only, or give a schema"));
+        }
+        if self.format == InputFormat::Ndjson {
+            let (threads, lenient) = (self.thread_count(), self.on_reject.is_some());
+            let Self { input, on_progress, .. } = self;
+            return json::infer(input, sample_rows, (threads, lenient), on_progress);
         }
         let mut watch = Watch::new(&self.input);
         let name = watch.name.clone();
@@ -169,13 +175,13 @@ impl<'a> TableReader<'a> {
         sink: &mut dyn RecordSink,
         from: &LoadPoint,
     ) -> Result<LoadReport> {
+        let threads = self.thread_count();
         let Self { input, format, array, round, on_progress, on_reject, .. } = self;
+        if *format == InputFormat::Ndjson {
+            let plan = (schema, *round, threads);
+            return json::load(input, plan, sink, from, (on_progress, on_reject));
+        }
         let mut watch = Watch::new(input);
-        let threads = match (self.threads, input.total_bytes()) {
-            (Some(threads), _) => threads,
-            (None, Some(bytes)) if bytes < ONE_THREAD_BYTES => 1,
-            _ => threads::by_default(),
-        };
         let mut source = open(input, *format, array.as_deref(), false, Some(schema), &watch)?;
         let name = watch.name.clone();
         let named = |error: Error| match error.file_path() {
@@ -225,6 +231,14 @@ impl<'a> TableReader<'a> {
             },
         )?;
         Ok(report)
+    }
+
+    fn thread_count(&self) -> usize {
+        match (self.threads, self.input.total_bytes()) {
+            (Some(threads), _) => threads,
+            (None, Some(bytes)) if bytes < ONE_THREAD_BYTES => 1,
+            _ => threads::by_default(),
+        }
     }
 }
 

@@ -144,6 +144,15 @@ pub(super) const ROWS: &[Row] = &[
         reads: &[],
     },
     Row {
+        args: &["load", "in.ndjson", "o.rec"],
+        kind: Kind::Work,
+        says: "loaded 5 records into o.rec",
+        done: |place| count(place, "o.rec") == Some(5),
+        makes: &["o.rec", "o.rec-lock", "o.rec-sum"],
+        removes: &[],
+        reads: &[],
+    },
+    Row {
         args: &["load", "in.npy", "o.rec"],
         kind: Kind::Work,
         says: "loaded 5 records into o.rec",
