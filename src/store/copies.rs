@@ -114,7 +114,7 @@ impl<R: Row + ?Sized> CopySource for ExclusiveFile<R> {
 
     fn copy_strides(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let stride = self.slots.stride();
-        let copied = self.array.copy_records(first, stride, into);
+        let copied = self.array.copy_strides(first, into);
         let copied = copied.map_err(|error| self.superblock.name(error))?;
         if self.mode.log().is_some_and(|log| !log.overlay.is_empty()) {
             // In this order, no number is counted up that has no record.

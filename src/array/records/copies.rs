@@ -8,30 +8,30 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::number::{in_memory, smaller};
 
 impl<T: Copy + Send + Sync> Array<T> {
-    /// Copies the first `len` bytes of each record from `first` on, packed, until the records or
-    /// the room in `into` end, and returns how many records it copied. `len` is from 1 to the
-    /// stride. May also write to the rest of `into`.
+    /// Copies whole strides from record `first` on until the records or the room in `into` end, and
+    /// returns how many. May also write to the rest of `into`.
     ///
     /// A file that another process cut shows zeros, and no fault, up to the end of its last page.
     /// So this checks the length after each copy, and refuses records beyond it.
-    pub(crate) fn copy_records(&self, first: u64, len: usize, into: &mut [u8]) -> Result<usize> {
-        let room = (into.len() / len) as u64;
+    pub(crate) fn copy_strides(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        // A record lies in a view, and so its stride fits into the address space.
+        let stride = in_memory(self.geometry.stride);
+        let room = (into.len() / stride) as u64;
         let end = first.saturating_add(room).min(self.count);
         let in_file = self.in_file().min(end);
         let mut copied = 0;
         let mut id = first;
         while id < end {
-            let rest = &mut into[copied * len..];
+            let rest = &mut into[copied * stride..];
             let records = if id < in_file {
-                self.copy_run(id..in_file, len, rest).map_err(|error| self.in_record(error, id))?
+                self.copy_run(id..in_file, rest).map_err(|error| self.in_record(error, id))?
             } else {
-                let pending = self.pending(id).and_then(|bytes| bytes.get(..len));
-                let pending = pending.ok_or_else(|| {
+                let pending = self.pending(id).ok_or_else(|| {
                     Error::new(ErrorKind::OutOfRange, "read")
                         .record(id)
                         .detail("the store has no such record")
                 })?;
-                rest[..len].copy_from_slice(pending);
+                rest[..stride].copy_from_slice(pending);
                 1
             };
             copied += records;
@@ -45,7 +45,7 @@ impl<T: Copy + Send + Sync> Array<T> {
 
     /// Copies records of `ids`, which lie in the file, as many as one view holds and `into` has
     /// room for, at least one.
-    fn copy_run(&self, ids: Range<u64>, len: usize, into: &mut [u8]) -> Result<usize> {
+    fn copy_run(&self, ids: Range<u64>, into: &mut [u8]) -> Result<usize> {
         let (view, lead, shown) = match &self.slider {
             Some(slider) => {
                 let (view, lead) = slider.pin(ids.start, self.in_file())?;
@@ -61,25 +61,12 @@ impl<T: Copy + Send + Sync> Array<T> {
                 (view.clone(), lead, ids.end - ids.start)
             }
         };
-        // A record lies in a view, and so its stride fits into the address space.
         let stride = in_memory(self.geometry.stride);
         // A view may end early because the file was cut, but it has the first record.
         let in_view = view.len_bytes().saturating_sub(lead) / stride;
-        let shown = smaller(shown, in_view);
-        // Copies whole strides into the room and packs them there. If no stride fits, one record
-        // does.
-        match shown.min(into.len() / stride) {
-            0 => view.read(lead, &mut into[..len]).map(|()| 1),
-            records => {
-                view.read(lead, &mut into[..records * stride])?;
-                if len < stride {
-                    for at in 1..records {
-                        into.copy_within(at * stride..at * stride + len, at * len);
-                    }
-                }
-                Ok(records)
-            }
-        }
+        let records = smaller(shown, in_view).min(into.len() / stride).max(1);
+        view.read(lead, &mut into[..records * stride])?;
+        Ok(records)
     }
 
     /// Adds to an error of reading records from `first` on which record it was.
