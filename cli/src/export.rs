@@ -229,23 +229,24 @@ impl Args {
 
     /// Gives the chosen records to `export`.
     fn export(&self, store: &DynStore, mut export: Export<'_>) -> Result<ExportReport, Failure> {
-        let mut push =
-            |id, record: &[u8]| export.push(id, record).map_err(|error| self.failure(error));
         if let Some(path) = &self.ids {
             let mut file = IdFile::open(path)?;
             while let Some((id, line)) = file.next_id()? {
                 let record = store.copy(id)?.ok_or_else(|| {
                     get::no_record(&self.store, id, store.count()).on_line(file.name(), line)
                 })?;
-                push(id, &record)?;
+                export.push(id, &record).map_err(|error| self.failure(error))?;
             }
+            return export.finish().map_err(|error| self.failure(error));
+        }
+        let records = store.copies(self.range.clone().unwrap_or(0..u64::MAX));
+        if let Some(text) = &self.condition {
+            let filter = condition::parse(text, store.schema(), store.copies(..))?;
+            matching::visit(&self.store, records, Some(&filter), u64::MAX, |id, record| {
+                export.push(id, record).map_err(|error| self.failure(error))
+            })?;
         } else {
-            let filter = match &self.condition {
-                Some(text) => Some(condition::parse(text, store.schema(), store.copies(..))?),
-                None => None,
-            };
-            let records = store.copies(self.range.clone().unwrap_or(0..u64::MAX));
-            matching::visit(&self.store, records, filter.as_ref(), u64::MAX, push)?;
+            export.push_copies(records).map_err(|error| self.failure(error))?;
         }
         export.finish().map_err(|error| self.failure(error))
     }

@@ -70,8 +70,9 @@ pub(crate) use status::{Found, bad_status, next_free, put_dead, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 #[cfg(feature = "exchange")]
 pub(crate) use text::{
-    Copied, FixedText, Marks, PreparedField, ROOM_BYTES, TextBuffer, below_in, equal_in,
-    has_same_text_as_float32, push_float, room_at, time_text,
+    CellForm, Cells, Copied, FixedText, Marks, Piece, PreparedField, ROWS_MAX, TextBuffer,
+    below_in, equal_in, has_same_text_as_float32, is_left, join, piece_of, push_float, put_number,
+    room_at, time_text,
 };
 #[cfg(any(feature = "query", feature = "exchange"))]
 pub(crate) use text::{Fit, fit_float, fit_integer};

@@ -14,6 +14,8 @@ mod number;
 #[cfg(feature = "exchange")]
 mod padded;
 #[cfg(feature = "exchange")]
+mod pieces;
+#[cfg(feature = "exchange")]
 mod prepared;
 #[cfg(feature = "exchange")]
 mod room;
@@ -47,9 +49,11 @@ pub(crate) use self::number::{Float, Loss, Shown};
 #[cfg(feature = "exchange")]
 pub(crate) use self::padded::{Copied, Marks, below_in, equal_in};
 #[cfg(feature = "exchange")]
-pub(crate) use self::prepared::PreparedField;
+pub(crate) use self::pieces::{
+    CellForm, Cells, Piece, ROWS_MAX, is_left, join, piece_of, put_number,
+};
 #[cfg(feature = "exchange")]
-pub(crate) use self::room::ROOM_BYTES;
+pub(crate) use self::prepared::PreparedField;
 pub(crate) use self::write::push_float;
 
 impl Field {

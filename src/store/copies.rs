@@ -279,7 +279,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     ///
     /// # Errors
     /// As [`Copies::next_record`]. The next call continues with the record after it.
-    #[cfg(feature = "query")]
+    #[cfg(any(feature = "query", feature = "exchange"))]
     pub(crate) fn ahead(&mut self) -> Result<Option<&[u8]>> {
         if self.ids.is_empty() {
             return Ok(None);
@@ -294,20 +294,49 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     }
 
     /// Passes so many of the copied records that come next.
-    #[cfg(feature = "query")]
+    #[cfg(any(feature = "query", feature = "exchange"))]
     pub(crate) fn skip_records(&mut self, records: usize) {
         self.ids.start += records as u64;
         self.front.at += records * self.layout.stride;
     }
 
     /// The number of the next record.
-    #[cfg(feature = "query")]
+    #[cfg(any(feature = "query", feature = "exchange"))]
     pub(crate) fn next_id(&self) -> u64 {
         self.ids.start
     }
 
+    /// The same, with no more than so many bytes copied at a time.
+    #[cfg(any(feature = "query", feature = "exchange"))]
+    pub(crate) fn in_chunks(mut self, chunk_bytes: usize) -> Self {
+        self.chunk_len = self.chunk_len.min((chunk_bytes / self.layout.stride).max(1));
+        self
+    }
+
+    /// The numbers of the records that are still to come.
+    #[cfg(any(feature = "query", feature = "exchange"))]
+    pub(crate) fn ids(&self) -> Range<u64> {
+        self.ids.clone()
+    }
+
+    /// Copies of these records, which are among those that are still to come.
+    #[cfg(any(feature = "query", feature = "exchange"))]
+    pub(crate) fn part(&self, ids: Range<u64>) -> Self {
+        let (front, back) = (Chunk::default(), Chunk::default());
+        let Self { source, layout, chunk_len, .. } = *self;
+        Self { source, layout, ids, chunk_len, front, back, marker: PhantomData }
+    }
+
+    /// Goes on with these records of the same handle, in the same buffers.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn move_to(&mut self, ids: Range<u64>) {
+        (self.front.at, self.front.end) = (0, 0);
+        (self.back.at, self.back.end) = (0, 0);
+        self.ids = ids;
+    }
+
     /// The layout of the records.
-    #[cfg(feature = "query")]
+    #[cfg(any(feature = "query", feature = "exchange"))]
     pub(crate) fn layout(&self) -> &RecordLayout {
         &self.layout
     }

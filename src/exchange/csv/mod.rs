@@ -15,7 +15,7 @@ mod nulls;
 mod options;
 mod parse;
 mod part;
-mod pipeline;
+pub(super) mod pipeline;
 mod reader;
 mod spaces;
 mod split;

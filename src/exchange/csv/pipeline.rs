@@ -6,7 +6,7 @@ use std::thread;
 use crate::error::Result;
 
 /// How many parts each thread holds, being worked on or waiting, so that it never runs out.
-const PARTS_PER_THREAD: usize = 3;
+pub(in crate::exchange) const PARTS_PER_THREAD: usize = 3;
 
 /// Takes parts from `next` until it returns none, lets `threads` threads `work` on them, and gives
 /// them to `done` in their order. `next` and `done` run on this thread.
@@ -25,31 +25,30 @@ pub(in crate::exchange) fn in_order<T: Send>(
     mut done: impl FnMut(&mut T) -> Result<()>,
 ) -> Result<()> {
     if threads <= 1 {
-        let mut spare = None;
-        while let Some(mut part) = next(spare.take())? {
-            work(&mut part);
-            done(&mut part)?;
-            spare = Some(part);
-        }
-        return Ok(());
+        return alone(next, work, done);
     }
     thread::scope(|scope| {
         let work = &work;
         let lanes: Vec<_> = (0..threads)
-            .map(|_| {
+            .map_while(|_| {
                 let (send_part, parts) = mpsc::channel::<T>();
                 let (send_result, results) = mpsc::channel::<T>();
-                scope.spawn(move || {
+                let lane = move || {
                     for mut part in parts {
                         work(&mut part);
                         if send_result.send(part).is_err() {
                             break; // The main thread gave up.
                         }
                     }
-                });
-                (send_part, results)
+                };
+                thread::Builder::new().spawn_scoped(scope, lane).ok()?;
+                Some((send_part, results))
             })
             .collect();
+        let threads = lanes.len();
+        if threads == 0 {
+            return alone(next, work, done); // The system starts no thread.
+        }
         // Part n goes to thread n % threads and comes back from there, which keeps the order.
         let (mut sent, mut received) = (0, 0);
         let mut spare = Vec::new();
@@ -74,6 +73,21 @@ pub(in crate::exchange) fn in_order<T: Send>(
         }
         Ok(())
     })
+}
+
+/// As [`in_order`], on this thread.
+fn alone<T>(
+    mut next: impl FnMut(Option<T>) -> Result<Option<T>>,
+    work: impl Fn(&mut T),
+    mut done: impl FnMut(&mut T) -> Result<()>,
+) -> Result<()> {
+    let mut spare = None;
+    while let Some(mut part) = next(spare.take())? {
+        work(&mut part);
+        done(&mut part)?;
+        spare = Some(part);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

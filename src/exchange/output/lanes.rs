@@ -29,11 +29,8 @@ impl Batch {
         self.text.clear();
         let Some(text) = sink.text() else { return };
         mem::swap(text, &mut self.text);
-        for (&id, record) in self.ids.iter().zip(self.records.chunks_exact(record_bytes)) {
-            if let Err(error) = sink.read(id, record) {
-                self.error = Some(error.record(id));
-                break;
-            }
+        if let Err((at, error)) = sink.read_all(&self.ids, &self.records, record_bytes) {
+            self.error = Some(error.record(self.ids[at]));
         }
         sink.text().into_iter().for_each(|text| mem::swap(text, &mut self.text));
         self.ids.clear();

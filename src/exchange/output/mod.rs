@@ -8,6 +8,7 @@ mod lanes;
 mod ndjson;
 mod npy;
 mod packed;
+mod parts;
 mod rejects;
 mod sink;
 mod words;

@@ -224,6 +224,10 @@ impl Marks for NeedEscape {
         (byte < b' ') | (byte == b'"') | (byte == b'\\')
     }
 
+    fn end(self) -> u8 {
+        b'\\' + 1
+    }
+
     #[inline(always)]
     fn in_word(self, word: u64) -> u64 {
         below_in(word, b' ') | equal_in(word, b'"') | equal_in(word, b'\\')

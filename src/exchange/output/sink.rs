@@ -1,9 +1,10 @@
 //! The formats of an export behind one interface.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::{BUFFER_BYTES, CsvWriter, ExportFormat, NdjsonWriter, NpyWriter};
 use crate::error::{Error, Result};
+use crate::exchange::UnpublishedFile;
 use crate::format::{Field, Schema, TextBuffer};
 
 /// What the writers need to know.
@@ -22,7 +23,7 @@ pub(super) struct Form<'f> {
 pub(super) enum Sink<W: Write> {
     Csv(CsvWriter<W>),
     Ndjson(NdjsonWriter<W>),
-    Npy(NpyWriter<std::io::BufWriter<W>>),
+    Npy(NpyWriter<io::BufWriter<W>>),
 }
 
 impl<W: Write> Sink<W> {
@@ -47,7 +48,7 @@ impl<W: Write> Sink<W> {
                 })
             }
             ExportFormat::Npy => {
-                let out = std::io::BufWriter::with_capacity(BUFFER_BYTES, out);
+                let out = io::BufWriter::with_capacity(BUFFER_BYTES, out);
                 Self::Npy(NpyWriter::new(out, form.schema, count)?)
             }
         })
@@ -62,7 +63,7 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    /// The text of the records that [`Sink::read`] has read, if the format has text.
+    /// The text of the records that [`Sink::read_all`] has read, if the format has text.
     pub(super) fn text(&mut self) -> Option<&mut TextBuffer> {
         match self {
             Self::Csv(writer) => Some(&mut writer.buffer().text),
@@ -71,21 +72,35 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    /// Reads the values of a record, if the format needs them; errors belong to the record.
-    pub(super) fn read(&mut self, id: u64, record: &[u8]) -> Result<()> {
+    /// Reads the values of records of `record_bytes` bytes with these numbers, if the format needs
+    /// them.
+    ///
+    /// # Errors
+    /// The index of a record that cannot be read, and its error.
+    pub(super) fn read_all(
+        &mut self,
+        ids: &[u64],
+        records: &[u8],
+        record_bytes: usize,
+    ) -> Result<(), (usize, Error)> {
         match self {
-            Self::Csv(writer) => writer.push(Some(id), record),
-            Self::Ndjson(writer) => writer.push(Some(id), record),
+            Self::Csv(writer) => writer.push(ids, records, record_bytes),
+            Self::Ndjson(writer) => {
+                let mut rows = ids.iter().zip(records.chunks_exact(record_bytes)).enumerate();
+                rows.try_for_each(|(at, (&id, record))| {
+                    writer.push(Some(id), record).map_err(|error| (at, error))
+                })
+            }
             Self::Npy(_) => Ok(()),
         }
     }
 
-    /// Writes the record that was read last; errors belong to the file.
-    pub(super) fn write(&mut self, record: &[u8]) -> Result<()> {
+    /// Writes the records that were read last; errors belong to the file.
+    pub(super) fn write(&mut self, records: &[u8]) -> Result<()> {
         match self {
             Self::Csv(writer) => writer.flush_if_full(),
             Self::Ndjson(writer) => writer.flush_if_full(),
-            Self::Npy(writer) => writer.write(record),
+            Self::Npy(writer) => writer.write(records),
         }
     }
 
@@ -101,13 +116,13 @@ impl<W: Write> Sink<W> {
     }
 }
 
-impl Sink<std::io::Sink> {
+impl Sink<io::Sink> {
     /// One that only makes the text of rows; `None` if the format has no text.
     pub(super) fn for_text(form: &Form<'_>) -> Option<Self> {
         if form.format == ExportFormat::Npy {
             return None;
         }
-        let sink = Self::new(std::io::sink(), &Form { header: false, ..*form }, 0).ok()?;
+        let sink = Self::new(io::sink(), &Form { header: false, ..*form }, 0).ok()?;
         Some(match sink {
             Self::Csv(writer) => Self::Csv(writer.continues()),
             other => other,
@@ -122,13 +137,35 @@ pub(super) struct Counted<W> {
 }
 
 impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, from: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
         let written = self.out.write(from)?;
         self.written_bytes += written as u64;
         Ok(written)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// The place of the bytes.
+pub(super) enum Out<'a> {
+    File(UnpublishedFile),
+    Writer(Box<dyn Write + 'a>),
+}
+
+impl Write for Out<'_> {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(from),
+            Self::Writer(writer) => writer.write(from),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Writer(writer) => writer.flush(),
+        }
     }
 }

@@ -11,8 +11,7 @@ impl Words {
     /// The null words of a field that is not text.
     pub(super) fn of_values(field: &Field, null_words: &[String]) -> Self {
         let words = field.null_words_or(null_words);
-        let is_value = |word: &String| text_of(field, word).as_ref() == Some(word);
-        match words.iter().any(is_value) {
+        match words.iter().any(|word| is_value(field, word)) {
             true => Self(words.to_vec()),
             false => Self::default(),
         }
@@ -22,8 +21,9 @@ impl Words {
         self.0.is_empty()
     }
 
-    pub(super) fn have(&self, text: &str) -> bool {
-        self.0.iter().any(|word| word == text)
+    #[inline]
+    pub(super) fn have(&self, text: &[u8]) -> bool {
+        self.0.iter().any(|word| word.as_bytes() == text)
     }
 
     /// Another text of the value whose text is one of the words.
@@ -32,7 +32,9 @@ impl Words {
     /// [`ErrorKind::InvalidValue`] if the field's type has no other.
     pub(super) fn other_spelling(&self, field: &Field, text: &str, null: &str) -> Result<String> {
         let is_free = |other: &String| {
-            !self.have(other) && other != null && text_of(field, other).as_deref() == Some(text)
+            !self.have(other.as_bytes())
+                && other != null
+                && text_of(field, other).as_deref() == Some(text)
         };
         spellings(text).into_iter().find(is_free).ok_or_else(|| {
             let name = quoted(field.name());
@@ -44,6 +46,11 @@ impl Words {
                 .advice("set it to null or to another value, or write NDJSON")
         })
     }
+}
+
+/// Whether a value of the field has this text.
+pub(super) fn is_value(field: &Field, text: &str) -> bool {
+    text_of(field, text).as_deref() == Some(text)
 }
 
 /// The text of the value that `text` has in the field, if it has one.

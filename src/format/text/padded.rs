@@ -8,7 +8,8 @@ const STEP: usize = 16;
 pub(crate) struct Copied {
     /// The length without the padding.
     pub(crate) len: usize,
-    /// Whether none of its bytes is one that the caller looks for, and all are ASCII.
+    /// Whether none of its bytes is one that the caller looks for, and all are ASCII. A text with a
+    /// control character may count as one that has such a byte.
     pub(crate) is_clean: bool,
 }
 
@@ -16,12 +17,16 @@ pub(crate) struct Copied {
 pub(crate) trait Marks: Copy {
     fn has(self, byte: u8) -> bool;
 
-    /// Has the high bit in the first such byte of a word, and in other bytes only after that.
+    /// The first byte from which on no ASCII byte is one.
+    fn end(self) -> u8;
+
+    /// Has the high bit in the first such byte of a word, and in other bytes only after that; or in
+    /// those of control characters, too, which are rare.
     fn in_word(self, word: u64) -> u64;
 }
 
 /// Eight times the same byte.
-const fn repeated(byte: u8) -> u64 {
+pub(super) const fn repeated(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
@@ -37,7 +42,7 @@ pub(crate) fn below_in(word: u64, end: u8) -> u64 {
     word.wrapping_sub(repeated(end)) & !word & HIGH_BITS
 }
 
-const HIGH_BITS: u64 = repeated(0x80);
+pub(super) const HIGH_BITS: u64 = repeated(0x80);
 
 /// The room that [`copy`] needs for a text of a field.
 pub(crate) fn room_bytes(width_bytes: usize) -> usize {
@@ -106,56 +111,43 @@ fn copy_two_words(
 
 /// Not zero if one of the first `len` bytes is a mark or not ASCII.
 #[inline(always)]
-fn care(word: u64, len: usize, marks: impl Marks) -> u64 {
+pub(super) fn care(word: u64, len: usize, marks: impl Marks) -> u64 {
     (marks.in_word(word) | word & HIGH_BITS) & first_bytes(len)
 }
 
 /// The bytes of the word without zeros after the last other one.
 #[inline]
-fn len_of(word: u64) -> usize {
+pub(super) fn len_of(word: u64) -> usize {
     8 - word.leading_zeros() as usize / 8
 }
 
 /// The bits of the first `count` bytes, at most eight.
 #[inline]
-fn first_bytes(count: usize) -> u64 {
+pub(super) fn first_bytes(count: usize) -> u64 {
     u64::MAX.checked_shr(64 - 8 * count as u32).unwrap_or(0)
 }
 
-/// Of more bytes than a step.
+/// Of more bytes than a step: a word at a time.
 fn copy_long(value: &[u8], into: &mut [u8], marks: impl Marks) -> Option<Copied> {
     let len = unpadded_len(value);
-    if len < STEP {
+    let (text, into) = (value.get(..len)?, into.get_mut(..len)?);
+    if len < 8 {
         // No NUL is a mark only in the padding.
-        let text = value.get(..len)?;
-        into.get_mut(..len)?.copy_from_slice(text);
+        into.copy_from_slice(text);
         return Some(Copied { len, is_clean: text.iter().all(|&it| it < 0x80 && !marks.has(it)) });
     }
-    let (text, into) = (value.get(..len)?, into.get_mut(..len)?);
-    let mut found = [0u8; STEP];
-    let mut step = |from: &[u8; STEP], to: &mut [u8; STEP]| {
+    let mut found = 0;
+    let mut step = |from: &[u8; 8], to: &mut [u8; 8]| {
         *to = *from;
-        for (found, care) in found.iter_mut().zip(care_each(from, marks)) {
-            *found |= care;
-        }
+        let word = u64::from_le_bytes(*from);
+        found |= marks.in_word(word) | word & HIGH_BITS;
     };
-    for (from, to) in text.chunks_exact(STEP).zip(into.chunks_exact_mut(STEP)) {
+    for (from, to) in text.chunks_exact(8).zip(into.chunks_exact_mut(8)) {
         step(from.first_chunk()?, to.first_chunk_mut()?);
     }
     // Overlaps the one before it.
     step(text.last_chunk()?, into.last_chunk_mut()?);
-    Some(Copied { len, is_clean: found == [0; STEP] })
-}
-
-/// Not zero for each byte that is a mark or not ASCII.
-#[inline(always)]
-fn care_each(bytes: &[u8; STEP], marks: impl Marks) -> [u8; STEP] {
-    // A loop of fixed length, and no more in it, that compilers turn into vector instructions.
-    let mut found = [0u8; STEP];
-    for (found, &byte) in found.iter_mut().zip(bytes) {
-        *found = u8::from(marks.has(byte)) | byte & 0x80;
-    }
-    found
+    Some(Copied { len, is_clean: found == 0 })
 }
 
 /// The length without the padding.

@@ -13,16 +13,32 @@ use crate::format::value::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct PreparedField {
     field: Field,
-    way: Way,
+    pub(super) way: Way,
+    pub(super) place: Place,
+}
+
+/// The place of a field in a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
     /// The place of the presence byte, if there is one, and of the value.
-    start: usize,
-    end: usize,
-    nullable: bool,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) nullable: bool,
+}
+
+impl Place {
+    pub(super) fn value(self) -> usize {
+        self.start + usize::from(self.nullable)
+    }
+
+    pub(super) fn width(self) -> usize {
+        self.end - self.value()
+    }
 }
 
 /// How common values of a type become text.
 #[derive(Clone, Debug)]
-enum Way {
+pub(super) enum Way {
     Bool,
     Int8,
     Int16,
@@ -48,11 +64,17 @@ impl PreparedField {
             Some((start, _, end)) => (Way::of(field), start, end),
             None => (Way::General, 0, 0),
         };
-        Self { way, start, end, nullable: field.is_nullable(), field: field.clone() }
+        let place = Place { start, end, nullable: field.is_nullable() };
+        Self { way, place, field: field.clone() }
     }
 
     pub(crate) fn field(&self) -> &Field {
         &self.field
+    }
+
+    /// The least length of a record that has the field.
+    pub(crate) fn end(&self) -> usize {
+        self.place.end
     }
 
     /// Whether the field has single texts, which may need quotes.
@@ -64,7 +86,7 @@ impl PreparedField {
     /// The room that a common value needs.
     pub(crate) fn room_bytes(&self) -> usize {
         match self.way {
-            Way::Text => padded::room_bytes(self.end - self.start),
+            Way::Text => padded::room_bytes(self.place.width()),
             _ => room::ROOM_BYTES,
         }
     }
@@ -72,8 +94,8 @@ impl PreparedField {
     /// The value's bytes, if the record has them, `Some(None)` for null, `None` for anything wrong.
     #[inline]
     fn value<'r>(&self, record: &'r [u8]) -> Option<Option<&'r [u8]>> {
-        let bytes = record.get(self.start..self.end)?;
-        if !self.nullable {
+        let bytes = record.get(self.place.start..self.place.end)?;
+        if !self.place.nullable {
             return Some(Some(bytes));
         }
         match bytes {
@@ -116,7 +138,7 @@ impl PreparedField {
         marks: impl Marks,
     ) -> Option<Copied> {
         let value = self.value(record)??;
-        padded::copy(record.get(..self.end)?, value.len(), into, marks)
+        padded::copy(record.get(..self.place.end)?, value.len(), into, marks)
     }
 
     /// Writes the value at the start of `room`, and returns the length of its text, which is that
@@ -230,6 +252,10 @@ mod tests {
     impl Marks for LetterA {
         fn has(self, byte: u8) -> bool {
             byte == b'a'
+        }
+
+        fn end(self) -> u8 {
+            b'a' + 1
         }
 
         fn in_word(self, word: u64) -> u64 {

@@ -5,7 +5,7 @@
 
 use super::TimeUnit;
 use super::civil;
-use super::write::{Shortest, pair, time_of_day_text};
+use super::write::{Shortest, pair};
 
 /// A longer text than any here has, and some bytes without meaning after it.
 pub(crate) const ROOM_BYTES: usize = 64;
@@ -39,13 +39,31 @@ static FEWEST_DIGITS: [[u8; 4]; 1000] = {
     all
 };
 
+/// The digits of the numbers below 10,000 from the first byte on; the last byte is their number.
+pub(super) static FOUR_DIGITS: [[u8; 8]; 10_000] = {
+    let mut all = [[0; 8]; 10_000];
+    let mut number = 0;
+    while number < all.len() {
+        let [a, b, c, d] =
+            [digit(number / 1000), digit(number / 100), digit(number / 10), digit(number)];
+        all[number] = match number {
+            0..10 => [d, 0, 0, 0, 0, 0, 0, 1],
+            10..100 => [c, d, 0, 0, 0, 0, 0, 2],
+            100..1000 => [b, c, d, 0, 0, 0, 0, 3],
+            _ => [a, b, c, d, 0, 0, 0, 4],
+        };
+        number += 1;
+    }
+    all
+};
+
 const fn digit(number: usize) -> u8 {
     b'0' + (number % 10) as u8 // a digit
 }
 
 /// Puts the digits of `number`, below 1000, at `at`, and returns their end.
 #[inline(always)] // A few instructions.
-fn put_first(number: u64, room: &mut Room, at: usize) -> usize {
+fn put_first<const N: usize>(number: u64, room: &mut [u8; N], at: usize) -> usize {
     let digits = FEWEST_DIGITS[number as usize];
     room[at..at + 4].copy_from_slice(&digits);
     at + usize::from(digits[3] & 3)
@@ -53,14 +71,14 @@ fn put_first(number: u64, room: &mut Room, at: usize) -> usize {
 
 /// Puts three digits.
 #[inline(always)] // A few instructions.
-fn put_three(number: u64, room: &mut Room, at: usize) -> usize {
+fn put_three<const N: usize>(number: u64, room: &mut [u8; N], at: usize) -> usize {
     room[at..at + 4].copy_from_slice(&THREE_DIGITS[number as usize]);
     at + 3
 }
 
-/// Puts an integer at `at`, and returns its end.
+/// Puts an integer at `at`, and returns its end; there must be room for one byte more.
 #[inline(always)] // A few instructions.
-fn put_digits(value: u64, room: &mut Room, at: usize) -> usize {
+pub(super) fn put_digits<const N: usize>(value: u64, room: &mut [u8; N], at: usize) -> usize {
     if value < 1_000 {
         put_first(value, room, at)
     } else if value < 1_000_000 {
@@ -71,7 +89,7 @@ fn put_digits(value: u64, room: &mut Room, at: usize) -> usize {
     }
 }
 
-fn put_many_digits(value: u64, room: &mut Room, at: usize) -> usize {
+fn put_many_digits<const N: usize>(value: u64, room: &mut [u8; N], at: usize) -> usize {
     let (billions, rest) = (value / 1_000_000_000, value % 1_000_000_000);
     let at = match billions {
         0 => put_first(rest / 1_000_000, room, at),
@@ -105,11 +123,10 @@ pub(super) fn put_bool(value: bool, room: &mut Room) -> usize {
 }
 
 macro_rules! put_float {
-    ($name:ident, $float:ty, $end:literal) => {
-        /// Puts the shortest text of a float at the start, and returns its length; `None` if it has
-        /// an exponent.
+    ($name:ident, $hundredths:ident, $float:ty, $end:literal) => {
+        /// The hundredths of a float's magnitude, if their digits are its shortest text: not zero.
         #[inline]
-        pub(super) fn $name(value: $float, room: &mut Room) -> Option<usize> {
+        pub(super) fn $hundredths(value: $float) -> Option<u64> {
             // Of few digits, no two numbers are near the same float, so that these digits of a
             // number of hundredths are the shortest text.
             let magnitude = f64::from(value.abs());
@@ -117,21 +134,38 @@ macro_rules! put_float {
                 let hundredths = (magnitude * 100.0 + 0.5) as i64;
                 let is_same = (hundredths as f64 / 100.0) as $float == value.abs();
                 if is_same && hundredths > 0 {
-                    return Some(put_hundredths(hundredths as u64, value < 0.0, room));
+                    return Some(hundredths as u64);
                 }
             }
-            put_shortest(value, room)
+            None
+        }
+
+        /// Puts the shortest text of a float at the start, and returns its length; `None` if it has
+        /// an exponent.
+        #[inline]
+        pub(super) fn $name(value: $float, room: &mut Room) -> Option<usize> {
+            match $hundredths(value) {
+                Some(hundredths) => Some(put_hundredths(hundredths, value < 0.0, room, 0)),
+                None => put_shortest(value, room),
+            }
         }
     };
 }
 
 // A float32 keeps every number of 6 digits, a float64 of 15.
-put_float!(put_float32, f32, 1e4);
-put_float!(put_float64, f64, 1e13);
+put_float!(put_float32, hundredths32, f32, 1e4);
+put_float!(put_float64, hundredths64, f64, 1e13);
 
-fn put_hundredths(hundredths: u64, is_negative: bool, room: &mut Room) -> usize {
-    room[0] = b'-';
-    let end = put_digits(hundredths / 100, room, usize::from(is_negative));
+/// Puts a number of hundredths, with one decimal at least, at `at`, and returns its end.
+#[inline]
+pub(super) fn put_hundredths<const N: usize>(
+    hundredths: u64,
+    is_negative: bool,
+    room: &mut [u8; N],
+    at: usize,
+) -> usize {
+    room[at] = b'-';
+    let end = put_digits(hundredths / 100, room, at + usize::from(is_negative));
     let decimals = pair(hundredths % 100);
     room[end] = b'.';
     room[end + 1..end + 3].copy_from_slice(&decimals);
@@ -148,9 +182,54 @@ fn put_shortest(value: impl Shortest, room: &mut Room) -> Option<usize> {
     Some(text.len())
 }
 
-/// Puts a point and nine, six or three digits at `at`, and returns their end.
+/// The hours and minutes of a day, each as `THH:MM:`, and a byte without meaning.
+static MINUTES: [[u8; 8]; 1440] = {
+    let mut all = [[0; 8]; 1440];
+    let mut minute = 0;
+    while minute < all.len() {
+        let (hour, of_hour) = (minute / 60, minute % 60);
+        let [a, b, c, d] = [digit(hour / 10), digit(hour), digit(of_hour / 10), digit(of_hour)];
+        all[minute] = [b'T', a, b, b':', c, d, b':', 0];
+        minute += 1;
+    }
+    all
+};
+
+/// Puts a time of day as `THH:MM:SS` at `at`, and returns its end.
+#[inline(always)] // A few instructions.
+pub(super) fn put_time_of_day<const N: usize>(
+    seconds: u64,
+    room: &mut [u8; N],
+    at: usize,
+) -> usize {
+    // Less than a day.
+    room[at..at + 8].copy_from_slice(&MINUTES[(seconds / 60) as usize]);
+    room[at + 7..at + 9].copy_from_slice(&pair(seconds % 60));
+    at + 9
+}
+
+/// The whole seconds of a time, and the rest in its unit.
+#[inline(always)] // The unit is a constant in some callers.
+pub(super) fn seconds_of(time: i64, unit: TimeUnit) -> (i64, u64) {
+    // Each a division by a constant.
+    let (seconds, rest) = match unit {
+        TimeUnit::Second => (time, 0),
+        TimeUnit::Millisecond => (time.div_euclid(1_000), time.rem_euclid(1_000)),
+        TimeUnit::Microsecond => (time.div_euclid(1_000_000), time.rem_euclid(1_000_000)),
+        TimeUnit::Nanosecond => (time.div_euclid(1_000_000_000), time.rem_euclid(1_000_000_000)),
+    };
+    (seconds, rest.unsigned_abs())
+}
+
+/// Puts a point and nine, six or three digits at `at`, and returns their end; there must be room
+/// for one byte more.
 #[inline]
-fn put_fraction(fraction: u64, unit: TimeUnit, room: &mut Room, at: usize) -> usize {
+pub(super) fn put_fraction<const N: usize>(
+    fraction: u64,
+    unit: TimeUnit,
+    room: &mut [u8; N],
+    at: usize,
+) -> usize {
     room[at] = b'.';
     let at = at + 1;
     match unit {
@@ -179,6 +258,7 @@ pub(super) struct Days {
 const DAYS: usize = 64;
 /// A date has ten characters.
 const DAY_BYTES: usize = 16;
+pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 
 impl Days {
     pub(super) fn new() -> Self {
@@ -189,12 +269,18 @@ impl Days {
     /// Puts a day of a year of four digits.
     #[inline]
     pub(super) fn put(&mut self, day: i64, room: &mut Room) -> Option<usize> {
+        room[..DAY_BYTES].copy_from_slice(self.text(day)?);
+        Some(10)
+    }
+
+    /// The text of a day of a year of four digits, and some bytes without meaning after it.
+    #[inline]
+    pub(super) fn text(&mut self, day: i64) -> Option<&[u8; DAY_BYTES]> {
         let at = day as usize % DAYS;
         if self.numbers[at] != day {
             self.note(day, at)?;
         }
-        room[..DAY_BYTES].copy_from_slice(&self.texts[at]);
-        Some(10)
+        Some(&self.texts[at])
     }
 
     fn note(&mut self, day: i64, at: usize) -> Option<()> {
@@ -212,22 +298,12 @@ impl Days {
         utc: bool,
         room: &mut Room,
     ) -> Option<usize> {
-        const SECONDS_PER_DAY: i64 = 86_400;
-        let (seconds, fraction) = match unit {
-            TimeUnit::Second => (time, 0),
-            // Each a division by a constant.
-            TimeUnit::Millisecond => (time.div_euclid(1_000), time.rem_euclid(1_000)),
-            TimeUnit::Microsecond => (time.div_euclid(1_000_000), time.rem_euclid(1_000_000)),
-            TimeUnit::Nanosecond => {
-                (time.div_euclid(1_000_000_000), time.rem_euclid(1_000_000_000))
-            }
-        };
+        let (seconds, fraction) = seconds_of(time, unit);
         self.put(seconds.div_euclid(SECONDS_PER_DAY), room)?;
-        let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-        room[10..19].copy_from_slice(&time_of_day_text(second_of_day.unsigned_abs()));
-        let end = match fraction {
-            0 => 19,
-            fraction => put_fraction(fraction.unsigned_abs(), unit, room, 19),
+        let of_day = seconds.rem_euclid(SECONDS_PER_DAY).unsigned_abs();
+        let end = match (put_time_of_day(of_day, room, 10), fraction) {
+            (end, 0) => end,
+            (end, fraction) => put_fraction(fraction, unit, room, end),
         };
         room[end] = b'Z';
         Some(end + usize::from(utc))
