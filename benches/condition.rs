@@ -147,6 +147,10 @@ fn measure(criterion: &mut criterion::Criterion, path: &Path, (name, text, by_ha
     common::measure(&mut group, "guarded copies", expected, || {
         store.copies(..).matching(filter).count_records().expect("count")
     });
+    common::measure(&mut group, "guarded copies, all threads", expected, || {
+        let matching = store.copies(..).matching(filter);
+        matching.par_count_records(rayon::current_num_threads()).expect("count")
+    });
     group.finish();
 }
 

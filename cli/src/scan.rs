@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use flatrec::DynStore;
@@ -17,9 +16,6 @@ use crate::field_names;
 use crate::matching::visit;
 use crate::output::stdout;
 use crate::records::Records;
-
-/// How many bytes of records a thread counts at a time.
-const PART_BYTES: u64 = 4 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,7 +82,10 @@ fn count(
         // Every number in the range has a record: no need to read them.
         (None, (least, Some(most))) if least == most => Ok(limit.min(least as u64)),
         // Records past the limit are not read, as they may be damaged.
-        (Some(filter), _) if limit == u64::MAX => Ok(count_by_all(store, range, filter)?),
+        (Some(filter), _) if limit == u64::MAX => {
+            let processors = thread::available_parallelism().map_or(1, NonZero::get);
+            Ok(store.copies(range).matching(filter).par_count_records(processors)?)
+        }
         (filter, _) => {
             let mut count = 0;
             visit(path, store.copies(range), filter, limit, |_, _| {
@@ -95,56 +94,6 @@ fn count(
             })?;
             Ok(count)
         }
-    }
-}
-
-/// Counts the records of `range` that match `filter` on all processors.
-///
-/// # Errors
-/// The error of the first record that cannot be read.
-fn count_by_all(store: &DynStore, range: Range<u64>, filter: &Filter) -> flatrec::Result<u64> {
-    let ids = range.start.min(store.count())..range.end.min(store.count());
-    let part = (PART_BYTES / u64::from(store.schema().record_size()).max(1)).max(1);
-    let parts = (ids.end - ids.start).div_ceil(part);
-    let next = AtomicU64::new(0);
-    let work = || {
-        let mut count = 0;
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= parts {
-                return (count, None);
-            }
-            let start = ids.start + number * part;
-            let copies = store.copies(start..ids.end.min(start.saturating_add(part)));
-            match copies.matching(filter).count_records() {
-                Ok(counted) => count += counted,
-                Err(error) => {
-                    // All parts before this one were begun, and will be counted to their ends.
-                    next.store(parts, Ordering::Relaxed);
-                    return (count, Some((number, error)));
-                }
-            }
-        }
-    };
-    let processors = thread::available_parallelism().map_or(1, NonZero::get) as u64;
-    let counted = thread::scope(|scope| {
-        // This thread works too. It does all the work if the system refuses more threads.
-        let others: Vec<_> = (1..processors.min(parts))
-            .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-            .collect();
-        let mut counted = vec![work()];
-        for other in others {
-            match other.join() {
-                Ok(found) => counted.push(found),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        counted
-    });
-    let (counts, errors): (Vec<u64>, Vec<_>) = counted.into_iter().unzip();
-    match errors.into_iter().flatten().min_by_key(|(number, _)| *number) {
-        Some((_, error)) => Err(error),
-        None => Ok(counts.iter().sum()),
     }
 }
 

@@ -12,11 +12,14 @@ use flatrec::{DynDatabase, DynReadOnlyDatabase, ErrorKind, Snapshot};
 
 use crate::choice::Choice;
 use crate::failure::{Failure, say};
+use crate::matching::{self, Matching};
 use crate::output::{Stdout, has_reader, stdout};
 use crate::records::Records;
 
 /// The size of a chunk.
 const CHUNK_BYTES: usize = 256 << 10;
+/// How many records the search for the first of the last ones looks at first.
+const FIRST_STEP: u64 = 64;
 /// How often to check whether the output still has a reader, and the path still leads to the store.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often to check whether there still is a writer, if its end ends the command.
@@ -73,11 +76,11 @@ impl Args {
         let fields = self.choice.fields(reader.schema())?;
         let snapshot = reader.begin_read()?;
         let filter = self.choice.filter(reader.schema(), snapshot.copies(..))?;
-        let record = vec![0; reader.schema().record_size() as usize];
+        let record_bytes = reader.schema().record_size() as usize;
         let id = self.choice.id_column(&fields)?;
         let out = Records::new(stdout(), self.choice.format, &fields, reader.schema(), id)?;
         let (path, chunk) = (&*self.store, Chunk::default());
-        let mut tail = Tail { path, filter, out, next: 0, record, chunk };
+        let mut tail = Tail { path, filter, out, next: 0, record_bytes, chunk };
         tail.next = match self.records {
             Start::Last(count) => tail.first_of_last(&snapshot, count)?,
             Start::From(id) => id,
@@ -106,8 +109,7 @@ struct Tail<'p> {
     out: Records<BufWriter<Stdout>>,
     /// The first record that has not been examined.
     next: u64,
-    /// The record under examination.
-    record: Vec<u8>,
+    record_bytes: usize,
     chunk: Chunk,
 }
 
@@ -117,23 +119,32 @@ impl Tail<'_> {
         if self.filter.is_none() && snapshot.live_count() == snapshot.count() {
             return Ok(snapshot.count().saturating_sub(count));
         }
-        let (mut first, mut left) = (snapshot.count(), count);
-        while first > 0 && left > 0 {
-            first -= 1;
-            left -= u64::from(self.look_at(snapshot, first)?);
+        let (mut end, mut left, mut step) = (snapshot.count(), count, FIRST_STEP);
+        while end > 0 && left > 0 {
+            let start = end.saturating_sub(step);
+            let mut records = Matching::new(snapshot.copies(start..end), self.filter.as_ref());
+            let (mut found, mut failed) = (Vec::new(), None);
+            loop {
+                match records.next_record() {
+                    Ok(Some((id, _))) => found.push(id),
+                    Ok(None) => break,
+                    Err(error) => {
+                        // It counts only if a record before it is wanted.
+                        failed = Some(error);
+                        found.clear();
+                    }
+                }
+            }
+            if found.len() as u64 >= left {
+                return Ok(found[found.len() - left as usize]);
+            }
+            if let Some(error) = failed {
+                return Err(error.into());
+            }
+            (end, left) = (start, left - found.len() as u64);
+            step = (4 * step).min(self.chunk_len());
         }
-        Ok(first)
-    }
-
-    /// Copies record `id` into `record`; returns whether to show it.
-    fn look_at(&mut self, snapshot: &Snapshot<[u8]>, id: u64) -> Result<bool, Failure> {
-        match snapshot.copy_into(id, &mut self.record) {
-            Ok(0) => return Ok(false),
-            Err(error) if error.kind() == ErrorKind::Deleted => return Ok(false),
-            copied => copied?,
-        };
-        let matches = self.filter.as_ref().map_or(Ok(true), |filter| filter.matches(&self.record));
-        matches.map_err(|error| Failure::from(error).in_record("read", self.path, id))
+        Ok(end)
     }
 
     /// Writes the next chunk of a snapshot's records; returns whether more follow.
@@ -145,21 +156,26 @@ impl Tail<'_> {
 
     /// Copies the next chunk of a snapshot's records; returns whether more follow.
     fn copy(&mut self, snapshot: &Snapshot<[u8]>) -> Result<bool, Failure> {
-        let chunk_len = (CHUNK_BYTES / self.record.len()).max(1) as u64;
-        let end = snapshot.count().min(self.next.saturating_add(chunk_len));
-        while self.next < end {
-            if self.look_at(snapshot, self.next)? {
-                self.chunk.ids.push(self.next);
-                self.chunk.bytes.extend_from_slice(&self.record);
-            }
-            self.next += 1;
-        }
+        let end = snapshot.count().min(self.next.saturating_add(self.chunk_len()));
+        let Self { path, filter, chunk, .. } = self;
+        let records = snapshot.copies(self.next..end);
+        matching::visit(path, records, filter.as_ref(), u64::MAX, |id, record| {
+            chunk.ids.push(id);
+            chunk.bytes.extend_from_slice(record);
+            Ok(())
+        })?;
+        self.next = self.next.max(end);
         Ok(end < snapshot.count())
+    }
+
+    /// How many records are copied at a time.
+    fn chunk_len(&self) -> u64 {
+        (CHUNK_BYTES / self.record_bytes).max(1) as u64
     }
 
     /// Writes the copied records.
     fn write(&mut self) -> Result<(), Failure> {
-        let records = self.chunk.bytes.chunks_exact(self.record.len());
+        let records = self.chunk.bytes.chunks_exact(self.record_bytes);
         for (&id, record) in self.chunk.ids.iter().zip(records) {
             let written = self.out.write(id, record);
             written.map_err(|failure| failure.in_record("read", self.path, id))?;

@@ -80,6 +80,8 @@ macro_rules! agrees {
             assert!(copies == expected, "{condition}, {}", $what);
             let counted = $handle.copies(..).matching(&filter).count_records().unwrap();
             assert_eq!(counted, count, "{condition}, {}", $what);
+            let counted = $handle.copies(..).matching(&filter).par_count_records(2).unwrap();
+            assert_eq!(counted, count, "{condition}, {}", $what);
             for ids in [0..1, 2040..2060, 18..4097, 4999..9999] {
                 let within = expected.iter().filter(|(id, _)| ids.contains(id));
                 let within: Found = within.cloned().collect();
@@ -201,12 +203,53 @@ fn damaged_records_are_errors_and_the_walk_continues() {
             store.count_where(&filter).unwrap_err(),
             snapshot.count_where(&filter).unwrap_err(),
             store.copies(..).matching(&filter).count_records().unwrap_err(),
+            snapshot.copies(..).matching(&filter).par_count_records(3).unwrap_err(),
             #[cfg(feature = "rayon")]
             store.par_count_where(&filter).unwrap_err(),
         ] {
             assert_eq!(error.record_number(), damaged.first().copied(), "{condition}: {error}");
         }
     }
+}
+
+/// Finds a part of a long range that no thread counts, or two count, records that were taken before
+/// and are counted again, and an error of another record than the first.
+#[test]
+fn threads_count_all_parts_of_a_range() {
+    let count = 100_000; // three parts
+    let mut store = DynStore::temporary(&schema()).unwrap();
+    store.append_all((0..count).map(record)).unwrap();
+    let filter = Filter::parse("x = 7", &schema()).unwrap();
+    let matches = |n: &u64| n % 11 != 0 && n % 100 == 7;
+    for ids in [0..count, 1..count - 1, 41_942..41_944, 50_000..50_000, 99_000..200_000] {
+        let expected = (ids.start..ids.end.min(count)).filter(matches).count() as u64;
+        for threads in [0, 1, 2, 5] {
+            let counted = store.copies(ids.clone()).matching(&filter).par_count_records(threads);
+            assert_eq!(counted.unwrap(), expected, "{ids:?} by {threads}");
+        }
+    }
+    let mut some = store.copies(..).matching(&filter);
+    assert_eq!(some.next_record().unwrap().unwrap().0, 7);
+    let left = (8..count).filter(matches).count() as u64;
+    assert_eq!(some.par_count_records(2).unwrap(), left);
+    for damaged in [[50_000, 90_000], [90_000, 41_943]] {
+        let records = (0..count).map(|n| {
+            let mut record = record(n);
+            record[8] = if damaged.contains(&n) { 7 } else { record[8] };
+            record
+        });
+        let mut store = DynStore::temporary(&schema()).unwrap();
+        store.append_all(records).unwrap();
+        for threads in [1, 2, 3] {
+            let counted = store.copies(..).matching(&filter).par_count_records(threads);
+            let first = damaged.iter().min().copied();
+            assert_eq!(counted.unwrap_err().record_number(), first, "{threads} threads");
+        }
+    }
+    let other =
+        Filter::parse("n = 5", &Schema::packed([Field::new("n", DataType::Int64)]).unwrap());
+    let refused = store.copies(..).matching(other.as_ref().unwrap()).par_count_records(2);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
 /// Finds a condition that reads fields where its schema's fields do not lie.

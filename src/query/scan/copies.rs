@@ -2,6 +2,7 @@
 
 use std::iter::FusedIterator;
 
+use super::parts;
 use super::verdicts::Verdicts;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -10,6 +11,10 @@ use crate::query::Filter;
 use crate::query::batch::Run;
 use crate::store::Copies;
 use crate::txn::Row;
+
+/// How many bytes of records are copied at a time. The loops over their fields find them in the
+/// cache where the copy has left them.
+const CHUNK_BYTES: usize = 64 << 10;
 
 impl<'a, R: Row + ?Sized> Copies<'a, R> {
     /// Only the copies for which `filter` is true. It skips deleted records, as these do.
@@ -61,6 +66,7 @@ pub struct MatchingCopies<'a, R: Row + ?Sized = [u8]> {
 
 impl<'a, R: Row + ?Sized> MatchingCopies<'a, R> {
     fn new(copies: Copies<'a, R>, filter: &'a Filter) -> Self {
+        let copies = copies.in_chunks(CHUNK_BYTES);
         match Verdicts::new(filter, copies.layout()) {
             Ok(verdicts) => Self { copies, refused: None, verdicts: Some(verdicts) },
             Err(error) => {
@@ -125,6 +131,33 @@ impl<'a, R: Row + ?Sized> MatchingCopies<'a, R> {
                 return Ok(count);
             }
         }
+    }
+
+    /// As [`MatchingCopies::count_records`], by up to `threads` threads, this one among them. Each
+    /// counts some MiB of records at a time.
+    ///
+    /// ```
+    /// use flatrec::query::Filter;
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 20, 3])?;
+    /// let filter = Filter::parse("n < 10", &schema)?;
+    /// assert_eq!(store.copies(..).matching(&filter).par_count_records(2)?, 2);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first error of [`MatchingCopies::next_record`].
+    pub fn par_count_records(mut self, threads: usize) -> Result<u64> {
+        if let Some(error) = self.refused.take() {
+            return Err(error);
+        }
+        let Some(verdicts) = &self.verdicts else { return Ok(0) };
+        let (copies, filter) = (&self.copies, verdicts.filter());
+        parts::count(copies.ids(), copies.layout().stride, threads, |ids| {
+            copies.part(ids).matching(filter).count_records()
+        })
     }
 
     /// Leaves the batch, and evaluates the next one; returns false after the last.

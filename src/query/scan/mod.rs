@@ -5,6 +5,7 @@ mod handles;
 mod matches;
 #[cfg(feature = "rayon")]
 mod parallel;
+mod parts;
 mod verdicts;
 
 pub use copies::MatchingCopies;

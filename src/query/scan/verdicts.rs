@@ -46,6 +46,10 @@ impl<'f> Verdicts<'f> {
         Ok(Self { filter, layout: *layout, lanes, scratch, at: 0, trouble: None })
     }
 
+    pub(super) fn filter(&self) -> &'f Filter {
+        self.filter
+    }
+
     /// How many records a batch may have.
     pub(in crate::query) fn records_max(&self) -> usize {
         (BYTES_MAX / self.layout.stride).clamp(1, RECORDS_MAX)
