@@ -5,7 +5,7 @@
     scripts/instructions.py --check    the same, and fails if one grew by 5 % or more
     scripts/instructions.py --write    records the numbers, in benches/instructions.json
 
-Needs valgrind. Each piece of work (benches/instructions.rs, and the command) runs with two counts, and
+Needs valgrind. Each piece of work (scripts/instructions, and the command) runs with two counts, and
 the difference is divided by theirs, which excludes the start of the program. Only instructions of the
 program itself are counted, not those of the system. The numbers hold for one compiler and one kind of processor;
 the record names both.
@@ -20,10 +20,12 @@ import subprocess
 import sys
 import tempfile
 
-from built import COMMAND, ROOT, programs
+from built import ROOT, programs
 
 RECORD = ROOT / "benches" / "instructions.json"
 GROWTH_MAX = 0.05
+# With the packages that `cargo run --release` builds, so that the library is the same.
+BUILD = ["build", "--release", "--bins", "-p", "flatrec", "-p", "flatrec-cli", "-p", "flatrec-instructions"]
 SCAN_RECORDS = 10_000
 
 # The work to count: name, number of times, number of things each time, and description.
@@ -51,7 +53,7 @@ def main() -> None:
     mode = sys.argv[1] if len(sys.argv) > 1 else ""
     if mode not in ("", "--check", "--write") or len(sys.argv) > 2:
         sys.exit(__doc__)
-    built = programs(["bench", "--no-run", "--bench", "instructions"], COMMAND)
+    built = programs(BUILD)
     counts = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, times, per, text in WORKS:

@@ -41,7 +41,7 @@ const RANKS: &[&[&str]] = &[
 ];
 
 const FOLDERS: &[&str] =
-    &["src", "derive/src", "cli/src", "cli/tests", "tests", "benches", "examples"];
+    &["src", "derive/src", "cli/src", "cli/tests", "tests", "benches", "examples", "scripts"];
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 const LINE_CHARS_MAX: usize = 100;

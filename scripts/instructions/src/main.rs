@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! instructions WORK TIMES FOLDER    does a piece of work TIMES times, on a store made in FOLDER
-//! instructions --test               does each piece once
 //! ```
 //!
 //! Time on a shared machine says little about a change of a few instructions; their number is
@@ -53,15 +52,11 @@ const WORKS: [Work; 9] = [
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.as_slice() {
-        [work, times, folder] => work_named(work, times, Path::new(folder)),
-        _ if arguments.iter().any(|argument| argument == "--test") => each_once(),
-        _ => {
-            println!("instructions: run scripts/instructions.py, which counts them");
-            Ok(())
-        }
+    let [work, times, folder] = arguments.as_slice() else {
+        println!("instructions: run scripts/instructions.py, which counts them");
+        return;
     };
-    if let Err(error) = done {
+    if let Err(error) = work_named(work, times, Path::new(folder)) {
         eprintln!("instructions: {error}");
         std::process::exit(1);
     }
@@ -70,14 +65,6 @@ fn main() {
 fn work_named(name: &str, times: &str, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let (_, work) = WORKS.iter().find(|(known, _)| *known == name).ok_or("no such work")?;
     Ok(work(times.parse()?, folder)?)
-}
-
-fn each_once() -> Result<(), Box<dyn std::error::Error>> {
-    for (_, work) in WORKS {
-        let folder = tempfile::tempdir()?;
-        work(1, folder.path())?;
-    }
-    Ok(())
 }
 
 /// A database of `RECORDS` records with an empty log.
