@@ -31,14 +31,14 @@ usage() {
 
 # Builds for this machine and for a target, and prints how to run both.
 build() {
-    local target=$1 here there runner ending=""
+    local target=$1 folder=target/cross here there runner ending=""
+    [[ $target != *windows* ]] || folder=target/windows ending=.exe
     here=$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug
-    there=$(realpath -m "${CARGO_TARGET_DIR:-target/cross}")/$target/debug
+    there=$(realpath -m "${CARGO_TARGET_DIR:-$folder}")/$target/debug
     runner=$(realpath -m "${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}")/run-$target
     # With the features of scripts/suite.sh, which has built this before.
     cargo build --quiet --locked --all-features --bins --example producer_consumer
     scripts/cross.sh "$target" build --quiet --locked --bins --example producer_consumer
-    [[ $target != *windows* ]] || ending=.exe
     [[ $target != s390x-* ]] || : "${FLATREC_ROWS:=2000}"
     commands=(
         "$here/flatrec" "$runner $there/flatrec$ending"

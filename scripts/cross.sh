@@ -21,7 +21,7 @@
 # restarted: otherwise a test that starts processes could not start its own program.
 #
 #     FLATREC_CROSS_HOME    the folder for the unpacked files; ${TMPDIR:-/tmp}/flatrec-cross
-#     CARGO_TARGET_DIR      cargo's build folder; target/cross, shared by all targets
+#     CARGO_TARGET_DIR      cargo's build folder; target/windows, or target/cross for the other two
 #
 # Ends with cargo's status; with 2 for a wrong command line, with 1 if it cannot get what it needs.
 set -euo pipefail
@@ -226,7 +226,9 @@ export "CARGO_TARGET_${name}_RUSTFLAGS=$flags --cfg flatrec_no_benches ${RUSTFLA
 export RUSTC=$tools/rustc RUSTDOC=$tools/rustdoc
 # A stable compiler takes unstable options too; the result is not for a release.
 export RUSTC_BOOTSTRAP=1
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross}
+# Two folders, so that .ci/run can build in one while the other is in use.
+if [[ $target == *-windows-* ]]; then folder=target/windows; else folder=target/cross; fi
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$folder}
 # Without debug information it builds faster, and a test still has its line.
 export CARGO_PROFILE_DEV_DEBUG=0
 export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}

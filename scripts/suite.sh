@@ -3,6 +3,10 @@
 # machine's own count if known:
 #
 #     scripts/suite.sh host|TARGET [arguments of cargo test]
+#     scripts/suite.sh TARGET --count-later
+#     scripts/suite.sh TARGET --count
+#
+# `--count-later` prints no count, and `--count` that of the last run: for two runs side by side.
 #
 # TARGET is one of scripts/cross.sh, which builds and runs it. The suite is that of `cargo test
 # --workspace`: unit tests, integration tests and the documentation's examples. For other targets it
@@ -21,6 +25,11 @@
 # tests/byte_order.rs tests the refusal, and that little-endian types mean the same there, in the
 # shipped build.
 #
+# For `host` the library's unit tests run once more, without any feature and optimised, because the
+# library by itself must work, too. The models of the disk and of the protocol run there alone: they
+# need no feature, and are most of the work of the unit tests. A program with all features would take
+# longer to optimise than they run.
+#
 # A test may also report that it, or a part of it, cannot run here. These reports are counted as
 # skips. With FLATREC_NO_SKIPS they are failures, on this machine only, because others lack more.
 #
@@ -33,7 +42,12 @@ shift
 results=${FLATREC_SUITE_RESULTS:-target/suite}
 mkdir -p "$results"
 log=$results/$target.log
-: >"$log"
+count=now
+case ${1:-} in
+    --count) count=only; shift ;;
+    --count-later) count=later; shift ;;
+esac
+[[ $count == only ]] || : >"$log"
 
 cargo_test() {
     if [[ $target == host ]]; then
@@ -79,6 +93,9 @@ programs_of() {
 }
 # The tests that a target leaves out: parts of names, as `--skip` takes them.
 skipped_on() {
+    # Those that this machine runs in a program of their own.
+    skipped=(sim::cuts:: sim::leftovers:: sim::mutations:: sim::troubled:: shm::model::)
+    [[ $1 != host ]] || return 0
     # The simulated disk and memory; documents beside code; the text of errors and events.
     skipped=(sim:: shm::model:: compare_document:: win32_document:: error:: trace_events::)
     # Which methods there are, which transaction comes next, and which calls fail on purpose.
@@ -131,7 +148,7 @@ skipped_on() {
 check_skipped() {
     local other name tests status=0
     tests=$(cut -f 1 "$1" | sed 's/^[^ ]* //')
-    for other in x86_64-pc-windows-gnu i686-unknown-linux-gnu s390x-unknown-linux-gnu; do
+    for other in host x86_64-pc-windows-gnu i686-unknown-linux-gnu s390x-unknown-linux-gnu; do
         skipped_on "$other"
         for name in "${skipped[@]}"; do
             grep -qF -- "$name" <<<"$tests" && continue
@@ -146,37 +163,48 @@ check_skipped() {
     done
     return "$status"
 }
-programs_of "$target"
-skipped=()
-if [[ $target != host && -n ${FLATREC_WHOLE_SUITE:-} ]]; then
-    programs=(--workspace)
-elif [[ $target != host ]]; then
-    skipped_on "$target"
-fi
-arguments=("${programs[@]}" --locked --no-fail-fast "$@")
-if [[ ${#skipped[@]} != 0 ]]; then
-    [[ " $* " == *" -- "* ]] || arguments+=(--)
-    for name in "${skipped[@]}"; do arguments+=(--skip "$name"); done
-fi
+run() {
+    programs_of "$target"
+    local skipped=() arguments name cfg
+    if [[ $target == host ]]; then
+        [[ $# != 0 ]] || skipped_on host
+    elif [[ -n ${FLATREC_WHOLE_SUITE:-} ]]; then
+        programs=(--workspace)
+    else
+        skipped_on "$target"
+    fi
+    arguments=("${programs[@]}" --locked --no-fail-fast "$@")
+    if [[ ${#skipped[@]} != 0 ]]; then
+        [[ " $* " == *" -- "* ]] || arguments+=(--)
+        for name in "${skipped[@]}"; do arguments+=(--skip "$name"); done
+    fi
+    case $target in
+        host)
+            cargo_test "${arguments[@]}" || status=$?
+            [[ $# != 0 ]] || CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo_test -p flatrec \
+                --no-default-features --lib --locked --no-fail-fast || status=$? ;;
+        s390x-*)
+            cfg='profile.dev.package.flatrec.rustflags=["--cfg","flatrec_any_endian"]'
+            cargo_test -Zprofile-rustflags --config "$cfg" "${arguments[@]}" || status=$?
+            cargo_test --locked --test byte_order || status=$? ;;
+        *)
+            cargo_test "${arguments[@]}" || status=$?
+            # The documentation's examples are no program that --test names.
+            if [[ $target == *-windows-* && -z ${FLATREC_WHOLE_SUITE:-} && $# == 0 ]]; then
+                cargo_test -p flatrec -p flatrec-cli --doc --locked || status=$?
+            fi ;;
+    esac
+}
 status=0
 started=$SECONDS
-case $target in
-    s390x-*)
-        cfg='profile.dev.package.flatrec.rustflags=["--cfg","flatrec_any_endian"]'
-        cargo_test -Zprofile-rustflags --config "$cfg" "${arguments[@]}" || status=$?
-        cargo_test --locked --test byte_order || status=$? ;;
-    *)
-        cargo_test "${arguments[@]}" || status=$?
-        # The documentation's examples are no program that --test names.
-        if [[ $target == *-windows-* && -z ${FLATREC_WHOLE_SUITE:-} && $# == 0 ]]; then
-            cargo_test -p flatrec -p flatrec-cli --doc --locked || status=$?
-        fi ;;
-esac
-seconds=$((SECONDS - started))
+[[ $count == only ]] || run "$@"
+took=", in $((SECONDS - started)) s"
+[[ $count != only ]] || took=
 [[ " $* " != *" --no-run "* ]] || exit "$status"
 
 # Each test once, as "FILE NAME<tab>RESULT". A test that starts itself prints its own name again,
-# which does not count; a test that runs in a later run was not left out.
+# which does not count; a test that runs in a later run was not left out, and one that fails there
+# has failed.
 summary() {
     awk '
         /^ *Running / {
@@ -191,7 +219,7 @@ summary() {
             sub(/^.* \.\.\. /, "", result)
             key = file " " name
             if (!(key in results)) order[++count] = key
-            else if (runs[key] == run || results[key] !~ /^ignored/) next
+            else if (result != "FAILED" && (runs[key] == run || results[key] !~ /^ignored/)) next
             results[key] = result
             runs[key] = run
         }
@@ -199,13 +227,12 @@ summary() {
     ' "$1"
 }
 
-# Whole at once: .ci/run waits for this machine's.
-summary "$log" >"$results/$target.tests.new"
-mv "$results/$target.tests.new" "$results/$target.tests"
-count() { grep -c "$1" "$results/$target.tests" || true; }
-passed=$(count $'\tok$')
-failed=$(count $'\tFAILED$')
-ignored=$(count $'\tignored')
+summary "$log" >"$results/$target.tests"
+[[ $count != later ]] || exit "$status"
+number() { grep -c "$1" "$results/$target.tests" || true; }
+passed=$(number $'\tok$')
+failed=$(number $'\tFAILED$')
+ignored=$(number $'\tignored')
 
 say() { printf '\n== %s\n' "$*"; }
 say "left out on $target"
@@ -222,5 +249,5 @@ fi
 # With arguments the run may have been of some tests alone.
 [[ $target != host || $# != 0 ]] || check_skipped "$results/host.tests" || status=1
 [[ $failed == 0 ]] || { say "failed on $target"; sed -n 's/\tFAILED$//p' "$results/$target.tests"; }
-say "$target: $passed passed$beside, $failed failed, $ignored left out, $skips skips, in $seconds s"
+say "$target: $passed passed$beside, $failed failed, $ignored left out, $skips skips$took"
 exit "$status"

@@ -8,9 +8,12 @@
 //! A `Store` appends and does not change the head. Its records lie in whole batches past those that
 //! the head counts, until the next transaction counts them.
 
+use std::time::Duration;
+
 use flatrec::{PodRecord, Snapshot, WriteTransaction};
 
 use crate::support::random::Random;
+use crate::support::settings;
 
 const WORDS: usize = 16;
 /// The words of the head.
@@ -28,8 +31,12 @@ pub(crate) type Row = PodRecord<[u64; WORDS]>;
 pub(crate) const BATCH: u64 = 13;
 /// The records of a long append, which the writer puts into the array before the commit.
 const BULK: u64 = (1 << 20) / size_of::<Row>() as u64 + 50;
-/// The greatest number of records. Reading all of them must be quick.
-const RECORDS_MAX: u64 = if cfg!(debug_assertions) { 20_000 } else { 120_000 };
+/// The greatest number of records. Reading all of them must be quick, or a short run would do
+/// little else.
+fn records_max() -> u64 {
+    let long = settings::seconds(0) >= Duration::from_secs(30);
+    if cfg!(debug_assertions) && !long { 20_000 } else { 120_000 }
+}
 
 fn stir(sum: u64, word: u64) -> u64 {
     (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
@@ -142,7 +149,7 @@ impl<'t, 'd> Change<'t, 'd> {
 
     /// Makes random changes, and writes the head.
     pub(crate) fn make(mut self, deletes: bool) {
-        let has_room = self.transaction.count() < RECORDS_MAX;
+        let has_room = self.transaction.count() < records_max();
         match self.random.below(50) {
             0 if has_room => self.append(BULK),
             1..12 if has_room => {
