@@ -23,7 +23,6 @@ pub(super) use rows::{Rows, Run};
 
 use self::lanes::{FALSE, TRUE};
 use self::test::Test;
-use self::text::Pattern;
 use super::node::{Comparison, Node, Operand, Slot, Truth};
 use crate::format::StatusByte;
 
@@ -73,7 +72,10 @@ impl Term {
                 let test = Test::within(&slot, literals);
                 Self::Test(slot, test)
             }
-            Node::Like(slot, pattern) => Self::Test(slot, Test::Like(Pattern::of(pattern))),
+            Node::Like(slot, pattern) => {
+                let test = Test::like(&slot, pattern);
+                Self::Test(slot, test)
+            }
         }
     }
 

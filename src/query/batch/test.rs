@@ -4,8 +4,9 @@ use super::lanes::{self, TRUE, UNKNOWN};
 use super::range::{self, Range, limits};
 use super::rows::Rows;
 use super::sets::{Texts, Words};
-use super::text::{Pattern, trimmed};
+use super::text::{Pattern, WordPattern, trimmed};
 use crate::format::DataType;
+use crate::query::like;
 use crate::query::node::{Comparison, Literal, Slot};
 
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(in crate::query) enum Test {
     /// An integer of 128 bits among others, by its bytes in the field.
     Texts(Texts),
     Like(Pattern),
+    /// A pattern that the first eight bytes of a text decide.
+    Word(WordPattern),
 }
 
 impl Test {
@@ -79,6 +82,15 @@ impl Test {
         }
     }
 
+    /// The test `slot LIKE pattern`.
+    pub(super) fn like(slot: &Slot, pattern: like::Pattern) -> Self {
+        let pattern = Pattern::of(pattern);
+        match WordPattern::of(&pattern, slot.len_bytes) {
+            Some(word) => Self::Word(word),
+            None => Self::Like(pattern),
+        }
+    }
+
     fn within_integers(slot: &Slot, literals: &[Literal]) -> Self {
         // A literal is in the field's range, and in its units, if the range of `=` is one value.
         let ranges = literals.iter().map(|it| range::of(slot, Comparison::Equal, it));
@@ -122,6 +134,7 @@ impl Test {
             }
             Self::Texts(texts) => on_bytes(slot, rows, out, |value| texts.contains(value)),
             Self::Like(pattern) => on_bytes(slot, rows, out, |value| pattern.matches(value)),
+            Self::Word(pattern) => on_word(slot, rows, out, *pattern),
         }
     }
 }
@@ -306,6 +319,30 @@ fn same<'t>(
         };
     }
     of_length!(1 2 3 4 5 6 7 8 16)
+}
+
+/// A test of the first eight bytes of a text, or of all if it has fewer.
+fn on_word<'t>(
+    slot: &'t Slot,
+    rows: Rows<'_, '_>,
+    out: &mut [u8],
+    pattern: WordPattern,
+) -> Result<(), &'t Slot> {
+    macro_rules! of_length {
+        ($($len:literal)*) => {
+            match slot.len_bytes {
+                $($len => lanes::fixed::<$len>(rows, slot, out, |value| {
+                    let mut bytes = [0; 8];
+                    bytes[..$len].copy_from_slice(&value);
+                    pattern.matches(u64::from_le_bytes(bytes))
+                }),)*
+                _ => lanes::fixed::<8>(rows, slot, out, |value| {
+                    pattern.matches(u64::from_le_bytes(value))
+                }),
+            }
+        };
+    }
+    of_length!(1 2 3 4 5 6 7)
 }
 
 /// A test of a text without its padding, or of all bytes of another field.

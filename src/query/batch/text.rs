@@ -78,6 +78,60 @@ impl Pattern {
     }
 }
 
+/// A pattern of the first eight bytes of a text, as a word: how they begin, and a byte that follows
+/// somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::query) struct WordPattern {
+    first: u64,
+    of_first: u64,
+    /// The bits of `first`.
+    first_bits: u32,
+    /// Eight times the byte that follows, if there is one: it is not zero.
+    byte: Option<u64>,
+}
+
+impl WordPattern {
+    /// `None` if a word does not decide for a field of `len_bytes` bytes.
+    pub(super) fn of(pattern: &Pattern, len_bytes: usize) -> Option<Self> {
+        let Pattern::Pieces { first, middle, last } = pattern else { return None };
+        let byte = match &**middle {
+            [] => None,
+            // In a longer text it may come later.
+            [piece] if len_bytes <= 8 => match piece.needle() {
+                [byte] => Some(*byte),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let is_short = last.is_empty() && first.len() < 8 && first.len() <= len_bytes;
+        // NUL in a field may be padding, and no part of the text.
+        if !is_short || first.contains(&0) || byte == Some(0) {
+            return None;
+        }
+        let mut bytes = [0; 8];
+        bytes[..first.len()].copy_from_slice(first);
+        let first_bits = 8 * first.len() as u32; // less than 64
+        Some(Self {
+            first: u64::from_le_bytes(bytes),
+            of_first: (1 << first_bits) - 1,
+            first_bits,
+            byte: byte.map(|byte| u64::from_le_bytes([byte; 8])),
+        })
+    }
+
+    /// Whether a text matches that begins with the bytes of `word`, or is shorter and padded.
+    #[inline]
+    pub(super) fn matches(self, word: u64) -> bool {
+        const ONES: u64 = u64::from_le_bytes([1; 8]);
+        const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+        let begins = word & self.of_first == self.first;
+        let Some(byte) = self.byte else { return begins };
+        // A byte is zero where it is the one.
+        let others = (word >> self.first_bits) ^ byte;
+        begins & ((others.wrapping_sub(ONES) & !others & HIGH_BITS) != 0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +158,28 @@ mod tests {
             let plain = like::Pattern::parse(&pattern, None).unwrap();
             let expected = plain.matches(&text);
             prop_assert_eq!(Pattern::of(plain).matches(&text), expected, "{}", pattern);
+        }
+
+        #[test]
+        fn words_match_as_the_plain_pattern_does(
+            text in prop::collection::vec(prop::sample::select(&b"ab\xC3\xA9"[..]), 0..12),
+            room in 0_usize..4,
+            pattern in "[abé]{0,4}%([abé]?%)?",
+        ) {
+            let plain = like::Pattern::parse(&pattern, None).unwrap();
+            let expected = plain.matches(&text);
+            let len_bytes = (text.len() + room).max(1);
+            let Some(found) = WordPattern::of(&Pattern::of(plain), len_bytes) else {
+                let pieces: Vec<&str> = pattern.split('%').collect();
+                let is_long = pieces[0].len() > len_bytes.min(7) || pieces[1].len() > 1;
+                let is_far = pieces[1].len() == 1 && len_bytes > 8;
+                prop_assert!(is_long || is_far || pattern.contains("%%"), "{}", pattern);
+                return Ok(());
+            };
+            let mut word = [0; 8];
+            let len = text.len().min(8);
+            word[..len].copy_from_slice(&text[..len]);
+            prop_assert_eq!(found.matches(u64::from_le_bytes(word)), expected, "{}", pattern);
         }
     }
 }
