@@ -23,6 +23,7 @@ documents! {
     platforms "docs/PLATFORMS.md"
     stability "docs/STABILITY.md"
     format "docs/FORMAT.md"
+    foreign "docs/FOREIGN.md"
     glossary "docs/GLOSSARY.md"
     win32 "docs/WIN32.md"
     figures "docs/FIGURES.md"

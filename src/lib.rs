@@ -39,7 +39,7 @@
 //! | `derive` (default) | `#[derive(Record)]` and `#[derive(RecordEnum)]` |
 //! | `text` | field values from and to text, times and dates included |
 //! | `query` | conditions over fields, as in `scan --where` of the command |
-//! | `exchange` | CSV in, also compressed; CSV, NDJSON and npy out; schemas as text |
+//! | `exchange` | CSV, NDJSON and npy in and out; schemas as text; foreign files in place |
 //! | `jiff`, `chrono` | timestamps, durations and dates from and to the types of that crate |
 //! | `uuid` | `Uuid` from and to the type of that crate |
 //! | `serde` | `Bool`, `Char`, `Enum`, `Nullable`, `Utf8` and `Uuid` as values of serde |
@@ -77,6 +77,8 @@ pub mod documents;
 mod error;
 #[cfg(feature = "exchange")]
 pub mod exchange;
+#[cfg(feature = "exchange")]
+pub mod foreign;
 mod format;
 mod io;
 mod maintenance;

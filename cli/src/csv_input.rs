@@ -28,7 +28,7 @@ use crate::strays;
 use crate::verify::counted;
 
 /// The form of the input, and the place for its bad rows.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct CsvArgs {
     #[command(flatten)]
     pub(crate) format: FormatArgs,
@@ -89,6 +89,11 @@ pub(crate) struct CsvArgs {
 }
 
 impl CsvArgs {
+    /// The same options, without the place for bad rows.
+    pub(crate) fn without_rejects(&self) -> Self {
+        Self { rejects: None, ..self.clone() }
+    }
+
     pub(crate) fn options(&self) -> flatrec::Result<CsvOptions> {
         let mut options = CsvOptions::new()
             .quoted_null(self.quoted_null)

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use flatrec::exchange::{Export, ExportFormat, ExportReport, Exporter};
-use flatrec::{DynStore, ErrorKind, Field};
+use flatrec::{ErrorKind, Field};
 
 use crate::choice;
 use crate::condition;
@@ -20,6 +20,7 @@ use crate::output::{report, stdout};
 use crate::paths::refuse_same;
 use crate::progress::Bar;
 use crate::scan::parse_range;
+use crate::source::{LayoutArgs, Source};
 
 /// Write a store as CSV, TSV, NDJSON or NumPy array
 ///
@@ -37,7 +38,7 @@ Examples:
   flatrec export flights.rec flights.tsv.zst --null NA --with-id
   flatrec export flights.rec - --as ndjson --ids wrong.txt | jq .")]
 pub(crate) struct Args {
-    /// The store
+    /// The store, or a flat file of another program
     store: PathBuf,
 
     /// The file to write, ending in .csv, .tsv or .ndjson, which .gz or .zst may follow, or in
@@ -80,6 +81,9 @@ pub(crate) struct Args {
     /// Replace an existing file, but never a store or a part of one
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    layout: LayoutArgs,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -102,9 +106,10 @@ impl Args {
         if self.force {
             names::refuse_replacing("", &self.out)?;
         }
-        let store = DynStore::open_read_only(&self.store)?;
-        let total_bytes = store.live_count().saturating_mul(store.schema().record_size().into());
-        let bar = Bar::new("export", Some(total_bytes));
+        let store = self.layout.open(&self.store)?;
+        let record_bytes = u64::from(store.schema().record_size());
+        let total_bytes = store.live_count().map(|count| count.saturating_mul(record_bytes));
+        let bar = Bar::new("export", total_bytes);
         let interrupt = Interrupt::watch();
         let exporter = self.exporter(&store, format)?.replace(self.force).on_progress(|progress| {
             bar.show(progress);
@@ -122,7 +127,7 @@ impl Args {
     }
 
     fn to_stdout(&self, format: ExportFormat) -> Result<(), Failure> {
-        let store = DynStore::open_read_only(&self.store)?;
+        let store = self.layout.open(&self.store)?;
         let exporter = self.exporter(&store, format)?;
         let export = exporter.begin_to(stdout()).map_err(|error| match error.kind() {
             ErrorKind::InvalidArgument => Failure::Message(error.to_string().replacen(
@@ -199,7 +204,7 @@ impl Args {
 
     fn exporter<'s>(
         &self,
-        store: &'s DynStore,
+        store: &'s Source,
         format: ExportFormat,
     ) -> Result<Exporter<'s>, Failure> {
         let mut exporter = Exporter::new(store.schema(), format).header(!self.no_header);
@@ -220,7 +225,11 @@ impl Args {
             let records = store.copies(self.range.clone().unwrap_or(0..u64::MAX));
             match (records.size_hint(), &self.range) {
                 ((least, Some(most)), _) if least == most => exporter = exporter.count(most as u64),
-                (_, None) => exporter = exporter.count(store.live_count()),
+                (_, None) => {
+                    if let Some(count) = store.live_count() {
+                        exporter = exporter.count(count);
+                    }
+                }
                 _ => {}
             }
         }
@@ -228,7 +237,7 @@ impl Args {
     }
 
     /// Gives the chosen records to `export`.
-    fn export(&self, store: &DynStore, mut export: Export<'_>) -> Result<ExportReport, Failure> {
+    fn export(&self, store: &Source, mut export: Export<'_>) -> Result<ExportReport, Failure> {
         if let Some(path) = &self.ids {
             let mut file = IdFile::open(path)?;
             while let Some((id, line)) = file.next_id()? {

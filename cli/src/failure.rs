@@ -250,7 +250,7 @@ pub(crate) fn without_advice(error: &flatrec::Error) -> String {
 }
 
 /// The fault without the operation and the place, for a message that states those itself.
-fn why(error: &flatrec::Error) -> String {
+pub(crate) fn why(error: &flatrec::Error) -> String {
     let text = error.to_string();
     match text.find(&format!(": {}", error.kind())) {
         Some(at) => text[at + 2..].to_owned(),

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use flatrec::DynStore;
-
 use crate::failure::Failure;
 use crate::output::{Column, Format, Table, stdout};
 use crate::records::{Records, cell};
+use crate::source::LayoutArgs;
 
 /// Show records by number
 ///
@@ -18,7 +17,7 @@ Examples:
   flatrec get flights.rec 0 1 26999 --format ndjson
   flatrec get flights.rec 5,8,13")]
 pub(crate) struct Args {
-    /// The store
+    /// The store, or a flat file of another program
     store: PathBuf,
 
     /// Numbers of records, starting at 0, separated by spaces or commas
@@ -29,14 +28,19 @@ pub(crate) struct Args {
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+
+    #[command(flatten)]
+    layout: LayoutArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let store = DynStore::open_read_only(&self.store)?;
+        let store = self.layout.open(&self.store)?;
         let mut records = Vec::with_capacity(self.ids.len());
         for id in self.ids {
-            records.push((id, record(&store, id)?));
+            let record = store.copy(id)?;
+            let record = record.ok_or_else(|| no_record(&self.store, id, store.count()))?;
+            records.push((id, record));
         }
         let fields = store.schema().fields();
         if self.format != Format::Table {
@@ -66,12 +70,6 @@ impl Args {
 /// The number of a record.
 pub(crate) fn parse_id(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "the numbers of records start at 0, and have digits only".into())
-}
-
-/// The bytes of record `id`, which must exist.
-pub(crate) fn record(store: &DynStore, id: u64) -> Result<Vec<u8>, Failure> {
-    let path = store.path().unwrap_or_default();
-    store.copy(id)?.ok_or_else(|| no_record(&path, id, store.count()))
 }
 
 /// The error for a missing or deleted record `id`; the store at `path` has `count` records,

@@ -12,7 +12,9 @@ use flatrec::{
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::foreign_info;
 use crate::output::{Column, Format, Sheet, stdout};
+use crate::source::LayoutArgs;
 
 /// Show a store's count, sizes, header slots, log, users, views, residency, faults and schema
 ///
@@ -26,7 +28,7 @@ Examples:
   flatrec info flights.rec
   flatrec info flights.rec --json | jq .records")]
 pub(crate) struct Args {
-    /// The store
+    /// The store, or a flat file of another program
     store: PathBuf,
 
     /// Write one JSON object, indented
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// Output format; ndjson is the object of --json in one line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+
+    #[command(flatten)]
+    layout: LayoutArgs,
 }
 
 /// The number of damaged blocks that are shown.
@@ -47,10 +52,20 @@ const DAMAGED_SHOWN: usize = 10;
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        // Shows a store also after an interrupted edit.
-        let store =
-            DynStore::read_options().accept_interrupted_edit(true).open_read_only(&self.store)?;
         let mut out = stdout();
+        if let Some(file) = self.layout.foreign(&self.store)? {
+            if self.metadata {
+                let file = self.store.display();
+                return Err(Failure::Message(format!("{file} is not a store: it has no metadata")));
+            }
+            match self.json {
+                true => writeln!(out, "{:#}", foreign_info::object(&file)?)?,
+                false => foreign_info::write(&file, self.format, &mut out)?,
+            }
+            return Ok(out.flush()?);
+        }
+        // Shows a store also after an interrupted edit.
+        let store = self.layout.store(&self.store, true)?;
         if self.metadata {
             out.write_all(store.metadata()?)?;
             return Ok(out.flush()?);
@@ -404,7 +419,7 @@ fn slot_object(slot: &SlotInfo) -> Value {
 }
 
 /// The values of an object, a row each, with their paths: `residency.pages`.
-fn flattened(object: Value) -> Sheet {
+pub(crate) fn flattened(object: Value) -> Sheet {
     let mut sheet = Sheet::new(vec![Column::text("property"), Column::text("value")]);
     let mut rest = vec![(String::new(), object)];
     while let Some((path, value)) = rest.pop() {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 
 /// The format of the input, and what only one format has.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct FormatArgs {
     /// The format of the input, whatever its name. Without it the ending decides: .ndjson and
     /// .jsonl are JSON, .npy and .npz arrays of numpy, and all others CSV
@@ -20,7 +20,7 @@ pub(crate) struct FormatArgs {
     pub(crate) array: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
 enum Format {
     Csv,
     /// A JSON object a line
@@ -32,6 +32,11 @@ enum Format {
 }
 
 impl FormatArgs {
+    /// Whether the format is given, so that the first bytes of the input do not decide.
+    pub(crate) fn is_given(&self) -> bool {
+        self.format.is_some()
+    }
+
     /// The format of the input with that name.
     pub(crate) fn of(&self, name: &Path) -> InputFormat {
         match self.format {

@@ -1,6 +1,7 @@
 //! `flatrec load`: makes a store from a CSV file or another table.
 
 mod fields;
+mod foreign;
 mod keeper;
 mod resume;
 pub(crate) mod unfinished;
@@ -25,6 +26,7 @@ use crate::output::{Format, report_text};
 use crate::paths;
 use crate::progress::Bar;
 use crate::rejects::Rejects;
+use crate::source::LayoutArgs;
 use crate::waiting::WaitArgs;
 use crate::widen;
 pub(crate) use fields::FieldArgs;
@@ -61,7 +63,8 @@ Examples:
   flatrec schema flights.rec --as json --no-layout > flights.json
   zcat more.csv.gz | flatrec load - more.rec --schema flights.json")]
 pub(crate) struct Args {
-    /// The file to load, plain or compressed; `-` for standard input
+    /// The file to load, plain or compressed, or a flat file of another program; `-` for standard
+    /// input
     input: PathBuf,
 
     /// The store to create
@@ -114,10 +117,22 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     wait: WaitArgs,
+
+    #[command(flatten)]
+    layout: LayoutArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.input.as_os_str() == "-" && self.layout.is_given() {
+            let why = "--layout is for a file: records are read from their places in it";
+            return Err(Failure::Usage(why.into()));
+        }
+        if self.layout.is_given() || !self.csv.format.is_given() {
+            if let Some(file) = self.layout.foreign(&self.input)? {
+                return self.load_foreign(&file);
+            }
+        }
         if self.append {
             let advice = "load without --append makes one";
             return append(&self.input, &self.store, &self.csv, self.wait, advice);

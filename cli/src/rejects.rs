@@ -210,7 +210,7 @@ pub(crate) fn discard(path: &Path, so_far: &RejectsSoFar) {
 }
 
 /// The path is taken, by this file or by another one.
-fn taken(path: &Path) -> Failure {
+pub(crate) fn taken(path: &Path) -> Failure {
     Failure::Message(format!(
         "--rejects {} exists already (name another file, or remove it; load --force replaces it)",
         path.display()

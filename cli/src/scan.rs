@@ -6,7 +6,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use flatrec::DynStore;
 use flatrec::query::Filter;
 
 use crate::choice::Choice;
@@ -16,6 +15,7 @@ use crate::field_names;
 use crate::matching::visit;
 use crate::output::stdout;
 use crate::records::Records;
+use crate::source::{LayoutArgs, Source};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +29,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{}\n\n{}\n\n{EXAMPLES}", condition::HELP, field_names::HELP))]
 pub(crate) struct Args {
-    /// The store
+    /// The store, or a flat file of another program
     store: PathBuf,
 
     #[command(flatten)]
@@ -46,11 +46,14 @@ pub(crate) struct Args {
     /// Write only the number of records
     #[arg(long, conflicts_with_all = ["select", "format", "with_id"])]
     count: bool,
+
+    #[command(flatten)]
+    layout: LayoutArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let store = DynStore::open_read_only(&self.store)?;
+        let store = self.layout.open(&self.store)?;
         let fields = self.choice.fields(store.schema())?;
         let id = self.choice.id_column(&fields)?;
         let filter = self.choice.filter(store.schema(), store.copies(..))?;
@@ -73,7 +76,7 @@ impl Args {
 /// Counts the records of `range` that match `filter`, up to `limit`.
 fn count(
     path: &Path,
-    store: &DynStore,
+    store: &Source,
     range: Range<u64>,
     filter: Option<&Filter>,
     limit: u64,

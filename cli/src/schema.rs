@@ -7,12 +7,14 @@ use flatrec::exchange::{
     schema_to_arrow, schema_to_c, schema_to_json, schema_to_json_without_layout, schema_to_numpy,
     schema_to_rust, schema_to_sql, slots_to_c, slots_to_numpy,
 };
-use flatrec::{DynStore, Schema, SlotInfo, StoreInfo};
+use flatrec::foreign::ForeignFile;
+use flatrec::{Schema, SlotInfo, StoreInfo};
 
 use crate::failure::{Failure, say};
 use crate::info::fields;
 use crate::output::{Format, stdout};
 use crate::shell;
+use crate::source::LayoutArgs;
 use crate::verify::counted;
 
 /// Show a store's schema
@@ -28,7 +30,7 @@ In Python, --as numpy gives dtype, offset and shape, with which numpy reads the 
 The shape counts deleted records, too: those that are there have status 1. If the store has a log
 with commits that the file lacks, standard error says so, and what to do.")]
 pub(crate) struct Args {
-    /// The store
+    /// The store, or a flat file of another program
     store: PathBuf,
 
     /// The language of a program
@@ -42,6 +44,9 @@ pub(crate) struct Args {
     /// Output format, without --as
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+
+    #[command(flatten)]
+    layout: LayoutArgs,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -65,28 +70,40 @@ impl Args {
         if self.no_layout && !matches!(self.language, Some(Language::Json)) {
             return Err(Failure::Usage("--no-layout is for --as json only".into()));
         }
-        let store =
-            DynStore::read_options().accept_interrupted_edit(true).open_read_only(&self.store)?;
+        if let Some(file) = self.layout.foreign(&self.store)? {
+            let numpy = || memmap_arguments_of(&file);
+            return self.write(file.schema(), || Ok(false), numpy);
+        }
+        let store = self.layout.store(&self.store, true)?;
         let schema = store.schema();
+        let numpy = || {
+            let info = store.info()?;
+            self.warn_of_log(&info);
+            Ok(memmap_arguments(schema, &info)?)
+        };
+        self.write(schema, || Ok(store.info()?.deletes), numpy)
+    }
+
+    fn write(
+        &self,
+        schema: &Schema,
+        deletes: impl FnOnce() -> Result<bool, Failure>,
+        numpy: impl FnOnce() -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
         let mut out = stdout();
         let Some(language) = self.language else {
             fields(schema).write(self.format, &mut out)?;
             return Ok(());
         };
-        let info = store.info()?;
-        let deletes = info.deletes;
         let text = match language {
             Language::Json if self.no_layout => schema_to_json_without_layout(schema),
             Language::Json => schema_to_json(schema),
             Language::Rust => schema_to_rust(schema, &rust_name(&self.store))?,
-            Language::C if deletes => slots_to_c(schema, &c_name(&self.store))?,
+            Language::C if deletes()? => slots_to_c(schema, &c_name(&self.store))?,
             Language::C => schema_to_c(schema, &c_name(&self.store))?,
             Language::Sql => schema_to_sql(schema, &table_name(&self.store))?,
             Language::Arrow => schema_to_arrow(schema),
-            Language::Numpy => {
-                self.warn_of_log(&info);
-                memmap_arguments(schema, &info)?
-            }
+            Language::Numpy => numpy()?,
         };
         writeln!(out, "{}", text.trim_end())?;
         Ok(out.flush()?)
@@ -126,6 +143,21 @@ fn memmap_arguments(schema: &Schema, info: &StoreInfo) -> flatrec::Result<String
         false => schema_to_numpy(schema),
     };
     let (dtype, offset, count) = (dtype.trim_end(), info.data_offset, count_in_file(info));
+    Ok(format!("{{'dtype': {dtype}, 'offset': {offset}, 'shape': ({count},)}}"))
+}
+
+/// As [`memmap_arguments`], of the records of a foreign file as they lie there.
+fn memmap_arguments_of(file: &ForeignFile) -> Result<String, Failure> {
+    let layout = file.layout();
+    let Some(schema) = layout.schema_in_place() else {
+        return Err(Failure::Message(format!(
+            "{}: numpy has no type for some of its values as they lie in the file (load the file \
+             into a store, or export it to an npy array)",
+            file.path().display()
+        )));
+    };
+    let dtype = schema_to_numpy(&schema);
+    let (dtype, offset, count) = (dtype.trim_end(), layout.data_offset(), layout.count());
     Ok(format!("{{'dtype': {dtype}, 'offset': {offset}, 'shape': ({count},)}}"))
 }
 

@@ -50,6 +50,7 @@ pub use output::{
     CsvWriter, Export, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,
 };
 pub use progress::{LoadPoint, LoadReport, Progress};
+pub(crate) use schema_text::field_from_json;
 pub use schema_text::{
     schema_from_json, schema_to_arrow, schema_to_c, schema_to_json, schema_to_json_without_layout,
     schema_to_numpy, schema_to_rust, schema_to_sql, slots_to_c, slots_to_numpy,

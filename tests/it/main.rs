@@ -33,6 +33,8 @@ mod exchange_types;
 mod exchange_ways_back;
 mod faults;
 mod field_types;
+#[cfg(feature = "exchange")]
+mod foreign;
 mod format_document;
 mod golden;
 mod group_commit;

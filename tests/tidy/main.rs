@@ -38,6 +38,7 @@ const RANKS: &[&[&str]] = &[
     &["maintenance"],
     &["sim", "index", "query"],
     &["exchange"],
+    &["foreign"],
 ];
 
 const FOLDERS: &[&str] =
@@ -66,6 +67,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/store/opening.rs", "asks that promise of a caller that opens files of its own"),
     ("src/db/database/opening.rs", "asks that promise of callers with a backing of their own"),
     ("src/txn/engine/mod.rs", "shows its transaction the file, which its locks keep for it"),
+    ("src/foreign/in_place.rs", "lends records of a file that its caller promises not to change"),
     ("src/db/snapshot.rs", "lends records of a state, which the engine keeps as they are"),
     ("src/db/tests.rs", "tests of what is opened by that promise"),
     ("src/maintenance/scan/tests.rs", "tests of what is opened by that promise"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::field_names;
 
 /// The types and widths of the fields, and whether they can be null.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct FieldArgs {
     /// Let every field be null, so that later files can have nulls anywhere. Each field takes
     /// another byte
@@ -31,7 +31,7 @@ pub(crate) struct FieldArgs {
 }
 
 /// The width of all texts, or of those in one column.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Width {
     column: Option<String>,
     bytes: u32,

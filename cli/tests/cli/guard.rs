@@ -58,6 +58,8 @@ fn template() -> Place {
     damaged[65_536 + 50] ^= 0x10;
     std::fs::write(place.path("d.rec"), damaged).unwrap();
     place.write("in.csv", format!("n,text\n{}", rows(5)));
+    place.write("f.bin", [b'7'; 1000]);
+    place.write("f.json", r#"{ "fields": [{ "name": "n", "type": "uint16" }] }"#);
     place.write("bad.csv", format!("n,text\n{}", "x,y\n".repeat(20_000)));
 
     place.ok(["load", "in.csv", "l.rec"]);

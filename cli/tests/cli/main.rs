@@ -12,6 +12,7 @@ mod deletes;
 mod edges;
 mod export;
 mod field_names;
+mod foreign;
 // Under Wine a lost page ends the command, and Windows does not truncate a mapped file.
 #[cfg(unix)]
 mod faults;

@@ -15,6 +15,9 @@ mod packed;
 #[path = "../../../tests/support/patched.rs"]
 mod patched;
 
+#[cfg(feature = "exchange")]
+#[path = "../../../tests/support/fuzzed/foreign_file.rs"]
+mod foreign_file;
 #[path = "../../../tests/support/fuzzed/header_schema.rs"]
 mod header_schema;
 #[cfg(feature = "exchange")]
@@ -90,4 +93,10 @@ fn input_text_passes_its_stored_inputs() {
 #[cfg(feature = "exchange")]
 fn npy_header_passes_its_stored_inputs() {
     feed("npy_header", npy_header::run);
+}
+
+#[test]
+#[cfg(feature = "exchange")]
+fn foreign_file_passes_its_stored_inputs() {
+    feed("foreign_file", foreign_file::run);
 }

@@ -210,6 +210,14 @@ fn fields_from_json(schema: &Map<String, Value>) -> Result<Schema> {
     layout.schema_of(fields)
 }
 
+/// The field that a JSON value describes, without its place.
+///
+/// # Errors
+/// [`ErrorKind::InvalidSchema`] if it is no field.
+pub(crate) fn field_from_json(value: &Value) -> Result<Field> {
+    parse_field(value).map(|(field, _)| field)
+}
+
 /// The keys of a field.
 const KEYS: [&str; 14] = [
     "name",

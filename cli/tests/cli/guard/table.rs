@@ -97,6 +97,8 @@ pub(super) const ROWS: &[Row] = &[
     output(&["schema", "s.rec"], &["s.rec"]),
     output(&["schema", "s.rec", "--as", "json"], &["s.rec"]),
     output(&["diff-schema", "s.rec", "s.rec", "--json"], &["s.rec"]),
+    output(&["scan", "f.bin", "--layout", "f.json"], &[]),
+    output(&["info", "f.bin", "--layout", "f.json"], &[]),
     output(&["crash-test", "--seed", "5", "--histories", "1"], &[]),
     Row {
         args: &["verify", "s.rec"],

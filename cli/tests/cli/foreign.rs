@@ -1,0 +1,158 @@
+//! Flat files of other programs, read in place by the commands that read stores.
+
+use super::*;
+
+const LAYOUT: &str = r#"{ "offset": 4, "endian": "big", "fields": [
+    { "name": "id", "type": "uint16" },
+    { "name": "name", "type": "utf8(4)", "pad": "space" }
+] }"#;
+
+/// A file of three records, and its layout.
+fn pets(place: &Place) {
+    place.write("pets.bin", b"PETS\0\x01Tom \0\x02Rex \x01\0\xc5\x81at");
+    place.write("pets.json", LAYOUT);
+}
+
+fn of<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [args, &["--layout", "pets.json"]].concat()
+}
+
+/// Finds a command that reads a store and not a foreign file, or reads it differently.
+#[test]
+fn commands_that_read_take_a_file_with_a_layout() {
+    let place = Place::new();
+    pets(&place);
+    let all = "id,name\n1,Tom\n2,Rex\n256,Łat\n";
+    assert_eq!(place.ok(of(&["scan", "pets.bin", "--format", "csv"])), all);
+    let found = place.ok(of(&["scan", "pets.bin", "--where", "name LIKE 'T%'", "--count"]));
+    assert_eq!(found, "1\n");
+    assert_eq!(place.ok(of(&["scan", "pets.bin", "--count"])), "3\n");
+    let one = place.ok(of(&["get", "pets.bin", "2", "--format", "ndjson"]));
+    assert_eq!(one, "{\"id\":256,\"name\":\"Łat\"}\n");
+    let text = place.error(of(&["get", "pets.bin", "3"]));
+    assert_eq!(text, "pets.bin has no record 3: its last is 2");
+    assert_eq!(place.ok(of(&["export", "pets.bin", "-"])), all);
+    place.ok(of(&["export", "pets.bin", "pets.csv"]));
+    assert_eq!(place.read("pets.csv"), all);
+
+    let info = place.ok(of(&["info", "pets.bin"]));
+    for line in ["kind         binary", "records      3", "values       decoded, record by record"]
+    {
+        assert!(info.contains(line), "{info}");
+    }
+    let info = place.ok(of(&["info", "pets.bin", "--json"]));
+    assert!(info.contains("\"data_offset_bytes\": 4"), "{info}");
+    let schema = place.ok(of(&["schema", "pets.bin", "--as", "numpy"]));
+    assert_eq!(
+        schema,
+        "{'dtype': {'names': ['id', 'name'], 'formats': ['>u2', 'S4'], 'offsets': [0, 2], \
+         'itemsize': 6}, 'offset': 4, 'shape': (3,)}\n"
+    );
+    assert_eq!(place.files(), ["pets.bin", "pets.csv", "pets.json"], "a lock file beside it");
+}
+
+/// Finds a load that keeps the file's byte order or its padding.
+#[test]
+fn a_load_makes_a_store_of_native_values() {
+    let place = Place::new();
+    pets(&place);
+    let told = place.ok(of(&["load", "pets.bin", "pets.rec"]));
+    assert!(told.contains("3 records into pets.rec"), "{told}");
+    let store = DynStore::open_read_only(place.path("pets.rec")).unwrap();
+    assert_eq!(store.schema().fields()[0].to_string(), "id: uint16 at 0");
+    assert_eq!(store.get(2).unwrap(), b"\0\x01\xc5\x81at");
+    drop(store);
+    let text = place.error(of(&["load", "pets.bin", "pets.rec"]));
+    assert!(text.starts_with("pets.rec exists already"), "{text}");
+    place.ok(of(&["load", "pets.bin", "pets.rec", "--force", "--no-checksums"]));
+    for options in [&["--null", "NA"][..], &["--append"], &["--narrow"]] {
+        let refused = place.usage(of(&[&["load", "pets.bin", "pets.rec"], options].concat()));
+        assert!(refused.contains("its layout says what its records are"), "{refused}");
+    }
+    let refused = place.usage(of(&["load", "-", "pets.rec"]));
+    assert!(refused.contains("--layout is for a file"), "{refused}");
+}
+
+/// Finds a value that is changed, or a record that is dropped, in silence.
+#[test]
+fn values_that_do_not_decode_are_set_aside() {
+    let place = Place::new();
+    place.write("pets.bin", b"PETS\0\x01Tom \0\x02\xff\xfe  \0\x03Rex ");
+    place.write("pets.json", LAYOUT);
+    let ran = place.run(of(&["scan", "pets.bin", "--format", "csv"]));
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    let what = "flatrec: read pets.bin at byte 12, record 1: invalid value: field \"name\": ";
+    assert!(ran.stderr.starts_with(what), "{}", ran.stderr);
+    let text = place.error(of(&["load", "pets.bin", "pets.rec"]));
+    assert!(text.ends_with("(set bad records aside with --rejects FILE)"), "{text}");
+    assert!(!place.path("pets.rec").exists());
+    place.ok(of(&["load", "pets.bin", "pets.rec", "--rejects", "bad.csv"]));
+    assert_eq!(place.ok(["scan", "pets.rec", "--format", "csv"]), "id,name\n1,Tom\n3,Rex\n");
+    let bad = place.read("bad.csv");
+    assert!(bad.starts_with("record,field,value,reason\n1,name,"), "{bad}");
+    assert_eq!(bad.lines().count(), 2, "{bad}");
+}
+
+/// Finds an error of a file or a layout that does not say what to do.
+#[test]
+fn wrong_files_and_layouts_say_what_to_do() {
+    let place = Place::new();
+    pets(&place);
+    let text = place.error(["get", "pets.bin", "0"]);
+    assert!(text.contains("pets.bin: not a flatrec store"), "{text}");
+    assert!(text.contains("--layout KIND or --layout FILE.json"), "{text}");
+    let text = place.error(["info", "pets.bin", "--layout", "none.json"]);
+    assert!(text.starts_with("--layout none.json: "), "{text}");
+    assert!(text.contains("name a layout file, or one of the kinds"), "{text}");
+    place.write("bad.json", "{ \"fields\": 7 }");
+    let text = place.error(["info", "pets.bin", "--layout", "bad.json"]);
+    assert!(text.starts_with("--layout bad.json: read the layout file: invalid schema"), "{text}");
+    place.write("pets.bin", b"PETS\0\x01Tom \0\x02Re");
+    let text = place.error(of(&["info", "pets.bin"]));
+    assert!(text.contains("1 records of 6 bytes end 4 bytes before the end of the file"), "{text}");
+    let text = place.error(of(&["info", "none.bin"]));
+    assert!(text.starts_with("open none.bin: not found"), "{text}");
+}
+
+/// Finds a layout that the manual or the help shows and the command refuses.
+#[test]
+fn a_dump_of_c_structs_is_read_as_the_help_shows() {
+    let place = Place::new();
+    let help = place.ok(["get", "--help"]);
+    let (_, shown) = help.split_once("has this layout:").unwrap();
+    let end = shown.find("] }").unwrap() + 3;
+    place.write("dump.json", &shown[..end]);
+    let mut dump = vec![0; 16];
+    dump.push(7);
+    dump.extend([0xEE; 7]);
+    dump.extend(2.5_f64.to_le_bytes());
+    dump.extend(b"ab\0zz\xEE\xEE\xEE");
+    place.write("dump.bin", dump);
+    let shown = place.ok(["scan", "dump.bin", "--layout", "dump.json", "--format", "csv"]);
+    assert_eq!(shown, "tag,value,name\n7,2.5,ab\n");
+}
+
+/// Finds a file with a magic that needs --layout, and a deleted record that is shown.
+#[test]
+fn a_table_of_dbase_needs_no_layout() {
+    let place = Place::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/foreign");
+    std::fs::copy(folder.join("people.dbf"), place.path("people.dbf")).unwrap();
+    let all = std::fs::read_to_string(folder.join("people.dbf.csv")).unwrap();
+    assert_eq!(place.ok(["scan", "people.dbf", "--format", "csv"]), all);
+    assert_eq!(place.ok(["scan", "people.dbf", "--count", "--where", "AGE IS NULL"]), "1\n");
+    assert_eq!(place.error(["get", "people.dbf", "2"]), "people.dbf: record 2 was deleted");
+    let info = place.ok(["info", "people.dbf"]);
+    assert!(info.contains("4, with the deleted ones") && info.contains("cp1252"), "{info}");
+    let told = place.ok(["load", "people.dbf", "people.rec"]);
+    assert!(told.contains("deleted   1 record"), "{told}");
+    assert_eq!(place.ok(["export", "people.rec", "-"]), all);
+    let text = place.error(["schema", "people.dbf", "--as", "numpy"]);
+    assert!(text.contains("numpy has no type for some of its values"), "{text}");
+    place.ok(["schema", "people.dbf", "--as", "json"]);
+    let text = place.error(["info", "people.dbf", "--layout", "dbf:ebcdic"]);
+    assert!(text.contains("the code pages are utf8, cp437"), "{text}");
+    let ran = place.run(["export", "people.dbf", "-", "--as", "npy"]);
+    assert_eq!(ran.status, Some(1), "the number of records is not known: {}", ran.stderr);
+    place.ok(["export", "people.dbf", "people.npy"]);
+}
