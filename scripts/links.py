@@ -24,6 +24,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Each package and its folder.
 PACKAGES = {"flatrec": "", "flatrec-cli": "cli/", "flatrec-derive": "derive/"}
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)|^\[[^\]]+\]:\s*<?(\S+?)>?\s*$", re.M)
+# The documentation of the crate tracing, which rustdoc repeats for each type, has a link that leads
+# somewhere among that crate's pages only.
+REPEATED = "dispatcher#setting-the-default-subscriber"
 HOSTED = re.compile(r"https://docs\.rs/(flatrec[a-z-]*)(?:/([^/#]+)/?([^#]*))?(?:#.*)?$")
 
 
@@ -127,7 +130,7 @@ def links_of_page(page: pathlib.Path, pages: pathlib.Path) -> list[tuple]:
         target = html.unescape(href)
         if hosted := HOSTED.match(target):
             fault = fault_of_hosted(hosted, pages, target)
-        elif re.match(r"[a-z]+:", target):
+        elif target == REPEATED or re.match(r"[a-z]+:", target):
             continue
         else:
             name, _, anchor = target.partition("#")
