@@ -255,6 +255,25 @@ impl Reader<'_> {
         }
     }
 
+    /// Only a text has types to guess.
+    fn guess(&mut self, sample_bytes: Option<u64>) -> Option<Schema> {
+        match self {
+            Self::Csv(reader) => reader.guess(sample_bytes),
+            Self::Table(..) => None,
+        }
+    }
+
+    fn load_guessed(
+        &mut self,
+        schema: &Schema,
+        sink: &mut dyn RecordSink,
+    ) -> flatrec::Result<Option<(Inferred, LoadReport)>> {
+        match self {
+            Self::Csv(reader) => reader.load_guessed(schema, sink),
+            Self::Table(..) => Ok(None),
+        }
+    }
+
     fn load_from(
         &mut self,
         schema: &Schema,
@@ -333,14 +352,44 @@ impl<'j> Job<'j> {
         self.tell_delimiter()?;
         let inferred = self.reader.infer(sample_rows).map_err(Failure::from);
         let inferred = self.interrupt.outcome(inferred)?;
+        self.tell_inferred(&inferred);
+        self.bar.next("load");
+        Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
+    }
+
+    fn tell_inferred(&self, inferred: &Inferred) {
         self.bar.aside(|| {
             strays::tell(&inferred.strays, &inferred.schema);
             if inferred.header_may_be_data {
                 tell_header(&inferred.schema);
             }
         });
+    }
+
+    /// The schema of a sample, if one is worth it.
+    pub(crate) fn guess(&mut self, sample_bytes: Option<u64>) -> Result<Option<Schema>, Failure> {
+        self.tell_delimiter()?;
+        Ok(self.reader.guess(sample_bytes))
+    }
+
+    /// Gives all rows to `sink`, if their schema is the one that was guessed. Otherwise, and if
+    /// this fails, the caller discards the store.
+    pub(crate) fn load_guessed(
+        &mut self,
+        schema: &Schema,
+        sink: &mut dyn RecordSink,
+    ) -> Result<Option<Loaded>, Failure> {
         self.bar.next("load");
-        Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
+        let loaded = self.reader.load_guessed(schema, sink).map_err(Failure::from);
+        let loaded = self.interrupt.outcome(loaded);
+        self.bar.next("infer");
+        let Some((inferred, report)) = loaded? else { return Ok(None) };
+        self.tell_inferred(&inferred);
+        Ok(Some(self.loaded(report, LoadPoint::default())))
+    }
+
+    fn loaded(&self, report: LoadReport, from: LoadPoint) -> Loaded {
+        Loaded { report, round: self.round, from, time: self.started.elapsed() }
     }
 
     /// Says which delimiter was found. This reads the start of the input, for which a stream makes
@@ -366,7 +415,7 @@ impl<'j> Job<'j> {
         self.tell_delimiter()?;
         let report = self.reader.load_from(schema, sink, from).map_err(Failure::from);
         let report = self.interrupt.outcome(report)?;
-        Ok(Loaded { report, round: self.round, from: *from, time: self.started.elapsed() })
+        Ok(self.loaded(report, *from))
     }
 }
 

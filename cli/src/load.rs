@@ -2,6 +2,7 @@
 
 mod fields;
 mod foreign;
+mod guess;
 mod keeper;
 mod resume;
 pub(crate) mod unfinished;
@@ -13,10 +14,11 @@ use std::time::Instant;
 
 use flatrec::exchange::{CsvOptions, Input, LoadPoint, UnpublishedFile, schema_from_json};
 use flatrec::{DynStore, ErrorKind, Schema};
+use serde_json::{Map, Value};
 
 use crate::aside::publish_rejects;
 use crate::change;
-use crate::csv_input::{self, CsvArgs, Job};
+use crate::csv_input::{self, CsvArgs, Job, Loaded};
 use crate::failure::{Failure, say};
 use crate::info::fields;
 use crate::interrupt::{Interrupt, Interruptible};
@@ -31,14 +33,15 @@ use crate::waiting::WaitArgs;
 use crate::widen;
 pub(crate) use fields::FieldArgs;
 use keeper::{Keeper, Loading};
-use unfinished::Unfinished;
+use unfinished::{InputIdentity, Unfinished};
 
 /// Load CSV, NDJSON or an array of numpy into a new store
 ///
-/// Without --schema a CSV file is read twice: first to find the narrowest type of each column
-/// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The store
-/// is written under another name and gets its name when it is complete. A file beside it holds
-/// checksums of its records.
+/// Without --schema each column of a CSV file gets the narrowest type of all its values (bool,
+/// int64, float64, date, timestamp, text). The load begins with the types of a sample, and if a
+/// later value has another one, it reads the input twice: first to find the types, then to load it.
+/// Empty values are null. The store is written under another name and gets its name when it is
+/// complete. A file beside it holds checksums of its records.
 ///
 /// The input is UTF-8, or UTF-16 with a byte order mark, plain or compressed by gzip, zstd, xz or
 /// bzip2. Its first bytes tell which, whatever its name.
@@ -99,6 +102,10 @@ pub(crate) struct Args {
     /// Keep the progress after so many bytes of input, without a minimum time
     #[arg(long, value_name = "BYTES", hide = true)]
     progress_every: Option<u64>,
+
+    /// Begin with the types of a sample of so many bytes; 0 reads the input twice
+    #[arg(long, value_name = "BYTES", hide = true)]
+    guess_from: Option<u64>,
 
     /// Keep no checksums of the records (`flatrec verify --rebuild` creates them later)
     #[arg(long, conflicts_with = "append")]
@@ -163,26 +170,48 @@ impl Args {
         let interrupt = Interrupt::watch();
         let rejects = |path: &PathBuf| Rejects::create(path, self.force, stream);
         let rejects = self.csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
-        let identity = self.identity();
-        let choices = self.choices(given.as_ref());
         let needs_file = self.csv.format.of(input.name()).needs_file();
-        if needs_file || given.is_none() && self.sample.is_none() {
+        let setting = Setting {
+            started,
+            identity: self.identity(),
+            choices: self.choices(given.as_ref()),
+            metadata: metadata.unwrap_or_default(),
+            rejects: rejects.as_ref(),
+            interrupt: &interrupt,
+        };
+        let infers = given.is_none() && self.sample.is_none();
+        if needs_file || infers {
             input = interrupt.outcome(spooled(input, &self.store))?;
         }
         let mut job =
             Job::new(input, &self.csv, &self.fields, "infer", rejects.as_ref(), &interrupt)?;
+        if infers && self.load_guessed(&mut job, &setting)? {
+            return Ok(());
+        }
         let (schema, rows) = match given {
             Some(schema) => (self.adapted(&schema)?, None),
             None => job
                 .infer(self.sample)
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
+        let (store, keeper) = self.create(&schema, rows, false, &setting)?;
+        self.finish(job, store, rejects.as_ref(), keeper, &LoadPoint::default(), &interrupt)
+    }
+
+    /// Creates the store aside, with the keeper of its progress if a later load can continue it.
+    fn create<'k>(
+        &'k self,
+        schema: &Schema,
+        rows: Option<u64>,
+        is_guess: bool,
+        setting: &Setting<'k>,
+    ) -> Result<(DynStore, Option<Keeper<'k>>), Failure> {
         let options = DynStore::create_options()
             .deletes(self.deletes)
             .checksums(!self.no_checksums)
-            .metadata(metadata.unwrap_or_default());
-        let mut store = self.wait.patiently(Some(&interrupt), |wait| {
-            options.clone().wait(wait).create_aside(&self.store, &schema, self.force)
+            .metadata(setting.metadata.clone());
+        let mut store = self.wait.patiently(Some(setting.interrupt), |wait| {
+            options.clone().wait(wait).create_aside(&self.store, schema, self.force)
         })?;
         // Under the lock of the store, so this is the only load.
         if Unfinished::discard(&self.store, self.csv.rejects.as_deref()) {
@@ -191,16 +220,18 @@ impl Args {
         if let Some(rows) = rows {
             store.reserve(rows)?;
         }
-        let keeper = match (identity, choices) {
-            (Some(input), Some(choices)) if can_resume(rejects.as_ref()) => {
+        let keeper = match (setting.identity.clone(), setting.choices.clone()) {
+            (Some(input), Some(choices)) if can_resume(setting.rejects) => {
                 let file_id = store.info()?.file_id;
                 let point = LoadPoint::default();
-                let progress = Unfinished { file_id, input, choices, rows, point, rejects: None };
-                Some(self.keeper(rejects.as_ref(), progress, false).since(started))
+                let rejects = None;
+                let progress =
+                    Unfinished { file_id, input, choices, rows, is_guess, point, rejects };
+                Some(self.keeper(setting.rejects, progress, false).since(setting.started))
             }
             _ => None,
         };
-        self.finish(job, store, rejects.as_ref(), keeper, &LoadPoint::default(), &interrupt)
+        Ok((store, keeper))
     }
 
     /// Loads the rows after `from`, and moves the new store to its place.
@@ -215,9 +246,21 @@ impl Args {
     ) -> Result<(), Failure> {
         let schema = store.schema().clone();
         let mut sink = Loading { store: &mut store, interrupt, keeper: keeper.as_mut() };
-        let loaded = job
-            .load(&schema, &mut sink, from)
-            .and_then(|loaded| Ok((loaded, finish_rejects(rejects)?, interrupt.decide()?)));
+        let loaded = job.load(&schema, &mut sink, from);
+        self.publish_loaded(loaded, store, rejects, keeper, interrupt)
+    }
+
+    /// Moves the new store of a finished load to its place.
+    fn publish_loaded(
+        &self,
+        loaded: Result<Loaded, Failure>,
+        mut store: DynStore,
+        rejects: Option<&RefCell<Rejects>>,
+        keeper: Option<Keeper<'_>>,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let loaded =
+            loaded.and_then(|loaded| Ok((loaded, finish_rejects(rejects)?, interrupt.decide()?)));
         let (loaded, rejects, deciding) = match loaded {
             Ok(loaded) => loaded,
             Err(failure) => {
@@ -228,6 +271,7 @@ impl Args {
                 return Err(failure.advise_on_row(self.advice_on_row()));
             }
         };
+        let schema = store.schema().clone();
         let count = store.count();
         if let Err(error) = store.close() {
             return Err(match keeper {
@@ -305,6 +349,16 @@ impl Args {
             (None, None) => "correct it, or set bad rows aside with --rejects FILE",
         }
     }
+}
+
+/// What a load has besides its options.
+struct Setting<'s> {
+    started: Instant,
+    identity: Option<InputIdentity>,
+    choices: Option<Map<String, Value>>,
+    metadata: Vec<u8>,
+    rejects: Option<&'s RefCell<Rejects>>,
+    interrupt: &'s Interrupt,
 }
 
 /// Adds the rows of `input` to the store at `path`: all of them, or none on failure.

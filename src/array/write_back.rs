@@ -62,6 +62,8 @@ pub enum WriteBack {
 /// The buffer in which appends gather: larger than a processor's first-level caches, smaller than
 /// its second-level cache.
 const BUFFER_BYTES: usize = 256 << 10;
+/// How many appended bytes are written before the system begins to bring them to the device.
+const WRITE_BACK_BYTES: u64 = 8 << 20;
 /// Private pages are written and dropped when their changed bytes exceed this.
 const PRIVATE_BYTES_MAX: u64 = 256 << 20;
 
@@ -112,6 +114,8 @@ pub(crate) struct Positioned {
     buffer: MmapMut,
     buffered_from: u64,
     buffered: usize,
+    /// The appended bytes that the system has not begun to bring to the device.
+    fresh: Range<u64>,
     window: Window,
     dirty: DirtyPages,
 }
@@ -138,6 +142,7 @@ impl Positioned {
             buffer,
             buffered_from: 0,
             buffered: 0,
+            fresh: 0..0,
             window,
             dirty: DirtyPages::default(),
         })
@@ -146,10 +151,24 @@ impl Positioned {
     fn write_buffer(&mut self) -> Result<()> {
         if self.buffered > 0 {
             self.backing.write_at(self.buffered_from, &self.buffer[..self.buffered])?;
+            self.note_appended(self.buffered_from, self.buffered as u64);
             self.buffered_from += self.buffered as u64;
             self.buffered = 0;
         }
         Ok(())
+    }
+
+    /// A long run of appends goes to the device while the caller makes the next ones.
+    fn note_appended(&mut self, offset: u64, len_bytes: u64) {
+        if self.fresh.end != offset {
+            self.fresh = offset..offset;
+        }
+        self.fresh.end += len_bytes;
+        let fresh_bytes = self.fresh.end - self.fresh.start;
+        if fresh_bytes >= WRITE_BACK_BYTES {
+            self.backing.begin_write_back(self.fresh.start, fresh_bytes);
+            self.fresh.start = self.fresh.end;
+        }
     }
 
     fn write_ranges(&mut self, ranges: Vec<Range<u64>>) -> Result<()> {
@@ -199,7 +218,9 @@ impl Writer for Positioned {
             self.buffered_from = offset;
         }
         if bytes.len() >= self.buffer.len() {
-            return self.backing.write_at(offset, bytes);
+            self.backing.write_at(offset, bytes)?;
+            self.note_appended(offset, bytes.len() as u64);
+            return Ok(());
         }
         self.buffer[self.buffered..self.buffered + bytes.len()].copy_from_slice(bytes);
         self.buffered += bytes.len();

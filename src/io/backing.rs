@@ -107,6 +107,12 @@ pub trait Backing: sealed::Sealed + fmt::Debug + Send + Sync {
     /// the bytes may have been written then.
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()>;
 
+    /// Lets the system begin to bring written bytes to the device, so that less is left for a later
+    /// sync, which alone makes them durable. The default does nothing.
+    fn begin_write_back(&self, offset: u64, len_bytes: u64) {
+        let _ = (offset, len_bytes);
+    }
+
     /// Makes the backing `len_bytes` long, the new bytes zero and reserved if possible. A backing
     /// that already has this length or more stays unchanged.
     ///

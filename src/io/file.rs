@@ -267,6 +267,10 @@ impl Backing for FileBacking {
         self.open.write_at(offset, from)
     }
 
+    fn begin_write_back(&self, offset: u64, len_bytes: u64) {
+        os::begin_write_back(self.open.file(), offset, len_bytes);
+    }
+
     fn grow(&self, len_bytes: u64) -> Result<Grown> {
         self.open.check_length("grow", len_bytes)?;
         let old_len_bytes = self.len_bytes()?;

@@ -36,7 +36,6 @@ pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> R
 }
 
 /// Lets the system begin to write the changed pages of the range to the device.
-#[cfg(feature = "exchange")]
 pub(super) fn begin_write_back(file: &File, offset: u64, len_bytes: u64) {
     let number = |number| libc::off64_t::try_from(number).unwrap_or(libc::off64_t::MAX);
     let (offset, len_bytes, flags) =

@@ -110,7 +110,6 @@ pub(crate) fn sync_data(file: &File) -> io::Result<()> {
 
 /// Lets the system begin to write the range to the device, so that less is left for a later
 /// [`sync_data`], which alone makes it durable and tells of failures. Only Linux has such a call.
-#[cfg(feature = "exchange")]
 pub(crate) fn begin_write_back(file: &File, offset: u64, len_bytes: u64) {
     #[cfg(target_os = "linux")]
     linux::begin_write_back(file, offset, len_bytes);

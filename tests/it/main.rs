@@ -23,6 +23,7 @@ mod edits;
 mod every_method;
 mod exchange_csv;
 mod exchange_export;
+mod exchange_guess;
 mod exchange_inputs;
 mod exchange_ndjson;
 mod exchange_npy;

@@ -87,12 +87,19 @@ impl<'k> Keeper<'k> {
         if failure.is_passing() {
             return self.cut(failure);
         }
-        store.keep_unfinished(false);
-        if let Some(rejects) = self.rejects {
-            rejects.borrow_mut().keep(false);
-        }
-        Unfinished::remove(self.store);
+        self.discard(store);
         failure
+    }
+
+    /// Removes everything that was kept.
+    pub(crate) fn discard(self, store: &mut DynStore) {
+        if self.kept {
+            store.keep_unfinished(false);
+            if let Some(rejects) = self.rejects {
+                rejects.borrow_mut().keep(false);
+            }
+            Unfinished::remove(self.store);
+        }
     }
 
     /// The failure of a load, with advice to resume if something is kept.

@@ -82,7 +82,25 @@ impl Args {
         let rejects = rejects.map(RefCell::new);
         let input = csv_input::open(&self.input)?;
         let interrupt = Interrupt::watch();
-        let job = Job::new(input, &self.csv, &self.fields, "load", rejects.as_ref(), &interrupt)?;
+        let mut job =
+            Job::new(input, &self.csv, &self.fields, "load", rejects.as_ref(), &interrupt)?;
+        let mut left = left;
+        if left.is_guess {
+            let (schema, rows) = match job.infer(None) {
+                Ok(inferred) => inferred,
+                Err(failure) => {
+                    let keeper = self.keeper(rejects.as_ref(), left, true);
+                    let failure = keeper.give_up(&mut store, failure);
+                    return Err(failure.advise_on_row(self.advice_on_row()));
+                }
+            };
+            if schema != *store.schema() {
+                drop(job);
+                drop((store, rejects));
+                return self.start();
+            }
+            (left.is_guess, left.rows) = (false, rows);
+        }
         // Records may have been flushed before the progress was written.
         store.truncate(loaded)?;
         let (rows, point) = (left.rows, left.point);

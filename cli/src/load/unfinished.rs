@@ -11,7 +11,7 @@
 //! it holds a tag, which stands between the name of `--rejects` and the ending `.tmp`.
 //!
 //! ```text
-//! flatrec unfinished load 2 <CRC-32C of the rest, hexadecimal>
+//! flatrec unfinished load 3 <CRC-32C of the rest, hexadecimal>
 //! { JSON }
 //! ```
 
@@ -31,7 +31,7 @@ use crate::rejects;
 /// The first bytes of the file in every version.
 const MAGIC: &[u8] = b"flatrec unfinished load ";
 /// Its first line, without the checksum.
-const FIRST_LINE: &str = "flatrec unfinished load 2 ";
+const FIRST_LINE: &str = "flatrec unfinished load 3 ";
 /// The longest file that is read. Most of it is the schema.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
 /// The longest tag of a file of bad rows.
@@ -49,6 +49,9 @@ pub(crate) struct Unfinished {
     pub(crate) choices: Map<String, Value>,
     /// The number of rows in all, if they have been counted.
     pub(crate) rows: Option<u64>,
+    /// Whether the types of the store are those of a sample: before the load continues, inference
+    /// must find the same ones.
+    pub(crate) is_guess: bool,
     pub(crate) point: LoadPoint,
     pub(crate) rejects: Option<RejectsSoFar>,
 }
@@ -205,6 +208,7 @@ impl Unfinished {
             },
             "choices": self.choices,
             "rows": self.rows,
+            "is_guess": self.is_guess,
             "point": {
                 "offset_bytes": self.point.offset_bytes,
                 "lines": self.point.lines,
@@ -236,6 +240,7 @@ impl Unfinished {
             },
             choices: value["choices"].as_object()?.clone(),
             rows: value["rows"].as_u64(),
+            is_guess: value["is_guess"].as_bool()?,
             point: LoadPoint {
                 offset_bytes: point["offset_bytes"].as_u64()?,
                 lines: point["lines"].as_u64()?,

@@ -20,6 +20,7 @@ mod faults;
 mod full_disk;
 #[cfg(target_os = "linux")]
 mod guard;
+mod guess;
 // On other systems files have holes only if a program asks for them.
 #[cfg(target_os = "linux")]
 mod hostile;

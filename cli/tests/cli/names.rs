@@ -200,7 +200,7 @@ fn force_never_replaces_a_part_of_a_store_by_another_kind_of_file() {
     ] {
         fs::copy(place.path(part), place.path(name)).unwrap();
     }
-    place.write("progress.csv", "flatrec unfinished load 2 00000000\n{}\n");
+    place.write("progress.csv", "flatrec unfinished load 3 00000000\n{}\n");
     let before = all(&place);
     for output in ["store.csv", "sum.csv", "log.csv", "lock.csv", "progress.csv"] {
         for command in [

@@ -171,7 +171,7 @@ fn another_user_s_file_under_each_name_is_an_error_that_names_it() {
         let name = format!("x.rec{suffix}");
         let planted = place.path(&format!("sticky/{name}"));
         // The leftover of a dead maker, which would be removed if it were the user's own.
-        for held in [&b""[..], &[0; 4096], b"flatrec unfinished load 2 00000000\n{}\n"] {
+        for held in [&b""[..], &[0; 4096], b"flatrec unfinished load 3 00000000\n{}\n"] {
             fs::write(&planted, held).unwrap();
             fs::set_permissions(&planted, Permissions::from_mode(0o666)).unwrap();
             chown(&planted, Some(OTHER), Some(OTHER)).unwrap();

@@ -184,6 +184,11 @@ impl<'t> Blocks<'t> {
         if differ == ControlFlow::Break(true) { None } else { columns }
     }
 
+    /// Whether the text is that of the file on disk, byte by byte.
+    pub(super) fn is_plain(&self) -> bool {
+        self.text.is_plain()
+    }
+
     /// The form of the rows, once the first block is read.
     pub(super) fn form(&self) -> Form {
         self.form

@@ -3,14 +3,19 @@
 //! Common forms of text have a fast path for each common type. [`Field::parse_text`] handles the
 //! rest, including errors.
 
+pub(super) mod tile;
+
 use std::collections::HashMap;
 
+use super::infer::Facts;
 use super::nulls::NullTexts;
 use super::options::CsvOptions;
-use super::parse::{self, Cell, Decimal};
+use super::parse::{self, Cell};
 use crate::error::{Cause, Error, ErrorKind, Result, named, quoted};
 use crate::format::{DataType, Field, Schema, fit_float};
 
+/// The bytes with which values other than texts begin, in the common forms.
+const VALUE_STARTS: &[u8] = b"-.0123456789tTfF";
 /// How many unmatched columns and fields an error names.
 const DIFFERENCES_MAX: usize = 10;
 
@@ -24,6 +29,8 @@ pub(super) struct Column {
     round: bool,
     /// Whether a quoted text that means null is itself, because the field is text.
     keeps_quoted: bool,
+    /// Whether a text that means null may be a number, a date, a time or a truth value.
+    nulls_may_be_values: bool,
     /// The place of the presence byte (if any) and the value in the record.
     start: usize,
     value: usize,
@@ -36,6 +43,7 @@ enum Way {
     Float,
     Date,
     Time { per_second: i64, utc: bool },
+    Bool,
     Text,
     General,
 }
@@ -60,6 +68,7 @@ impl Column {
             DataType::Timestamp(unit) => {
                 Way::Time { per_second: unit.per_second(), utc: field.is_utc() }
             }
+            DataType::Bool => Way::Bool,
             DataType::Utf8(_) => Way::Text,
             _ => Way::General,
         };
@@ -71,11 +80,13 @@ impl Column {
             [] if !has_own => nulls.clone(),
             _ => NullTexts::new(options.null_words_of(field, nulls.texts())),
         };
+        let nulls_may_be_values = VALUE_STARTS.iter().any(|&first| nulls.begin_with(first));
         Self {
             way,
             nulls,
             round: options.round,
             keeps_quoted: is_text && !options.quoted_null,
+            nulls_may_be_values,
             start,
             value: start + usize::from(field.is_nullable()),
             end: start + field.size_bytes() as usize,
@@ -130,6 +141,13 @@ impl Column {
         Err(mismatch(differences.join("; ")))
     }
 
+    /// The places of the columns, in the order of their fields.
+    pub(super) fn order(columns: &[Self]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..columns.len()).collect();
+        order.sort_by_key(|&at| columns[at].start);
+        order
+    }
+
     pub(super) fn name(&self) -> &str {
         self.field.name()
     }
@@ -169,55 +187,56 @@ impl Column {
         format!("field {name} ({data_type}) {why}").into()
     }
 
-    /// Stores the value of the text in `record`, whose bytes are zero. Returns whether it is not
-    /// the text's own, but the nearest one.
+    /// Stores the value of the text in `record`, whose bytes are zero, if text and type are common
+    /// ones, and returns whether it did. [`Column::put_general`] stores all others.
     ///
-    /// # Errors
-    /// Why the text is not such a value.
+    /// Notes then in `facts` what tells the type, but nothing of a field of text.
     #[inline]
     pub(super) fn put(
         &self,
         cell: Cell<'_>,
         known_utf8: bool,
         record: &mut [u8],
-    ) -> Result<bool, Refused> {
+        facts: &mut Facts,
+    ) -> bool {
         let into = &mut record[self.start..self.end];
         let (presence, value) = into.split_at_mut(self.value - self.start);
-        if self.put_fast(cell, known_utf8, value) {
+        let is_put = self.put_fast(cell, known_utf8, value, facts);
+        if is_put {
             presence.fill(1);
-            return Ok(false);
         }
-        self.put_general(cell.text(), record)
+        is_put
     }
 
-    /// Stores the value if text and type are common ones, and returns whether it did.
+    /// Whether the field is text, in the common form.
     #[inline]
-    fn put_fast(&self, cell: Cell<'_>, known_utf8: bool, value: &mut [u8]) -> bool {
+    pub(super) fn is_plain_text(&self) -> bool {
+        matches!(self.way, Way::Text)
+    }
+
+    #[inline]
+    fn put_fast(
+        &self,
+        cell: Cell<'_>,
+        known_utf8: bool,
+        value: &mut [u8],
+        facts: &mut Facts,
+    ) -> bool {
         match self.way {
             Way::Integer { min, max } => {
-                let integer = parse::decimal(cell)
-                    .filter(|it| !it.has_leading_zeros(cell) && !it.is_minus_zero())
-                    .and_then(Decimal::integer)
-                    .filter(|integer| (min..=max).contains(integer));
+                let integer = integer(cell, min, max, facts);
                 if let Some(integer) = integer {
                     // In range: the omitted bytes repeat the sign.
                     value.copy_from_slice(&integer.to_le_bytes()[..value.len()]);
                 }
                 integer.is_some()
             }
-            Way::Float => {
-                let float = parse::decimal(cell)
-                    .filter(|it| !it.has_leading_zeros(cell))
-                    .and_then(Decimal::float);
-                copy(float.map(f64::to_le_bytes), value)
-            }
-            Way::Date => copy(parse::day(cell).map(|day| day.since_1970().to_le_bytes()), value),
+            Way::Float => copy(float(cell, facts).map(f64::to_le_bytes), value),
+            Way::Date => copy(date(cell, facts).map(i32::to_le_bytes), value),
             Way::Time { per_second, utc } => {
-                let units = parse::time(cell)
-                    .filter(|time| time.utc == utc)
-                    .and_then(|time| time.in_units(per_second));
-                copy(units.map(i64::to_le_bytes), value)
+                copy(time(cell, per_second, utc, facts).map(i64::to_le_bytes), value)
             }
+            Way::Bool => copy(truth(cell, facts).map(|truth| [truth]), value),
             Way::Text => {
                 let text = cell.text();
                 let fits = known_utf8 && text.len() <= value.len() && text.last() != Some(&0);
@@ -230,8 +249,13 @@ impl Column {
         }
     }
 
+    /// Stores the value of the text in `record`, whose bytes are zero. Returns whether it is not
+    /// the text's own, but the nearest one.
+    ///
+    /// # Errors
+    /// Why the text is not such a value.
     #[cold]
-    fn put_general(&self, text: &[u8], record: &mut [u8]) -> Result<bool, Refused> {
+    pub(super) fn put_general(&self, text: &[u8], record: &mut [u8]) -> Result<bool, Refused> {
         let text = std::str::from_utf8(text)
             .map_err(|error| format!("field {}: text: {error}", named(self.name())))?;
         let put = match self.round {
@@ -239,6 +263,76 @@ impl Column {
             false => self.field.parse_text(text, record).map(|()| false),
         };
         Ok(put?)
+    }
+}
+
+/// The integer, in the common form.
+#[inline(always)] // in the loop of each width
+fn integer(cell: Cell<'_>, min: i64, max: i64, facts: &mut Facts) -> Option<i64> {
+    let Some(integer) = parse::short_integer(cell) else {
+        return long_integer(cell, min, max, facts);
+    };
+    if !(min..=max).contains(&integer) {
+        return None;
+    }
+    facts.short_integer();
+    Some(integer)
+}
+
+fn long_integer(cell: Cell<'_>, min: i64, max: i64, facts: &mut Facts) -> Option<i64> {
+    let decimal = parse::decimal(cell)?;
+    if decimal.has_leading_zeros(cell) || decimal.is_minus_zero() {
+        return None;
+    }
+    let integer = decimal.integer().filter(|integer| (min..=max).contains(integer))?;
+    facts.decimal(decimal);
+    Some(integer)
+}
+
+#[inline(always)]
+fn float(cell: Cell<'_>, facts: &mut Facts) -> Option<f64> {
+    let decimal = parse::decimal(cell).filter(|it| !it.has_leading_zeros(cell))?;
+    let float = decimal.float()?;
+    facts.decimal(decimal);
+    Some(float)
+}
+
+/// Days since 1970.
+#[inline(always)]
+fn date(cell: Cell<'_>, facts: &mut Facts) -> Option<i32> {
+    let day = parse::day(cell)?;
+    facts.day(day);
+    Some(day.since_1970())
+}
+
+/// The time in its unit since 1970.
+#[inline(always)]
+fn time(cell: Cell<'_>, per_second: i64, utc: bool, facts: &mut Facts) -> Option<i64> {
+    let time = parse::time(cell).filter(|time| time.utc == utc)?;
+    let units = time.in_units(per_second)?;
+    facts.time(&time);
+    Some(units)
+}
+
+#[inline(always)]
+fn truth(cell: Cell<'_>, facts: &mut Facts) -> Option<u8> {
+    let truth = match cell.text() {
+        b"true" | b"True" | b"TRUE" => 1,
+        b"false" | b"False" | b"FALSE" => 0,
+        _ => return None,
+    };
+    facts.truth();
+    Some(truth)
+}
+
+#[inline]
+fn copy<const N: usize>(bytes: Option<[u8; N]>, value: &mut [u8]) -> bool {
+    match bytes {
+        Some(bytes) => {
+            value.copy_from_slice(&bytes);
+            true
+        }
+        None => false,
     }
 }
 
@@ -275,17 +369,6 @@ pub(super) fn advice_on_names(names: &[String], otherwise: &'static str) -> &'st
 /// Whether one of the names is a number.
 pub(super) fn looks_like_data(names: &[String]) -> bool {
     names.iter().any(|name| fit_float::<f64>(name).is_ok())
-}
-
-#[inline]
-fn copy<const N: usize>(bytes: Option<[u8; N]>, value: &mut [u8]) -> bool {
-    match bytes {
-        Some(bytes) => {
-            value.copy_from_slice(&bytes);
-            true
-        }
-        None => false,
-    }
 }
 
 #[cfg(test)]

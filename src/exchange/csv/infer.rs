@@ -7,7 +7,8 @@
 //! [`CsvReader::infer`]: super::reader::CsvReader::infer
 
 use super::narrow::Extent;
-use super::parse::{self, Cell, Decimal, Time};
+use super::options::CsvOptions;
+use super::parse::{self, Cell, Day, Decimal, Time};
 use super::strays::{Stray, Strays};
 use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,17 +35,23 @@ mod kind {
 /// The longest fraction of a second that a unit holds.
 const FRACTION_DIGITS_MAX: usize = 9;
 
+/// The facts about values that tell a type from others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    kinds: u16,
+    fraction_digits: usize,
+    /// Whether there was a time or date outside the range of nanoseconds since 1970.
+    far_times: bool,
+}
+
 /// The facts about one column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
-    kinds: u16,
+    facts: Facts,
     nulls: bool,
     /// Whether there was a quoted null: a null, unless the column is text.
     quoted_nulls: bool,
     longest_bytes: usize,
-    fraction_digits: usize,
-    /// Whether there was a time or date outside the range of nanoseconds since 1970.
-    far_times: bool,
     /// The numbers, if the narrowest types are asked for.
     extent: Extent,
     /// The texts of no other type.
@@ -52,15 +59,29 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Notes a text that means null.
     #[inline]
-    pub(super) fn null(&mut self) {
-        self.nulls = true;
+    pub(super) fn null_text(&mut self, cell: Cell<'_>, is_quoted: bool, options: &CsvOptions) {
+        if is_quoted && !options.quoted_null {
+            self.longest_bytes = self.longest_bytes.max(cell.text().len());
+            self.quoted_nulls = true;
+        } else {
+            self.nulls = true;
+        }
     }
 
-    /// Notes a null in quotes.
-    pub(super) fn quoted_null(&mut self, cell: Cell<'_>) {
-        self.longest_bytes = self.longest_bytes.max(cell.text().len());
-        self.quoted_nulls = true;
+    /// Notes a text that is not null, for these options.
+    #[inline]
+    pub(super) fn value(
+        &mut self,
+        cell: Cell<'_>,
+        options: &CsvOptions,
+        lines_before: impl FnOnce() -> u64,
+    ) {
+        self.text(cell, lines_before);
+        if options.wanted.narrow {
+            self.number(cell);
+        }
     }
 
     /// Notes a text that is not null; `lines_before` counts the line ends before its row.
@@ -68,12 +89,48 @@ impl Seen {
     pub(super) fn text(&mut self, cell: Cell<'_>, lines_before: impl FnOnce() -> u64) {
         self.longest_bytes = self.longest_bytes.max(cell.text().len());
         if !self.strays.are_many() {
-            let kind = self.kind_of(cell);
-            self.kinds |= kind;
+            let kind = self.facts.kind_of(cell);
+            self.facts.kinds |= kind;
             if kind == kind::TEXT {
                 self.strays.note(cell.text(), lines_before);
             }
         }
+    }
+
+    /// Adds the facts about values of a type other than text, but for their lengths.
+    #[inline]
+    pub(super) fn facts(&mut self, facts: Facts) {
+        self.facts.merge(facts);
+    }
+
+    /// Adds the length of a text, for a column that is text for sure.
+    #[inline]
+    pub(super) fn length(&mut self, len_bytes: usize) {
+        self.longest_bytes = self.longest_bytes.max(len_bytes);
+    }
+
+    /// Whether the column is text for sure.
+    #[inline]
+    pub(super) fn is_text(&self) -> bool {
+        self.strays.are_many()
+    }
+
+    /// Notes the same text as before so many times more, one of no other type.
+    pub(super) fn same_strays(&mut self, values: u64) {
+        self.strays.note_again(values);
+    }
+
+    /// Whether the last text that was noted is of no other type; tells a known text by that.
+    #[inline]
+    pub(super) fn notes_stray(
+        &mut self,
+        cell: Cell<'_>,
+        options: &CsvOptions,
+        lines_before: impl FnOnce() -> u64,
+    ) -> bool {
+        let values = self.strays.values();
+        self.value(cell, options, lines_before);
+        self.strays.values() > values
     }
 
     /// Notes a text that [`Seen::text`] was given, for the narrowest types.
@@ -83,14 +140,18 @@ impl Seen {
         }
     }
 
+    /// Whether the facts are the same, except for the length of texts.
+    #[cfg(test)]
+    pub(super) fn is_but_for_length(&self, other: &Self) -> bool {
+        Self { longest_bytes: other.longest_bytes, ..self.clone() } == *other
+    }
+
     /// Adds the facts about the next part of the file, whose lines count from `lines_before` on.
     pub(super) fn merge(&mut self, other: &Self, lines_before: u64) {
-        self.kinds |= other.kinds;
+        self.facts.merge(other.facts);
         self.nulls |= other.nulls;
         self.quoted_nulls |= other.quoted_nulls;
         self.longest_bytes = self.longest_bytes.max(other.longest_bytes);
-        self.fraction_digits = self.fraction_digits.max(other.fraction_digits);
-        self.far_times |= other.far_times;
         self.extent.merge(&other.extent);
         self.strays.merge(&other.strays, lines_before);
     }
@@ -103,7 +164,7 @@ impl Seen {
         let field = wanted.adapted(self.inferred(name, wanted.narrow)?);
         let is_text = matches!(field.data_type(), DataType::Utf8(_));
         let nulls = self.nulls || self.quoted_nulls && !is_text;
-        let without_values = self.kinds == 0 && !self.quoted_nulls;
+        let without_values = self.facts.kinds == 0 && !self.quoted_nulls;
         Ok(if nulls || without_values { field.nullable() } else { field })
     }
 
@@ -112,7 +173,7 @@ impl Seen {
             true => (self.extent.integer(), self.extent.float()),
             false => (DataType::Int64, DataType::Float64),
         };
-        Ok(match self.kinds {
+        Ok(match self.facts.kinds {
             kind::BOOL => Field::new(name, DataType::Bool),
             kind::DATE => Field::new(name, DataType::Date32),
             numbers if only(numbers, kind::INTEGER | kind::LONG_INTEGER) => {
@@ -142,8 +203,8 @@ impl Seen {
             return None;
         }
         let (texts, values) = self.strays.few(rows)?;
-        let kinds = self.kinds & !kind::TEXT;
-        let field = Self { kinds, ..self.clone() }.field(name, wanted).ok()?;
+        let facts = Facts { kinds: self.facts.kinds & !kind::TEXT, ..self.facts };
+        let field = Self { facts, ..self.clone() }.field(name, wanted).ok()?;
         let is_text = matches!(field.data_type(), DataType::Utf8(_));
         (!is_text).then_some((field, texts, values))
     }
@@ -166,13 +227,53 @@ impl Seen {
 
     /// The unit for every fraction, if all times are within its range.
     fn time_unit(&self) -> Option<TimeUnit> {
-        Some(match self.fraction_digits {
+        Some(match self.facts.fraction_digits {
             0 => TimeUnit::Second,
             1..=3 => TimeUnit::Millisecond,
             4..=6 => TimeUnit::Microsecond,
-            _ if self.far_times => return None,
+            _ if self.facts.far_times => return None,
             _ => TimeUnit::Nanosecond,
         })
+    }
+}
+
+impl Facts {
+    /// Notes a number that its field keeps.
+    #[inline]
+    pub(super) fn decimal(&mut self, decimal: Decimal) {
+        self.kinds |= kept_kind(decimal);
+    }
+
+    /// Notes an integer of a few digits.
+    #[inline]
+    pub(super) fn short_integer(&mut self) {
+        self.kinds |= kind::INTEGER;
+    }
+
+    /// Notes a date.
+    #[inline]
+    pub(super) fn day(&mut self, day: Day) {
+        self.kinds |= kind::DATE;
+        self.far_times |= !day.fits_nanoseconds();
+    }
+
+    /// Notes a time.
+    #[inline]
+    pub(super) fn time(&mut self, time: &Time) {
+        self.kinds |= self.time_kind(time);
+    }
+
+    /// Notes one of the words for true and false.
+    #[inline]
+    pub(super) fn truth(&mut self) {
+        self.kinds |= kind::BOOL;
+    }
+
+    #[inline]
+    fn merge(&mut self, other: Self) {
+        self.kinds |= other.kinds;
+        self.fraction_digits = self.fraction_digits.max(other.fraction_digits);
+        self.far_times |= other.far_times;
     }
 
     #[inline]
@@ -234,9 +335,16 @@ fn only(kinds: u16, allowed: u16) -> bool {
 /// keeps it.
 #[inline]
 fn decimal_kind(decimal: Decimal, cell: Cell<'_>) -> u16 {
-    if decimal.has_leading_zeros(cell) {
-        kind::TEXT // no number type gives the zeros back
-    } else if decimal.has_point || decimal.is_minus_zero() {
+    match decimal.has_leading_zeros(cell) {
+        true => kind::TEXT, // no number type gives the zeros back
+        false => kept_kind(decimal),
+    }
+}
+
+/// The same, of one without leading zeros.
+#[inline]
+fn kept_kind(decimal: Decimal) -> u16 {
+    if decimal.has_point || decimal.is_minus_zero() {
         kind::FLOAT
     } else if decimal.mantissa <= parse::EXACT_FLOAT_MAX
         || decimal.mantissa as f64 as u64 == decimal.mantissa

@@ -23,11 +23,16 @@ impl NullTexts {
         &self.texts
     }
 
+    /// Whether one of the texts begins with this byte.
+    #[inline]
+    pub(super) fn begin_with(&self, first: u8) -> bool {
+        self.firsts[usize::from(first >> 6)] >> (first & 63) & 1 == 1
+    }
+
     /// Whether `text` means null.
     #[inline]
     pub(super) fn has(&self, text: &[u8]) -> bool {
         let Some(&first) = text.first() else { return true };
-        let is_near = self.firsts[usize::from(first >> 6)] >> (first & 63) & 1 == 1;
-        is_near && self.texts.iter().any(|known| known.as_bytes() == text)
+        self.begin_with(first) && self.texts.iter().any(|known| known.as_bytes() == text)
     }
 }

@@ -37,6 +37,17 @@ impl<'t> Cell<'t> {
     }
 
     #[inline]
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
+    /// The first `len` bytes of the text, 1 to 8, with zeros behind them.
+    #[inline]
+    pub(super) fn first_bytes(self, len: usize) -> u64 {
+        self.word() & u64::MAX >> (64 - 8 * len)
+    }
+
+    #[inline]
     fn starts_with(self, byte: u8) -> bool {
         self.len > 0 && self.tail[0] == byte
     }
@@ -84,6 +95,30 @@ fn eight_digits(word: u64) -> u64 {
     let high = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
     let low = (pairs >> 16 & PAIRS).wrapping_mul(1 + (10_000 << 32));
     high.wrapping_add(low) >> 32
+}
+
+/// `-?(0|[1-9][0-9]*)` but `-0`, of 8 bytes at most: nearly all integers.
+#[inline(always)] // in the loop of each width
+pub(super) fn short_integer(cell: Cell<'_>) -> Option<i64> {
+    let word = cell.word();
+    let negative = word as u8 == b'-';
+    let sign_bytes = usize::from(negative);
+    let len = cell.len.wrapping_sub(sign_bytes);
+    if !(1..=8 - sign_bytes).contains(&len) {
+        return None;
+    }
+    let digits = word >> (8 * sign_bytes) ^ repeated(b'0');
+    // Zeros before a number, and `-0`.
+    let first_is_zero = digits as u8 == 0;
+    if first_is_zero && (len > 1 || negative) {
+        return None;
+    }
+    let digits = digits << (64 - 8 * len);
+    if has_non_digit(digits) {
+        return None;
+    }
+    let magnitude = eight_digits(digits) as i64; // below 10^8
+    Some(if negative { -magnitude } else { magnitude })
 }
 
 /// A number in plain decimal form.

@@ -1,5 +1,7 @@
 //! The parts of a file that threads work on: blocks of rows, and the results for each.
 
+mod plain;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -7,11 +9,14 @@ use std::ops::{ControlFlow, Range};
 
 use super::block::Blocks;
 use super::column::{Column, Refused, advice_on_names, looks_like_data};
-use super::infer::Seen;
+use super::infer::{Facts, Seen};
 use super::nulls::NullTexts;
 use super::options::CsvOptions;
+use super::parse;
 use super::spaces;
-use super::split::{Form, Malformed, Row, Span, Splitter, count_lines};
+use super::split::{
+    Form, Grid, Malformed, Row, Span, Splitter, count_lines, last_row_end, line_end,
+};
 use crate::error::{Error, ErrorKind, Result, quoted};
 
 /// The facts about a file that its first row gives.
@@ -205,6 +210,7 @@ type Refusal = (Option<usize>, Refused);
 pub(super) struct Part<T> {
     pub(super) block: Vec<u8>,
     splitter: Splitter,
+    grid: Grid,
     rows_start: usize,
     rows_end: usize,
     /// The bytes of the file on disk that had been read with this block.
@@ -227,6 +233,7 @@ impl<T: Default> Part<T> {
         Self {
             block: Vec::new(),
             splitter: Splitter::new(form, one_column),
+            grid: Grid::default(),
             rows_start: 0,
             rows_end: 0,
             read_bytes: 0,
@@ -237,6 +244,32 @@ impl<T: Default> Part<T> {
             faults: Vec::new(),
             result: T::default(),
         }
+    }
+
+    /// A part with the whole rows of `text` after its first line end, of a file without other
+    /// parts.
+    pub(super) fn within(text: Vec<u8>, form: Form, one_column: bool) -> Self {
+        let rows_start = line_end(&text);
+        let rows_end = rows_start + last_row_end(&text[rows_start..], form);
+        Self { rows_start, rows_end, block: text, ..Self::new(form, one_column) }
+    }
+
+    /// Leaves out the rows after the first `len_bytes` bytes, but not the first row.
+    pub(super) fn shorten(&mut self, len_bytes: usize, form: Form) {
+        let rows = &self.block[self.rows_start..self.rows_end];
+        let mut len = len_bytes.max(1);
+        while len < rows.len() {
+            if let end @ 1.. = last_row_end(&rows[..len], form) {
+                self.rows_end = self.rows_start + end;
+                return;
+            }
+            len *= 2;
+        }
+    }
+
+    /// The bytes of its rows.
+    pub(super) fn text_bytes(&self) -> u64 {
+        (self.rows_end - self.rows_start) as u64
     }
 
     /// The first part, with the block of [`Layout::read`].
@@ -271,10 +304,7 @@ impl<T: Default> Part<T> {
             }
             let taken = match row.malformed {
                 Some(malformed) => Err((None, describe(malformed).to_owned().into())),
-                None if row.spans.len() != columns => Err((
-                    None,
-                    format!("the row has {} fields instead of {columns}", row.spans.len()).into(),
-                )),
+                None if row.spans.len() != columns => Err(wrong_count(row.spans.len(), columns)),
                 None => {
                     let (spans, start) = (row.spans, row.start);
                     let fields = Fields { text, spans, known_utf8, start, counter: &counter };
@@ -293,6 +323,11 @@ impl<T: Default> Part<T> {
         });
         self.lines = count_lines(text);
     }
+}
+
+/// The refusal of a row with too few or too many fields.
+fn wrong_count(fields: usize, columns: usize) -> Refusal {
+    (None, format!("the row has {fields} fields instead of {columns}").into())
 }
 
 /// The end of the row that begins at `start` and ends with `text`, without its line end.
@@ -357,15 +392,10 @@ impl Part<Vec<Seen>> {
             let columns = columns.iter_mut().zip(&plan.nulls);
             for ((seen, nulls), span) in columns.zip(fields.spans) {
                 let cell = span.cell(fields.text, &mut scratch);
-                if !nulls.has(cell.text()) {
-                    seen.text(cell, || fields.lines_before());
-                    if plan.options.wanted.narrow {
-                        seen.number(cell);
-                    }
-                } else if span.is_quoted() && !plan.options.quoted_null {
-                    seen.quoted_null(cell);
+                if nulls.has(cell.text()) {
+                    seen.null_text(cell, span.is_quoted(), plan.options);
                 } else {
-                    seen.null();
+                    seen.value(cell, plan.options, || fields.lines_before());
                 }
             }
             Ok(())
@@ -409,7 +439,11 @@ impl Part<Option<usize>> {
 pub(super) struct LoadPlan<'p> {
     pub(super) lenient: bool,
     pub(super) columns: &'p [Column],
+    /// The places of the columns, in the order of their fields.
+    pub(super) order: Vec<usize>,
     pub(super) record_bytes: usize,
+    /// The facts about the columns are noted for these options.
+    pub(super) notes_for: Option<&'p CsvOptions>,
 }
 
 /// The records of a part.
@@ -419,6 +453,9 @@ pub(super) struct Records {
     pub(super) nulls: u64,
     /// The values that are not the text's own.
     pub(super) rounded: u64,
+    /// The facts about the columns that decide whether inference chooses their fields, if they are
+    /// noted.
+    pub(super) seen: Vec<Seen>,
 }
 
 impl Part<Records> {
@@ -427,49 +464,120 @@ impl Part<Records> {
         self.result.bytes.clear();
         self.result.nulls = 0;
         self.result.rounded = 0;
+        self.result.seen.clear();
+        if plan.notes_for.is_some() {
+            self.result.seen.resize(plan.columns.len(), Seen::default());
+        }
+        if self.load_plain(plan) {
+            return;
+        }
         let mut scratch = Vec::new();
         self.scan(plan.columns.len(), plan.lenient, |records, fields| {
-            let start = records.bytes.len();
-            records.bytes.resize(start + plan.record_bytes, 0);
-            let record = &mut records.bytes[start..];
-            match put_row(plan, &fields, record, &mut scratch) {
-                Ok((nulls, rounded)) => {
-                    records.nulls += nulls;
-                    records.rounded += rounded;
-                    Ok(())
-                }
-                Err(refusal) => {
-                    records.bytes.truncate(start);
-                    Err(refusal)
-                }
-            }
+            records.put(plan, &fields, &mut scratch)
         });
     }
 }
 
-/// Stores a row's values in `record`, whose bytes are zero, and returns how many of them are null,
-/// and how many are not the text's own.
+impl Records {
+    /// Makes a record from a row.
+    fn put(
+        &mut self,
+        plan: &LoadPlan<'_>,
+        fields: &Fields<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let start = self.bytes.len();
+        self.bytes.resize(start + plan.record_bytes, 0);
+        let mut counts = Counts::default();
+        let record = &mut self.bytes[start..];
+        let put = put_row(plan, fields, record, &mut self.seen, scratch, &mut counts);
+        match put {
+            Ok(()) => self.count(counts),
+            Err(_) => self.bytes.truncate(start),
+        }
+        put
+    }
+
+    fn count(&mut self, counts: Counts) {
+        self.nulls += counts.nulls;
+        self.rounded += counts.rounded;
+    }
+}
+
+/// The values that are not the text's own.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    nulls: u64,
+    rounded: u64,
+}
+
+/// Stores a row's values in `record`, whose bytes are zero.
 #[inline]
 fn put_row(
     plan: &LoadPlan<'_>,
     fields: &Fields<'_>,
     record: &mut [u8],
+    seen: &mut [Seen],
     scratch: &mut Vec<u8>,
-) -> Result<(u64, u64), Refusal> {
-    let (mut nulls, mut rounded) = (0, 0);
+    counts: &mut Counts,
+) -> Result<(), Refusal> {
+    let known_utf8 = fields.known_utf8;
     for (at, (column, span)) in plan.columns.iter().zip(fields.spans).enumerate() {
         let cell = span.cell(fields.text, scratch);
-        let is_null = column.is_null(cell.text()) && !(span.is_quoted() && column.keeps_quoted());
-        let put = if is_null {
-            nulls += 1;
-            column.put_null(cell.text()).map(|()| false)
-        } else {
-            column.put(cell, fields.known_utf8, record)
-        };
-        rounded += u64::from(put.map_err(|mut why| {
-            why.text = (!is_null).then(|| String::from_utf8_lossy(cell.text()).into_owned());
-            (Some(at), why)
-        })?);
+        let mut notes = plan.notes_for.zip(seen.get_mut(at));
+        let mut facts = Facts::default();
+        let is_put =
+            !column.is_null(cell.text()) && column.put(cell, known_utf8, record, &mut facts);
+        if !is_put {
+            let is_quoted = span.is_quoted();
+            let lines = || fields.lines_before();
+            put_other(column, cell, is_quoted, known_utf8, record, notes, lines, counts)
+                .map_err(|why| (Some(at), why))?;
+        } else if let Some((options, seen)) = &mut notes {
+            match column.is_plain_text() {
+                true => seen.value(cell, options, || fields.lines_before()),
+                false => {
+                    seen.facts(facts);
+                    if options.wanted.narrow {
+                        seen.number(cell);
+                    }
+                }
+            }
+        }
     }
-    Ok((nulls, rounded))
+    Ok(())
+}
+
+/// Stores a null, or a value that [`Column::put`] does not know.
+#[expect(clippy::too_many_arguments, reason = "two loops call it for each such value")]
+fn put_other(
+    column: &Column,
+    cell: parse::Cell<'_>,
+    is_quoted: bool,
+    known_utf8: bool,
+    record: &mut [u8],
+    notes: Option<(&CsvOptions, &mut Seen)>,
+    lines_before: impl FnOnce() -> u64,
+    counts: &mut Counts,
+) -> Result<(), Refused> {
+    if column.is_null(cell.text()) {
+        if let Some((options, seen)) = notes {
+            seen.null_text(cell, is_quoted, options);
+        }
+        if !(is_quoted && column.keeps_quoted()) {
+            counts.nulls += 1;
+            return column.put_null(cell.text());
+        }
+    } else if let Some((options, seen)) = notes {
+        seen.value(cell, options, lines_before);
+    }
+    if column.put(cell, known_utf8, record, &mut Facts::default()) {
+        return Ok(());
+    }
+    let rounded = column.put_general(cell.text(), record).map_err(|mut why| {
+        why.text = Some(String::from_utf8_lossy(cell.text()).into_owned());
+        why
+    })?;
+    counts.rounded += u64::from(rounded);
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Reads a CSV file: its columns, their types, and its rows as records.
 
+mod guess;
+
 use std::cell::Cell;
 use std::path::PathBuf;
 
@@ -16,6 +18,7 @@ use super::width::{self, Widest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Input, LoadPoint, LoadReport, Progress, RecordSink, threads};
 use crate::format::{Field, Schema};
+use guess::Noted;
 
 /// Shorter inputs are parsed on one thread: starting others takes longer.
 const ONE_THREAD_BYTES: u64 = 1 << 20;
@@ -259,28 +262,9 @@ impl<'a> CsvReader<'a> {
         let text_bytes = source.blocks.offset();
         let names = std::mem::take(&mut source.layout.names);
         drop(source);
-        let named = |error: Error| error.path(&watch.name);
-        let (rows, fields) = (watch.rows, fields_of(&names, &seen, options));
+        let rows = watch.rows;
         let size = sample_rows.is_none().then_some((rows, text_bytes));
-        let schema =
-            fields.and_then(|fields| schema_of(fields, input, options, size)).map_err(|error| {
-                match error.what_to_do() {
-                    Some(_) => named(error),
-                    None => named(error).advice("change the column, or give a schema"),
-                }
-            })?;
-        let header_may_be_data =
-            header::may_be_data(schema.fields(), rows, options).map_err(named)?;
-        let columns = names.iter().zip(&seen);
-        let strays =
-            columns.filter_map(|(name, seen)| seen.without_strays(name, rows, &options.wanted));
-        let strays = strays.map(|(field, strays, values)| Strays {
-            field,
-            texts: strays.iter().map(Stray::text).collect(),
-            lines: strays.iter().map(|stray| stray.lines_before.saturating_add(1)).collect(),
-            values,
-        });
-        Ok(Inferred { schema, rows, strays: strays.collect(), header_may_be_data })
+        conclude(input, options, &names, &seen, rows, size)
     }
 
     /// Makes records from the rows and gives them to `sink`, in order.
@@ -327,7 +311,20 @@ impl<'a> CsvReader<'a> {
         sink: &mut dyn RecordSink,
         from: &LoadPoint,
     ) -> Result<LoadReport> {
+        self.load_noting(schema, sink, from, None)
+    }
+
+    /// As [`CsvReader::load_from`]. With `noted` it notes what inference would, and ends at the
+    /// first bad row.
+    fn load_noting(
+        &mut self,
+        schema: &Schema,
+        sink: &mut dyn RecordSink,
+        from: &LoadPoint,
+        mut noted: Option<&mut Noted>,
+    ) -> Result<LoadReport> {
         let Self { input, options, on_progress, on_reject } = self;
+        let options = &*options;
         let mut watch = Watch::new(input, on_progress.as_mut());
         let threads = threads(input, options);
         let mut source = match from.offset_bytes {
@@ -339,14 +336,19 @@ impl<'a> CsvReader<'a> {
         let columns = Column::for_schema(schema, &source.layout.names, options)
             .map_err(|error| error.path(&watch.name))?;
         let record_bytes = schema.record_size() as usize;
-        let lenient = on_reject.is_some();
-        let plan = LoadPlan { lenient, columns: &columns, record_bytes };
+        let lenient = on_reject.is_some() && noted.is_none();
+        let notes_for = noted.as_ref().map(|_| options);
+        let order = Column::order(&columns);
+        let plan = LoadPlan { lenient, columns: &columns, order, record_bytes, notes_for };
         let mut report = from.report;
         pipeline::in_order(
             threads,
             |spare| source.next(spare, u64::MAX),
             |part: &mut Part<Records>| part.load(&plan),
             |part| {
+                if let Some(noted) = &mut noted {
+                    noted.merge(part, watch.lines)?;
+                }
                 sink.append_records(&part.result.bytes)?;
                 for fault in &part.faults {
                     let Some(on_reject) = on_reject else {
@@ -376,8 +378,44 @@ impl<'a> CsvReader<'a> {
             },
         )?;
         report.read_bytes = source.blocks.read_bytes();
+        if let Some(noted) = noted {
+            noted.text_bytes = source.blocks.offset();
+            noted.rows = watch.rows;
+            noted.names = source.layout.names;
+        }
         Ok(report)
     }
+}
+
+/// The result of an inference that has seen these facts in `rows` rows. `size` has the rows and the
+/// bytes of their text, if all were read.
+fn conclude(
+    input: &mut Input,
+    options: &CsvOptions,
+    names: &[String],
+    seen: &[Seen],
+    rows: u64,
+    size: Option<(u64, u64)>,
+) -> Result<Inferred> {
+    let path = input.name().to_path_buf();
+    let named = |error: Error| error.path(&path);
+    let fields = fields_of(names, seen, options);
+    let schema = fields.and_then(|fields| schema_of(fields, input, options, size));
+    let schema = schema.map_err(|error| match error.what_to_do() {
+        Some(_) => named(error),
+        None => named(error).advice("change the column, or give a schema"),
+    })?;
+    let header_may_be_data = header::may_be_data(schema.fields(), rows, options).map_err(named)?;
+    let columns = names.iter().zip(seen);
+    let strays =
+        columns.filter_map(|(name, seen)| seen.without_strays(name, rows, &options.wanted));
+    let strays = strays.map(|(field, strays, values)| Strays {
+        field,
+        texts: strays.iter().map(Stray::text).collect(),
+        lines: strays.iter().map(|stray| stray.lines_before.saturating_add(1)).collect(),
+        values,
+    });
+    Ok(Inferred { schema, rows, strays: strays.collect(), header_may_be_data })
 }
 
 /// The fields that inference chose.

@@ -73,6 +73,11 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// A field without quotes.
+    pub(super) fn plain(start: u32, end: u32) -> Self {
+        Self { start, end, shape: Shape::Plain }
+    }
+
     /// The field's text, and the bytes after it; uses `scratch` to make doubled quotes single.
     #[inline]
     pub(super) fn cell<'t>(&self, text: &'t [u8], scratch: &'t mut Vec<u8>) -> Cell<'t> {
@@ -139,6 +144,20 @@ impl Splitter {
         Self { form, one_column, marks: Vec::new(), spans: Vec::new() }
     }
 
+    /// Lists the fields of a plain text: one without quotes, carriage returns and comments. Returns
+    /// whether it is one.
+    ///
+    /// # Panics
+    /// As [`Splitter::rows`].
+    pub(super) fn grid(&self, text: &[u8], grid: &mut Grid) -> bool {
+        assert!(u32::try_from(text.len()).is_ok(), "blocks are far shorter than 4 GiB");
+        let is_plain = self.form.comment.is_none() && memchr2(QUOTE, b'\r', text).is_none();
+        if is_plain {
+            grid.list(text, self.form.delimiter);
+        }
+        is_plain
+    }
+
     /// Calls `row` for each row of `text` until it breaks. `text` starts with a row.
     ///
     /// # Panics
@@ -171,6 +190,81 @@ impl Splitter {
             start = next;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// The fields of a plain text.
+#[derive(Debug, Default)]
+pub(super) struct Grid {
+    /// The start of each field, and of one behind the text: an end of field comes before each but
+    /// the first.
+    starts: Vec<u32>,
+    /// For each line the number of fields up to its end.
+    fields: Vec<u32>,
+    /// The number of line ends: the last line may have none.
+    pub(super) line_ends: usize,
+}
+
+impl Grid {
+    /// The starts from field `first` on.
+    pub(super) fn starts_from(&self, first: usize) -> &[u32] {
+        &self.starts[first..]
+    }
+
+    /// For each line the number of fields up to its end.
+    pub(super) fn fields(&self) -> &[u32] {
+        &self.fields
+    }
+
+    fn list(&mut self, text: &[u8], delimiter: u8) {
+        let Self { starts, fields, line_ends } = self;
+        fields.clear();
+        let mut count = 0; // of field ends
+        let blocks = text.chunks_exact(BLOCK_BYTES);
+        let tail = blocks.remainder();
+        let tail_start = text.len() - tail.len();
+        for (index, block) in blocks.enumerate() {
+            if starts.len() < count + 1 + BLOCK_BYTES {
+                starts.resize((2 * starts.len()).max(1024) + BLOCK_BYTES, 0);
+            }
+            let ends = bits_of(block, |byte| (byte == delimiter) | (byte == b'\n'));
+            let base = (index * BLOCK_BYTES) as u32 + 1; // the text is below 4 GiB
+            let mut left = ends;
+            for start in &mut starts[count + 1..count + 1 + BLOCK_BYTES] {
+                if left == 0 {
+                    break;
+                }
+                *start = base + left.trailing_zeros();
+                left &= left - 1;
+                count += 1;
+            }
+        }
+        starts.resize(starts.len().max(count + tail.len() + 2), 0);
+        starts[0] = 0;
+        for (at, &byte) in tail.iter().enumerate() {
+            if byte == delimiter || byte == b'\n' {
+                count += 1;
+                starts[count] = (tail_start + at + 1) as u32;
+            }
+        }
+        let mut width = 0; // of the line before
+        let mut first = 0;
+        for at in memchr_iter(b'\n', text) {
+            let next = at as u32 + 1;
+            // Most lines have as many fields as the one before.
+            let mut end = first + width;
+            if width == 0 || end > count || starts[end] != next {
+                end = first + 1 + starts[first + 1..count].partition_point(|start| *start < next);
+            }
+            fields.push(end as u32);
+            (width, first) = (end - first, end);
+        }
+        *line_ends = fields.len();
+        if !matches!(text.last(), None | Some(b'\n')) {
+            count += 1;
+            starts[count] = text.len() as u32 + 1;
+            fields.push(count as u32);
+        }
     }
 }
 
@@ -286,19 +380,7 @@ fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
     let tail = blocks.remainder();
     let tail_start = text.len() - tail.len();
     for (index, block) in blocks.enumerate() {
-        // Two loops of fixed length that compilers turn into vector instructions.
-        let mut hits = [0u8; BLOCK_BYTES];
-        for (hit, &byte) in hits.iter_mut().zip(block) {
-            *hit = u8::from(is_mark(byte));
-        }
-        let mut bits = 0u64;
-        for (word, eight) in hits.chunks_exact(8).enumerate() {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(eight);
-            // Moves the low bits of eight bytes into the top byte.
-            let packed = u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-            bits |= packed << (8 * word);
-        }
+        let mut bits = bits_of(block, is_mark);
         if marks.len() < count + BLOCK_BYTES {
             marks.resize((2 * marks.len()).max(1024) + BLOCK_BYTES, 0);
         }
@@ -318,6 +400,25 @@ fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
         count += 1;
     }
     count
+}
+
+/// A bit for each of 64 bytes.
+#[inline(always)]
+fn bits_of(block: &[u8], is_hit: impl Fn(u8) -> bool) -> u64 {
+    // Two loops of fixed length that compilers turn into vector instructions.
+    let mut hits = [0u8; BLOCK_BYTES];
+    for (hit, &byte) in hits.iter_mut().zip(block) {
+        *hit = u8::from(is_hit(byte));
+    }
+    let mut bits = 0u64;
+    for (word, eight) in hits.chunks_exact(8).enumerate() {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(eight);
+        // Moves the low bits of eight bytes into the top byte.
+        let packed = u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits |= packed << (8 * word);
+    }
+    bits
 }
 
 /// The end of the last complete row of `text`, which starts with a row; 0 if there is no complete

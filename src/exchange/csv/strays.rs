@@ -34,6 +34,19 @@ impl Strays {
         self.many
     }
 
+    /// How many values have one of the texts.
+    #[inline]
+    pub(super) fn values(&self) -> u64 {
+        self.values
+    }
+
+    /// Notes known texts so many times more.
+    pub(super) fn note_again(&mut self, values: u64) {
+        if !self.many {
+            self.values += values;
+        }
+    }
+
     /// Notes a text in a row; asks for the line ends before the row only if the text is new.
     pub(super) fn note(&mut self, text: &[u8], lines_before: impl FnOnce() -> u64) {
         self.add(text, 1, lines_before);

@@ -7,9 +7,9 @@
 //! The first bytes alone decide, at each of the first two arrows ([`kind`]). No name of a file
 //! does. Memory does not grow with the text.
 //!
-//! Inference reads its text before the load does. Files and bytes are read twice; a stream is first
-//! copied to a temporary file ([`Input::spool`]), or inference looks only at its first rows, which
-//! stay in memory for the load.
+//! Inference reads its text before the load does, or with it. Files and bytes can be read any
+//! number of times; a stream is first copied to a temporary file ([`Input::spool`]), or inference
+//! looks only at its first rows, which stay in memory for the load.
 
 mod kind;
 mod places;

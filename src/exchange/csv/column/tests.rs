@@ -1,4 +1,5 @@
 use super::*;
+use crate::exchange::csv::infer::Seen;
 use crate::format::TimeUnit;
 use proptest::prelude::*;
 
@@ -26,6 +27,14 @@ fn cell(text: &str) -> Cell<'_> {
     Cell::new(text.as_bytes(), text.len())
 }
 
+/// Stores the text in one of the two ways.
+fn put(column: &Column, cell: Cell<'_>, record: &mut [u8]) -> Result<bool, Refused> {
+    match column.put(cell, true, record, &mut Facts::default()) {
+        true => Ok(false),
+        false => column.put_general(cell.text(), record),
+    }
+}
+
 /// Texts that are values, or nearly.
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -41,7 +50,7 @@ fn texts() -> impl Strategy<Value = String> {
         any::<f32>().prop_map(|value| format!("{value}")),
         "[ -~äöü€]{0,14}",
         "\\PC{0,5}\0?",
-        Just("true".to_owned()),
+        "[tT]rue|TRUE|[fF]alse|FALSE|[01]|[TF]",
         Just("NaN".to_owned()),
     ]
 }
@@ -67,21 +76,40 @@ proptest! {
         let result = field.parse_text(&text, &mut expected);
         let mut record = [0; 24];
         let column = Column::new(&field, &CsvOptions::new(), &NullTexts::default());
-        let put = column.put(cell(&text), true, &mut record);
+        let put = put(&column, cell(&text), &mut record);
         // The text after the cell makes no difference.
         let longer = format!("{text}{follows}");
         let mut with_tail = [0; 24];
-        let tail_put = column.put(
-            Cell::new(longer.as_bytes(), text.len()),
-            true,
-            &mut with_tail,
-        );
+        let tail_put = self::put(&column, Cell::new(longer.as_bytes(), text.len()), &mut with_tail);
         prop_assert_eq!(&tail_put, &put);
         prop_assert_eq!(with_tail, record);
         prop_assert_eq!(put.is_ok(), result.is_ok(), "{:?} into {}", text, field);
         if put.is_ok() {
             prop_assert_eq!(record, expected, "{:?} into {}", text, field);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn fast_ways_note_what_inference_does(
+        text in texts(),
+        data_type in prop::sample::select(&TYPES[..]),
+        utc in any::<bool>(),
+    ) {
+        let mut field = Field::new("x", data_type).at(0);
+        if utc && matches!(data_type, DataType::Timestamp(_)) {
+            field = field.utc();
+        }
+        let column = Column::new(&field, &CsvOptions::new(), &NullTexts::default());
+        let (mut noted, mut inferred) = (Seen::default(), Seen::default());
+        let mut facts = Facts::default();
+        if column.put(cell(&text), true, &mut [0; 24], &mut facts) && !column.is_plain_text() {
+            inferred.text(cell(&text), || 0);
+        }
+        noted.facts(facts);
+        prop_assert!(noted.is_but_for_length(&inferred), "{:?} in {}: {:?}", text, field, noted);
     }
 }
 
@@ -95,13 +123,17 @@ fn common_texts_take_the_fast_path() {
         (DataType::Float64, "12"),
         (DataType::Date32, "2013-01-31"),
         (DataType::Timestamp(TimeUnit::Millisecond), "2013-01-31 05:00:00.125"),
+        (DataType::Bool, "False"),
         (DataType::Utf8(12), "text"),
     ] {
         let column =
             Column::new(&Field::new("x", data_type), &CsvOptions::new(), &NullTexts::default());
         let mut record = [0; 12];
         let value = &mut record[..data_type.size_bytes() as usize];
-        assert!(column.put_fast(cell(text), true, value), "{text} into {data_type}");
+        assert!(
+            column.put_fast(cell(text), true, value, &mut Facts::default()),
+            "{text} into {data_type}"
+        );
     }
 }
 

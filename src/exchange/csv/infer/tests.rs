@@ -4,8 +4,8 @@ use proptest::prelude::*;
 /// Notes a text; `<null>` stands for a null, and `""` for a null in quotes.
 fn note(seen: &mut Seen, text: &str) {
     match text {
-        "<null>" => seen.null(),
-        "\"\"" => seen.quoted_null(Cell::new(b"", 0)),
+        "<null>" => seen.null_text(Cell::new(b"", 0), false, &CsvOptions::new()),
+        "\"\"" => seen.null_text(Cell::new(b"", 0), true, &CsvOptions::new()),
         _ => seen.text(Cell::new(text.as_bytes(), text.len()), || 0),
     }
 }
