@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::load;
 use crate::waiting::WaitArgs;
 
-/// Add the rows of CSV, NDJSON or an array of numpy to a store
+/// Add the rows of CSV, NDJSON, Arrow, Parquet or an array of numpy to a store
 ///
 /// Columns are matched with fields by their names (with --no-header in order), and every value must
 /// fit its field's type. Null are the empty value and the texts that the store was loaded with

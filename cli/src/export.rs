@@ -22,11 +22,11 @@ use crate::progress::Bar;
 use crate::scan::parse_range;
 use crate::source::{LayoutArgs, Source};
 
-/// Write a store as CSV, TSV, NDJSON or NumPy array
+/// Write a store as CSV, TSV, NDJSON, NumPy array, Arrow or Parquet
 ///
-/// The ending of OUT selects the format: .csv, .tsv, .ndjson or .npy, and compression if .gz or
-/// .zst follows. OUT is written under another name and gets its name when it is complete. `-` is
-/// standard output: CSV without --as, never compressed.
+/// The ending of OUT selects the format: .csv, .tsv, .ndjson, .npy, .arrow, .arrows (a stream) or
+/// .parquet, and compression if .gz or .zst follows. OUT is written under another name and gets its
+/// name when it is complete. `-` is standard output: CSV without --as, never compressed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Conditions and the Names of fields are those of scan: see flatrec scan --help.
@@ -34,6 +34,7 @@ Conditions and the Names of fields are those of scan: see flatrec scan --help.
 Examples:
   flatrec export flights.rec flights.csv
   flatrec export flights.rec flights.npy --force
+  flatrec export flights.rec flights.parquet
   flatrec export flights.rec late.csv.gz --where 'dep_delay > 120' --select carrier,flight,dest
   flatrec export flights.rec flights.tsv.zst --null NA --with-id
   flatrec export flights.rec - --as ndjson --ids wrong.txt | jq .")]
@@ -42,11 +43,11 @@ pub(crate) struct Args {
     store: PathBuf,
 
     /// The file to write, ending in .csv, .tsv or .ndjson, which .gz or .zst may follow, or in
-    /// .npy; `-` for standard output
+    /// .npy, .arrow, .arrows or .parquet; `-` for standard output
     out: PathBuf,
 
     /// The format, whatever the ending of OUT
-    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    #[arg(long = "as", alias = "format", value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 
     /// Fields to write, in this order; the default is all
@@ -92,6 +93,11 @@ enum Format {
     Tsv,
     Ndjson,
     Npy,
+    /// A file of Arrow
+    Arrow,
+    /// A stream of Arrow
+    ArrowStream,
+    Parquet,
 }
 
 impl Args {
@@ -156,12 +162,15 @@ impl Args {
             Some(Format::Tsv) => ExportFormat::Tsv,
             Some(Format::Ndjson) => ExportFormat::Ndjson,
             Some(Format::Npy) => ExportFormat::Npy,
+            Some(Format::Arrow) => ExportFormat::Arrow,
+            Some(Format::ArrowStream) => ExportFormat::ArrowStream,
+            Some(Format::Parquet) => ExportFormat::Parquet,
             None if self.is_stdout() => ExportFormat::Csv,
             None => ExportFormat::from_path(&self.out).map_err(|error| {
                 let text = without_advice(&error);
                 Failure::Message(format!(
-                    "{text} (end it in .csv, .tsv, .ndjson or .npy, and .gz or .zst to compress, \
-                     or give the format with --as)"
+                    "{text} (end it in .csv, .tsv, .ndjson, .npy, .arrow or .parquet, and .gz or \
+                     .zst to compress, or give the format with --as)"
                 ))
             })?,
         })

@@ -215,7 +215,9 @@ fn told(error: &flatrec::Error) -> String {
 }
 
 /// The settings of the library that its advice names, and the options that set them.
-const OPTIONS: [(&str, &str); 11] = [
+const OPTIONS: [(&str, &str); 13] = [
+    ("a TableReader and InputFormat::Arrow", "--format arrow"),
+    ("a TableReader and InputFormat::Parquet", "--format parquet"),
     ("a TableReader and InputFormat::Npy", "--format npy"),
     ("a TableReader and InputFormat::Npz", "--format npz"),
     ("TableReader::array", "--array NAME"),

@@ -11,7 +11,8 @@ use crate::failure::Failure;
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct FormatArgs {
     /// The format of the input, whatever its name. Without it the ending decides: .ndjson and
-    /// .jsonl are JSON, .npy and .npz arrays of numpy, and all others CSV
+    /// .jsonl are JSON, .npy and .npz arrays of numpy, .arrow, .arrows, .feather and .ipc Arrow,
+    /// .parquet is Parquet, and all others are CSV
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 
@@ -29,6 +30,9 @@ enum Format {
     Npy,
     /// Arrays of numpy in a zip archive
     Npz,
+    /// A file or a stream of Arrow
+    Arrow,
+    Parquet,
 }
 
 impl FormatArgs {
@@ -44,6 +48,8 @@ impl FormatArgs {
             Some(Format::Ndjson) => InputFormat::Ndjson,
             Some(Format::Npy) => InputFormat::Npy,
             Some(Format::Npz) => InputFormat::Npz,
+            Some(Format::Arrow) => InputFormat::Arrow,
+            Some(Format::Parquet) => InputFormat::Parquet,
             None => InputFormat::from_path(name),
         }
     }

@@ -35,7 +35,7 @@ pub(crate) use fields::FieldArgs;
 use keeper::{Keeper, Loading};
 use unfinished::{InputIdentity, Unfinished};
 
-/// Load CSV, NDJSON or an array of numpy into a new store
+/// Load CSV, NDJSON, Arrow, Parquet or an array of numpy into a new store
 ///
 /// Without --schema each column of a CSV file gets the narrowest type of all its values (bool,
 /// int64, float64, date, timestamp, text). The load begins with the types of a sample, and if a
@@ -47,8 +47,9 @@ use unfinished::{InputIdentity, Unfinished};
 /// bzip2. Its first bytes tell which, whatever its name.
 ///
 /// NDJSON (.ndjson, .jsonl) has a JSON object a line; objects within it become columns such as
-/// `point.x`. The first index of an array of numpy (.npy, .npz) counts the rows. docs/FORMATS.md
-/// says which types become which.
+/// `point.x`. The first index of an array of numpy (.npy, .npz) counts the rows. These, Arrow
+/// (.arrow, .arrows, .feather) and Parquet (.parquet) have types of their own: docs/FORMATS.md says
+/// which become which.
 ///
 /// A load of more than a few seconds keeps its progress in a small file beside the unfinished
 /// store. If it is interrupted, by Ctrl-C, a kill, a power cut or a full disk, --resume continues
@@ -60,7 +61,7 @@ Examples:
   flatrec load flights.csv.gz flights.rec --null NA --force
   flatrec load flights.csv flights.rec --resume
   flatrec load sensors.txt sensors.rec --delimiter tab --no-header --rejects bad.csv
-  flatrec load readings.npy readings.rec
+  flatrec load readings.parquet readings.rec
   flatrec load events.jsonl.gz events.rec --rejects bad.csv
   flatrec load january.csv year.rec --nullable --text-width 16   # room for the next months
   flatrec schema flights.rec --as json --no-layout > flights.json

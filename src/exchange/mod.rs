@@ -46,6 +46,8 @@ mod unpublished;
 
 pub use csv::{CsvOptions, CsvReader, Inferred, Reject, Strays};
 pub use input::Input;
+#[cfg(feature = "arrow")]
+pub use output::RecordBatches;
 pub use output::{
     CsvWriter, Export, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,
 };

@@ -244,6 +244,9 @@ fn half_a_character_of_utf_16_is_an_error() {
 fn other_kinds_of_files_are_named_with_advice() {
     let mut tar = vec![b'a'; 512];
     tar[257..262].copy_from_slice(b"ustar");
+    let arrow = if cfg!(feature = "arrow") { "InputFormat::Arrow" } else { "write it as CSV" };
+    let parquet =
+        if cfg!(feature = "parquet") { "InputFormat::Parquet" } else { "write it as CSV" };
     let cases: [(&[u8], &str, &str); 22] = [
         (b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0[Content_Types].xml", "Excel workbook (xlsx)", "CSV"),
         (b"PK\x03\x04\x14\0\0\0xl/workbook.xml", "Excel workbook (xlsx)", "save the sheet as CSV"),
@@ -251,9 +254,9 @@ fn other_kinds_of_files_are_named_with_advice() {
         (b"PK\x03\x04\x14\0n.npy\x93NUMPY", "numpy arrays in a zip", "InputFormat::Npz"),
         (b"PK\x03\x04\x14\0data.csv", "a zip archive", "extract the CSV file"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel's xls", "save the sheet as CSV"),
-        (b"PAR1\x15\x04\x15\x10", "a Parquet file", "write it as CSV"),
+        (b"PAR1\x15\x04\x15\x10", "a Parquet file", parquet),
         (b"SQLite format 3\0\x10\0", "an SQLite database", "sqlite3 -csv"),
-        (b"ARROW1\0\0\xff\xff", "an Arrow file", "write it as CSV"),
+        (b"ARROW1\0\0\xff\xff", "an Arrow file", arrow),
         (b"FEA1\0\0\0\0", "a Feather file", "write it as CSV"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "write it as CSV"),
         (b"\x93NUMPY\x01\0", "a numpy array", "InputFormat::Npy"),

@@ -21,6 +21,7 @@ mod deletes;
 mod derive;
 mod edits;
 mod every_method;
+mod exchange_arrow;
 mod exchange_csv;
 mod exchange_export;
 mod exchange_guess;

@@ -1,5 +1,6 @@
-//! NDJSON and arrays of numpy as inputs of `load` and `append`. They are made by `export`, so that
-//! no other program is needed; `tests/it/exchange_npy.rs` has those that numpy makes.
+//! NDJSON, Arrow, Parquet and arrays of numpy as inputs of `load` and `append`. They are made by
+//! `export`, so that no other program is needed; `tests/it/exchange_npy.rs` and `exchange_arrow.rs`
+//! have those that other programs make.
 
 use super::*;
 
@@ -125,4 +126,36 @@ fn ndjson_is_loaded_and_appended() {
     place.write("array.json", "[{\"n\":1}]\n");
     let said = place.error(["load", "array.json", "d.rec", "--format", "ndjson"]);
     assert!(said.contains("line 1: column 1: the line begins an array"), "{said}");
+}
+
+/// Finds Arrow or Parquet that comes back as other records, and an ending that is not known.
+#[test]
+fn arrow_and_parquet_are_loaded_and_appended() {
+    let place = Place::new();
+    people(&place);
+    let csv = place.ok(["export", "people.rec", "-"]);
+    for ending in ["arrow", "feather", "ipc", "arrows", "parquet"] {
+        let (file, store) = (format!("p.{ending}"), format!("{ending}.rec"));
+        place.ok(["export", "people.rec", &*file]);
+        place.ok(["load", &*file, &*store]);
+        assert_eq!(place.ok(["export", &*store, "-"]), csv, "{ending}");
+        assert_eq!(place.ok(["diff-schema", "people.rec", &*store]), "", "{ending}");
+        place.ok(["append", &*store, &*file]);
+        assert_eq!(place.ok(["scan", &*store, "--count"]).trim(), "6");
+    }
+    place.ok(["export", "people.rec", "few.parquet", "--select", "age,name", "--with-id"]);
+    place.ok(["load", "few.parquet", "few.rec"]);
+    let few = place.ok(["export", "few.rec", "-"]);
+    assert!(few.starts_with("id,age,name\n0,36,Ada\n"), "{few}");
+
+    // From standard input, which is copied to a file first.
+    let mut command = place.command(["load", "-", "in.rec", "--format", "parquet"]);
+    command.stdin(Stdio::from(std::fs::File::open(place.path("p.parquet")).unwrap()));
+    assert!(output_of(&mut command).status.success());
+    assert_eq!(place.ok(["export", "in.rec", "-"]), csv);
+    std::fs::copy(place.path("p.parquet"), place.path("p.csv")).unwrap();
+    let said = place.error(["load", "p.csv", "o.rec"]);
+    assert!(said.contains("a Parquet file, not CSV (read it with --format parquet)"), "{said}");
+    let said = place.error(["load", "p.csv", "o.rec", "--format", "arrow"]);
+    assert!(said.contains("p.csv") && said.contains("of another format"), "{said}");
 }

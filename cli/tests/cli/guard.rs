@@ -44,7 +44,7 @@ fn copy_to(template: &Place, directory: &Path) {
 /// - `n.rec`: without checksums.
 /// - `d.rec`: with checksums, one of its records damaged.
 /// - `l.rec`: with a log that a killed writer has left.
-/// - `in.npy`, `in.ndjson`: the rows of `in.csv`.
+/// - `in.npy`, `in.ndjson`, `in.parquet`: the rows of `in.csv`.
 /// - `in.csv`: five rows; `bad.csv`: many rows, all bad.
 fn template() -> Place {
     let place = Place::new();
@@ -65,6 +65,7 @@ fn template() -> Place {
     place.ok(["load", "in.csv", "l.rec"]);
     place.ok(["export", "l.rec", "in.npy"]);
     place.ok(["export", "l.rec", "in.ndjson"]);
+    place.ok(["export", "l.rec", "in.parquet"]);
     let database = DynDatabase::open(place.path("l.rec")).unwrap();
     let mut transaction = database.begin_write().unwrap();
     let record = transaction.get(1).unwrap().to_vec();

@@ -79,6 +79,14 @@ const UNPACK: &str = "decompress it first";
 const EXTRACT: &str = "extract the CSV file from it first";
 const EXPORT: &str = "open it in a spreadsheet program and save the sheet as CSV";
 const CONVERT: &str = "write it as CSV first, with a program that reads it";
+const OF_ARROW: &str = match cfg!(feature = "arrow") {
+    true => "read it with a TableReader and InputFormat::Arrow",
+    false => CONVERT,
+};
+const OF_PARQUET: &str = match cfg!(feature = "parquet") {
+    true => "read it with a TableReader and InputFormat::Parquet",
+    false => CONVERT,
+};
 const OF_STORE: &str = "give a CSV file: the records of a store can be exported as CSV";
 const RECODE: &str = "convert it to UTF-8 first";
 
@@ -91,8 +99,8 @@ const OTHERS: &[(&[u8], &str, &str)] = &[
     (b"PK\x07\x08", "a zip archive", EXTRACT),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document, such as Excel's xls", EXPORT),
     (b"SQLite format 3\0", "an SQLite database", "export the table as CSV: sqlite3 -csv -header"),
-    (b"ARROW1\0\0", "an Arrow file (Feather, version 2)", CONVERT),
-    (b"\xff\xff\xff\xff", "a stream of Arrow", CONVERT),
+    (b"ARROW1\0\0", "an Arrow file (Feather, version 2)", OF_ARROW),
+    (b"\xff\xff\xff\xff", "a stream of Arrow", OF_ARROW),
     (b"FEA1\0\0\0\0", "a Feather file, version 1", CONVERT),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", CONVERT),
     (b"\x93NUMPY", "a numpy array", "read it with a TableReader and InputFormat::Npy"),
@@ -132,7 +140,7 @@ fn other(head: &[u8]) -> Option<(&'static str, &'static str)> {
     }
     // The letters alone could be a name in a header.
     if let [b'P', b'A', b'R', b'1' | b'E', 0..=8 | 0x0e..=0x1f, ..] = head {
-        return Some(("a Parquet file", CONVERT));
+        return Some(("a Parquet file", OF_PARQUET));
     }
     if head.get(257..).is_some_and(|at| at.starts_with(b"ustar")) {
         return Some(("a tar archive", EXTRACT));

@@ -26,10 +26,21 @@ pub enum ExportFormat {
     /// A structured numpy array, dates as days since 1970: see
     /// [`NpyWriter`](crate::exchange::NpyWriter).
     Npy,
+    /// A file of Arrow (Feather, version 2).
+    #[cfg(feature = "arrow")]
+    Arrow,
+    /// A stream of Arrow.
+    #[cfg(feature = "arrow")]
+    ArrowStream,
+    /// Parquet, compressed by zstd.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl ExportFormat {
-    /// The format by the path's ending: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.npy`, also before
+    /// The format by the path's ending: `.csv`, `.tsv`, `.ndjson`, `.jsonl` or `.npy`, with the
+    /// feature `arrow` also `.arrow`, `.feather`, `.ipc` and, for a stream, `.arrows`, and with the
+    /// feature `parquet` also `.parquet`, each also before
     /// `.gz` or `.zst`, by which [`Exporter`](crate::exchange::Exporter) compresses the file.
     ///
     /// # Errors
@@ -43,6 +54,12 @@ impl ExportFormat {
             "tsv" => Ok(Self::Tsv),
             "ndjson" | "jsonl" => Ok(Self::Ndjson),
             "npy" => Ok(Self::Npy),
+            #[cfg(feature = "arrow")]
+            "arrow" | "feather" | "ipc" => Ok(Self::Arrow),
+            #[cfg(feature = "arrow")]
+            "arrows" => Ok(Self::ArrowStream),
+            #[cfg(feature = "parquet")]
+            "parquet" => Ok(Self::Parquet),
             _ => Err(Error::new(ErrorKind::InvalidArgument, "export to")
                 .path(path)
                 .detail("the ending of the path is unknown")

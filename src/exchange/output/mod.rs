@@ -1,5 +1,9 @@
 //! Records as text and as npy, to any writer or into a file.
 
+#[cfg(feature = "arrow")]
+mod arrow;
+#[cfg(feature = "arrow")]
+mod batches;
 mod csv;
 mod export;
 mod first_line;
@@ -8,11 +12,15 @@ mod lanes;
 mod ndjson;
 mod npy;
 mod packed;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parts;
 mod rejects;
 mod sink;
 mod words;
 
+#[cfg(feature = "arrow")]
+pub use arrow::RecordBatches;
 pub use csv::CsvWriter;
 pub use export::{Export, ExportReport, Exporter};
 pub use kind::ExportFormat;

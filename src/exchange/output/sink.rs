@@ -19,11 +19,13 @@ pub(super) struct Form<'f> {
     pub(super) id: Option<&'f str>,
 }
 
-/// The three writers.
+/// The writers.
 pub(super) enum Sink<W: Write> {
     Csv(CsvWriter<W>),
     Ndjson(NdjsonWriter<W>),
     Npy(NpyWriter<io::BufWriter<W>>),
+    #[cfg(feature = "arrow")]
+    Batches(Box<super::batches::BatchWriter<W>>),
 }
 
 impl<W: Write> Sink<W> {
@@ -51,6 +53,13 @@ impl<W: Write> Sink<W> {
                 let out = io::BufWriter::with_capacity(BUFFER_BYTES, out);
                 Self::Npy(NpyWriter::new(out, form.schema, count)?)
             }
+            #[cfg(feature = "arrow")]
+            batches => Self::Batches(Box::new(super::batches::BatchWriter::new(
+                out,
+                batches,
+                form.fields,
+                form.id,
+            )?)),
         })
     }
 
@@ -60,6 +69,8 @@ impl<W: Write> Sink<W> {
             Self::Csv(writer) => writer.buffer().write_through(text),
             Self::Ndjson(writer) => writer.buffer().write_through(text),
             Self::Npy(_) => unreachable!("an npy array has no text"),
+            #[cfg(feature = "arrow")]
+            Self::Batches(_) => unreachable!("a batch has no text"),
         }
     }
 
@@ -69,6 +80,8 @@ impl<W: Write> Sink<W> {
             Self::Csv(writer) => Some(&mut writer.buffer().text),
             Self::Ndjson(writer) => Some(&mut writer.buffer().text),
             Self::Npy(_) => None,
+            #[cfg(feature = "arrow")]
+            Self::Batches(_) => None,
         }
     }
 
@@ -92,6 +105,13 @@ impl<W: Write> Sink<W> {
                 })
             }
             Self::Npy(_) => Ok(()),
+            #[cfg(feature = "arrow")]
+            Self::Batches(writer) => {
+                let mut rows = ids.iter().zip(records.chunks_exact(record_bytes)).enumerate();
+                rows.try_for_each(|(at, (&id, record))| {
+                    writer.push(id, record).map_err(|error| (at, error))
+                })
+            }
         }
     }
 
@@ -101,6 +121,8 @@ impl<W: Write> Sink<W> {
             Self::Csv(writer) => writer.flush_if_full(),
             Self::Ndjson(writer) => writer.flush_if_full(),
             Self::Npy(writer) => writer.write(records),
+            #[cfg(feature = "arrow")]
+            Self::Batches(writer) => writer.flush_if_full(),
         }
     }
 
@@ -112,6 +134,8 @@ impl<W: Write> Sink<W> {
                 let buffered = writer.finish()?;
                 buffered.into_inner().map_err(|error| Error::io("write", error.into_error()))
             }
+            #[cfg(feature = "arrow")]
+            Self::Batches(writer) => writer.finish(),
         }
     }
 }
@@ -119,7 +143,8 @@ impl<W: Write> Sink<W> {
 impl Sink<io::Sink> {
     /// One that only makes the text of rows; `None` if the format has no text.
     pub(super) fn for_text(form: &Form<'_>) -> Option<Self> {
-        if form.format == ExportFormat::Npy {
+        use ExportFormat::{Csv, Ndjson, Tsv};
+        if !matches!(form.format, Csv | Tsv | Ndjson) {
             return None;
         }
         let sink = Self::new(io::sink(), &Form { header: false, ..*form }, 0).ok()?;

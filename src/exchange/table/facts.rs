@@ -27,7 +27,9 @@ impl Facts {
                 self.has_null = true;
                 continue;
             }
-            if column.is_width_measured || column.may_be_binary {
+            if let (true, DataType::Binary(width)) = (column.is_width_measured, field.data_type()) {
+                self.longest_bytes = self.longest_bytes.max(len_of(width));
+            } else if column.is_width_measured || column.may_be_binary {
                 match field.read(row) {
                     Ok(Value::Text(text)) => {
                         self.longest_bytes = self.longest_bytes.max(text.len());
@@ -60,6 +62,10 @@ impl Facts {
                 let longest = u32::try_from(self.longest_bytes.max(1)).unwrap_or(u32::MAX);
                 field = field.made_of(DataType::Utf8(longest));
             }
+        }
+        if let (true, DataType::Binary(_)) = (column.is_width_measured, field.data_type()) {
+            let longest = u32::try_from(self.longest_bytes.max(1)).unwrap_or(u32::MAX);
+            field = field.made_of(DataType::Binary(longest));
         }
         match column.are_nulls_measured && !self.has_null {
             true => field.present(),

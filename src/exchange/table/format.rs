@@ -20,11 +20,18 @@ pub enum InputFormat {
     Npy,
     /// Arrays of numpy in a zip archive.
     Npz,
+    /// A file (Feather, version 2) or a stream of Arrow.
+    #[cfg(feature = "arrow")]
+    Arrow,
+    /// Parquet.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl InputFormat {
-    /// The format by the path's ending: `.ndjson`, `.jsonl`, `.npy` or `.npz`, also before `.gz`,
-    /// `.zst`, `.xz` or `.bz2`, and CSV for all others.
+    /// The format by the path's ending: `.ndjson`, `.jsonl`, `.npy`, `.npz`, with the feature
+    /// `arrow` also `.arrow`, `.arrows`, `.feather` or `.ipc`, with the feature `parquet` also
+    /// `.parquet`, each before `.gz`, `.zst`, `.xz` or `.bz2`, too, and CSV for all others.
     pub fn from_path(path: impl AsRef<Path>) -> Self {
         let mut path = path.as_ref();
         let ending = |path: &Path| {
@@ -37,6 +44,10 @@ impl InputFormat {
             "ndjson" | "jsonl" => Self::Ndjson,
             "npy" => Self::Npy,
             "npz" => Self::Npz,
+            #[cfg(feature = "arrow")]
+            "arrow" | "arrows" | "feather" | "ipc" => Self::Arrow,
+            #[cfg(feature = "parquet")]
+            "parquet" => Self::Parquet,
             _ => Self::Csv,
         }
     }
@@ -44,6 +55,13 @@ impl InputFormat {
     /// Whether an input is read from several places, so that a stream must be spooled first
     /// ([`Input::spool`](crate::exchange::Input::spool)).
     pub fn needs_file(self) -> bool {
-        matches!(self, Self::Npz)
+        match self {
+            Self::Npz => true,
+            #[cfg(feature = "arrow")]
+            Self::Arrow => true,
+            #[cfg(feature = "parquet")]
+            Self::Parquet => true,
+            _ => false,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Inputs whose columns have types: arrays of numpy, and NDJSON.
+//! Inputs whose columns have types: arrays of numpy, NDJSON, Arrow and Parquet.
 //!
 //! ```text
 //! Input -> Source (rows as records of their own fields) -> fit (records of a schema) -> RecordSink
@@ -6,6 +6,8 @@
 //!
 //! Several threads fit the blocks of rows; the results keep the order of the blocks.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod facts;
 mod fit;
 mod format;
@@ -15,5 +17,7 @@ mod reader;
 mod source;
 mod watch;
 
+#[cfg(feature = "arrow")]
+pub(super) use arrow::OWN;
 pub use format::InputFormat;
 pub use reader::TableReader;

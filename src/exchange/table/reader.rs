@@ -16,8 +16,8 @@ use crate::format::{Field, Schema};
 /// Shorter inputs are read on one thread: starting others takes longer.
 const ONE_THREAD_BYTES: u64 = 4 << 20;
 
-/// An input whose columns have types, to be read as records: an array of numpy, or NDJSON
-/// ([`InputFormat`] lists the formats). [`CsvReader`](super::super::CsvReader) reads CSV.
+/// An input whose columns have types, to be read as records: an array of numpy, NDJSON, Arrow or
+/// Parquet ([`InputFormat`] lists the formats). [`CsvReader`](super::super::CsvReader) reads CSV.
 ///
 /// The [guide to formats](crate::documents::formats) says which types become which, and which are
 /// refused.
@@ -252,6 +252,10 @@ fn open<'i>(
 ) -> Result<Box<dyn Source + 'i>> {
     let opened = match format {
         InputFormat::Npz => npy::open_npz(input, array, target),
+        #[cfg(feature = "arrow")]
+        InputFormat::Arrow => super::arrow::open_arrow(input, keep, target),
+        #[cfg(feature = "parquet")]
+        InputFormat::Parquet => super::arrow::open_parquet(input, target),
         _ => npy::open_npy(input, keep, target),
     };
     opened.map_err(|error| match error.file_path() {
