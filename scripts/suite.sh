@@ -103,6 +103,7 @@ skipped_on() {
     skipped+=(database_faults::)
     # Python and compilers read on this machine what any other writes there (scripts/across.sh).
     skipped+=(numpy:: format_document:: golden::python exchange_schema::c_and)
+    skipped+=(exchange_arrow::pyarrow exchange_arrow::what_pyarrow)
     case $1 in
         *-windows-*)
             # Bytes and texts in memory.
@@ -110,6 +111,7 @@ skipped_on() {
             skipped+=(field_types:: format_properties:: derive:: conditions:: ways_in::)
             skipped+=(exchange_csv:: exchange_types:: exchange_round_trip:: exchange_schema::)
             skipped+=(exchange_inputs:: exchange_resume:: exchange_export::the_)
+            skipped+=(exchange_arrow:: exchange_guess:: exchange_ndjson:: exchange_npy:: foreign::)
             # Damage is bytes, too, which this machine tries in every place.
             skipped+=(patched_files:: db::tests::seeds wal::tests::damage wal::tests::hostile)
             skipped+=(wal::tests::long_append checksums::flips:: checksums::every_flipped)

@@ -11,6 +11,8 @@ use flatrec::exchange::{
 };
 use flatrec::{DataType, DynStore, ErrorKind, Field, Result, Schema, TimeUnit};
 
+use crate::support::skip::skip;
+
 /// Every format: the ending, and how it is exported.
 const FORMATS: [(&str, ExportFormat, InputFormat); 3] = [
     ("arrow", ExportFormat::Arrow, InputFormat::Arrow),
@@ -314,16 +316,16 @@ fn damaged_files_are_errors() {
     }
 }
 
-/// A Python that has pyarrow, and perhaps DuckDB.
+/// A Python that has pyarrow and DuckDB.
 fn python() -> Option<String> {
     let named = std::env::var("FLATREC_PYTHON").ok();
     for candidate in named.iter().map(String::as_str).chain(["python3", "python"]) {
-        let found = Command::new(candidate).args(["-c", "import pyarrow.parquet"]).output();
+        let found = Command::new(candidate).args(["-c", "import duckdb, pyarrow.parquet"]).output();
         if found.is_ok_and(|output| output.status.success()) {
             return Some(candidate.to_owned());
         }
     }
-    println!("left out: this machine has no python3 with pyarrow: python3 -m pip install pyarrow");
+    skip!("no python3 with pyarrow and duckdb: python3 -m pip install pyarrow duckdb");
     None
 }
 
@@ -361,15 +363,10 @@ for table in tables:
     assert first["grid"] == [1, 2, 3, 4.5] and first["names"] == ["a", "bcde"]
     assert first["day"] == datetime.date(2013, 1, 31) and first["flag"] is True
     assert first["ms"] == datetime.datetime(1969, 12, 31, 23, 59, 59, 250000, datetime.timezone.utc)
-try:
-    import duckdb
-except ImportError:
-    print("no duckdb")
-else:
-    row = duckdb.sql(f"select i32, text, u16, day, us, names from '{at('parquet')}'").fetchall()[0]
-    assert row == (2**31 - 1, '"Łódź"', 65535, datetime.date(2013, 1, 31),
-                   datetime.datetime(2013, 1, 31, 5, 0, 0, 1), ["a", "bcde"]), row
-    print("all")
+import duckdb
+row = duckdb.sql(f"select i32, text, u16, day, us, names from '{at('parquet')}'").fetchall()[0]
+assert row == (2**31 - 1, '"Łódź"', 65535, datetime.date(2013, 1, 31),
+               datetime.datetime(2013, 1, 31, 5, 0, 0, 1), ["a", "bcde"]), row
 "#;
     let Some(python) = python() else { return };
     let (schema, records) = every_type();
@@ -380,7 +377,7 @@ else:
     }
     let printed = flatrec::exchange::schema_to_arrow(&schema);
     std::fs::write(dir.path().join("schema.py"), printed).unwrap();
-    println!("{}", run(&python, SCRIPT, dir.path()));
+    run(&python, SCRIPT, dir.path());
 }
 
 /// Writes a table in several ways, and columns that are refused.

@@ -373,6 +373,8 @@ proptest! {
             error.to_string().replace("stream", "memory")
         });
         let plain = said(of(&text));
+        // This error names the packing, too.
+        prop_assume!(!plain.as_ref().is_err_and(|error| error.contains("UTF-16")));
         prop_assert_eq!(&said(of(&bytes)), &plain);
         let spooled = stream(bytes, making.piece_bytes);
         let dir = tempfile::tempdir().unwrap();

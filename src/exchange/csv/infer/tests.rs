@@ -109,7 +109,9 @@ proptest! {
     #[test]
     fn the_text_of_every_float_is_a_float(value in any::<f64>()) {
         prop_assume!(value.is_finite());
-        for text in [format!("{value:?}"), format!("{value:e}")] {
+        // Of two shortest texts at the same distance, std may write the one that does not fit.
+        let shortest = zmij::Buffer::new().format(value).to_owned();
+        for text in [shortest, format!("{value:.16e}"), format!("{value:.18e}")] {
             let field = field_of(&[&text]);
             let integer = !text.contains(['.', 'e']);
             prop_assert!(integer || field.data_type() == DataType::Float64, "{} {}", text, field);
