@@ -4,12 +4,17 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType as ArrowType, Field as ArrowField, Schema as ArrowSchema};
 use flatrec::exchange::{
     ExportFormat, Exporter, Input, InputFormat, LoadPoint, LoadReport, NdjsonWriter, RecordBatches,
     RecordSink, TableReader,
 };
-use flatrec::{DataType, DynStore, ErrorKind, Field, Result, Schema, TimeUnit};
+use flatrec::{
+    DataType, DisplayHint, DynStore, ErrorKind, Field, Result, Schema, TimeUnit, Variant,
+};
 
 use crate::support::skip::skip;
 
@@ -167,6 +172,41 @@ fn an_export_comes_back() {
         assert_eq!(inferred.schema.field("i64").unwrap().scale(), Some(2), "{ending}");
         assert_eq!(inferred.schema.field("grid").unwrap().shape(), [2, 2], "{ending}");
     }
+}
+
+/// Finds an annotation that an export loses, or one that a load believes where it cannot be true.
+#[test]
+fn annotations_come_back() {
+    let sides = [Variant::new(1, "Buy, or \"bid\""), Variant::new(u64::MAX, "Sell=2")];
+    let schema = Schema::packed([
+        Field::new("side", DataType::UInt64).with_variants(sides),
+        Field::new("id", DataType::Binary(16)).with_display(DisplayHint::Uuid),
+        Field::new("address", DataType::Binary(4)).with_display(DisplayHint::Ipv4),
+        Field::new("letters", DataType::UInt32).with_display(DisplayHint::Char).array(2),
+        Field::new("cents", DataType::Int64).with_scale(2),
+        Field::new("grid", DataType::Int8).with_shape([2, 3]),
+    ])
+    .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let records = vec![0; schema.record_size() as usize];
+    for (ending, format, _) in FORMATS {
+        let path = dir.path().join(format!("noted.{ending}"));
+        export(&store_of(&schema, &records), format, &path);
+        assert_eq!(reader(&path).infer(None).unwrap().schema, schema, "{ending}");
+    }
+
+    // The words of another program, which mean something else there.
+    let strange = [("display", "char"), ("variants", "many"), ("scale", "large"), ("shape", "[7]")];
+    let strange = strange.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let column = ArrowField::new("x", ArrowType::Int8, false).with_metadata(strange.into());
+    let schema = Arc::new(ArrowSchema::new(vec![column]));
+    let path = dir.path().join("strange.arrow");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(file, &schema).unwrap();
+    writer.write(&RecordBatch::new_empty(schema)).unwrap();
+    writer.finish().unwrap();
+    let expected = Schema::packed([Field::new("x", DataType::Int8)]).unwrap();
+    assert_eq!(reader(&path).infer(None).unwrap().schema, expected);
 }
 
 /// Finds an empty or a short file, or rows at the end of a batch or a row group, that are lost.

@@ -15,6 +15,7 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer
 use arrow_schema::{ArrowError, DataType as Arrow, Field as ArrowField, Schema as ArrowSchema};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::schema_text::notes;
 use crate::exchange::table::OWN;
 use crate::format::{DataType, Field, TimeUnit, Value};
 
@@ -173,26 +174,10 @@ fn arrow_field(field: &Field) -> ArrowField {
         None => element,
         Some(len) => Arrow::FixedSizeList(item(element), len as i32),
     };
-    let mut metadata = HashMap::new();
+    let notes = notes(field).into_iter().map(|(key, value)| (key.to_owned(), value));
+    let mut metadata: HashMap<String, String> = notes.collect();
     if let DataType::Utf8(width) = field.data_type() {
         metadata.insert("width".to_owned(), width.to_string());
-    }
-    if let Some(scale) = field.scale() {
-        metadata.insert("scale".to_owned(), scale.to_string());
-    }
-    if let Some(display) = field.display() {
-        metadata.insert("display".to_owned(), display.name().to_owned());
-    }
-    if let Some(epoch) = field.epoch() {
-        metadata.insert("epoch".to_owned(), epoch.name().to_owned());
-    }
-    if !field.shape().is_empty() {
-        metadata.insert("shape".to_owned(), format!("{:?}", field.shape()));
-    }
-    let variants: Vec<String> =
-        field.variants().iter().map(|it| format!("{}={}", it.name(), it.value())).collect();
-    if !variants.is_empty() {
-        metadata.insert("variants".to_owned(), variants.join(","));
     }
     ArrowField::new(field.name(), data_type, field.is_nullable()).with_metadata(metadata)
 }

@@ -8,6 +8,7 @@
 //! | `utf8(10)`, `binary(4)` | `string`, `binary(4)` |
 //! | fixed array | a list of fixed size |
 
+use super::json::variants_to_json;
 use super::numpy::literal;
 use crate::format::{DataType, Field, Schema};
 
@@ -43,10 +44,12 @@ fn field_to_arrow(field: &Field) -> String {
         None => element,
     };
     let null = if field.is_nullable() { "" } else { ", nullable=False" };
-    let metadata = metadata(field);
-    let metadata = match metadata.is_empty() {
+    let notes =
+        notes(field).into_iter().map(|(key, value)| format!("'{key}': {}", literal(&value)));
+    let notes: Vec<String> = notes.collect();
+    let metadata = match notes.is_empty() {
         true => String::new(),
-        false => format!(", metadata={{{}}}", metadata.join(", ")),
+        false => format!(", metadata={{{}}}", notes.join(", ")),
     };
     format!("pa.field({name}, {data_type}{null}{metadata})")
 }
@@ -66,25 +69,23 @@ fn element(field: &Field) -> String {
     }
 }
 
-/// What Arrow has no type for.
-fn metadata(field: &Field) -> Vec<String> {
-    let mut entries = Vec::new();
+/// What Arrow has no type for, as keys and values of a column's metadata.
+pub(in crate::exchange) fn notes(field: &Field) -> Vec<(&'static str, String)> {
+    let mut notes = Vec::new();
     if !field.variants().is_empty() {
-        let variants: Vec<String> =
-            field.variants().iter().map(|it| format!("{}={}", it.name(), it.value())).collect();
-        entries.push(format!("'variants': {}", literal(&variants.join(","))));
+        notes.push(("variants", variants_to_json(field).to_string()));
     }
     if let Some(display) = field.display() {
-        entries.push(format!("'display': '{}'", display.name()));
+        notes.push(("display", display.name().to_owned()));
     }
     if let Some(scale) = field.scale() {
-        entries.push(format!("'scale': '{scale}'"));
+        notes.push(("scale", scale.to_string()));
     }
     if let Some(unit) = field.epoch() {
-        entries.push(format!("'epoch': '{}'", unit.name()));
+        notes.push(("epoch", unit.name().to_owned()));
     }
     if !field.shape().is_empty() {
-        entries.push(format!("'shape': '{:?}'", field.shape()));
+        notes.push(("shape", format!("{:?}", field.shape())));
     }
-    entries
+    notes
 }

@@ -123,19 +123,30 @@ fn members(field: &Field) -> Members {
     members
 }
 
+/// The variants of a field as an object of names and values.
+pub(super) fn variants_to_json(field: &Field) -> Value {
+    let variants = field.variants().iter().map(|variant| {
+        // A variant's value fits in its field, and so in 64 bits.
+        let value = variant.value();
+        let value = i64::try_from(value).map_or_else(|_| json!(value as u64), |it| json!(it));
+        (variant.name().to_owned(), value)
+    });
+    Value::Object(variants.collect())
+}
+
+/// The variants in the text of such an object; `None` for any other text.
+#[cfg(feature = "arrow")]
+pub(in crate::exchange) fn variants_from_json(text: &str) -> Option<Vec<Variant>> {
+    parse_variants(&serde_json::from_str(text).ok()?).ok()
+}
+
 fn annotations_to_json(field: &Field) -> Members {
     let mut members = Vec::new();
     if !field.shape().is_empty() {
         members.push(("shape", json!(field.shape())));
     }
     if !field.variants().is_empty() {
-        let variants = field.variants().iter().map(|variant| {
-            // A variant's value fits in its field, and so in 64 bits.
-            let value = variant.value();
-            let value = i64::try_from(value).map_or_else(|_| json!(value as u64), |it| json!(it));
-            (variant.name().to_owned(), value)
-        });
-        members.push(("variants", Value::Object(variants.collect())));
+        members.push(("variants", variants_to_json(field)));
     }
     members.extend(field.display().map(|display| ("display", json!(display.name()))));
     members.extend(field.scale().map(|scale| ("scale", json!(scale))));

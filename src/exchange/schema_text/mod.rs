@@ -9,9 +9,13 @@ pub(super) mod numpy;
 mod rust;
 mod sql;
 
+#[cfg(feature = "arrow")]
+pub(super) use arrow::notes;
 pub use arrow::schema_to_arrow;
 pub use c::{schema_to_c, slots_to_c};
 pub(crate) use json::field_from_json;
+#[cfg(feature = "arrow")]
+pub(super) use json::variants_from_json;
 pub use json::{schema_from_json, schema_to_json, schema_to_json_without_layout};
 pub use numpy::{schema_to_numpy, slots_to_numpy};
 pub use rust::schema_to_rust;

@@ -3,6 +3,7 @@
 use arrow_schema::{DataType as Arrow, Field as ArrowField, Schema as ArrowSchema};
 
 use crate::error::{Error, ErrorKind, Result, quoted};
+use crate::exchange::schema_text::variants_from_json;
 use crate::exchange::table::source::Column;
 use crate::format::{DataType, DisplayHint, Field, Schema, TimeUnit};
 
@@ -179,32 +180,39 @@ fn annotated(mut field: Field, element: &Arrow, from: &ArrowField) -> Field {
         }
         Arrow::FixedSizeBinary(16) => {
             let name = from.metadata().get("ARROW:extension:name");
-            let display = from.metadata().get("display");
-            if name.is_some_and(|name| name == "arrow.uuid")
-                || display.is_some_and(|display| display == DisplayHint::Uuid.name())
-            {
+            if name.is_some_and(|name| name == "arrow.uuid") {
                 field = field.with_display(DisplayHint::Uuid);
             }
         }
         _ => {}
     }
-    let is_integer = field.data_type().integer_range().is_some();
-    if let Some(scale) = from.metadata().get("scale").filter(|_| is_integer) {
-        if let Ok(scale) = scale.parse() {
-            field = field.with_scale(scale);
-        }
-    }
-    if let (Some(len), Some(shape)) = (field.array_len(), from.metadata().get("shape")) {
-        let lens = shape.trim_matches(['[', ']']).split(',').map(|len| len.trim().parse());
-        let lens: Option<Vec<u32>> = lens.map(Result::ok).collect();
-        let lens = lens.filter(|lens| {
-            lens.iter().try_fold(1u32, |all, &len| all.checked_mul(len)) == Some(len)
-        });
-        if let Some(lens) = lens {
-            field = field.with_shape(lens);
-        }
+    for (key, value) in from.metadata() {
+        // The metadata may be another program's, with another meaning: then a field that says so
+        // has no place in a schema.
+        let noted = noted(field.clone(), key, value);
+        field = noted.filter(|it| Schema::packed([it.clone()]).is_ok()).unwrap_or(field);
     }
     field
+}
+
+/// The field with what an export has noted.
+fn noted(field: Field, key: &str, value: &str) -> Option<Field> {
+    Some(match key {
+        "variants" => field.with_variants(variants_from_json(value)?),
+        "display" => field.with_display(DisplayHint::named(value)?),
+        "scale" => field.with_scale(value.parse().ok()?),
+        "epoch" => field.with_epoch(TimeUnit::named(value)?),
+        "shape" => {
+            let lens = value.trim_matches(['[', ']']).split(',').map(|len| len.trim().parse());
+            let lens: Vec<u32> = lens.collect::<Result<_, _>>().ok()?;
+            let all = lens.iter().try_fold(1u32, |all, &len| all.checked_mul(len));
+            if all.is_none() || all != field.array_len() {
+                return None;
+            }
+            field.with_shape(lens)
+        }
+        _ => return None,
+    })
 }
 
 /// The width of a text, as an export notes it.
