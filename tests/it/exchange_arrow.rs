@@ -1,6 +1,6 @@
 //! Arrow and Parquet, in and out. pyarrow and DuckDB read what was exported, and write what is
 //! loaded.
-#![cfg(feature = "parquet")]
+#![cfg(all(feature = "parquet", target_endian = "little"))]
 
 use std::path::Path;
 use std::process::Command;

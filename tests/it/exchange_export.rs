@@ -489,3 +489,20 @@ fn an_export_refuses_a_record_of_another_size() {
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::InvalidArgument, Some(3)));
     assert!(error.to_string().contains("9 bytes instead of 8"), "{error}");
 }
+
+/// Finds an export to Arrow, or a load, with numbers in the wrong order of bytes.
+#[cfg(all(feature = "arrow", target_endian = "big"))]
+#[test]
+fn arrow_is_refused_where_bytes_have_another_order() {
+    use flatrec::exchange::{InputFormat, TableReader};
+    let schema = Schema::packed([Field::new("n", DataType::UInt16)]).unwrap();
+    let store = DynStore::temporary(&schema).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("numbers.arrow");
+    let exported = Exporter::new(&schema, ExportFormat::Arrow).export(store.iter(), &path);
+    assert_eq!(exported.unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(names(dir.path()).is_empty());
+    let input = Input::from_bytes("ARROW1\0\0");
+    let error = TableReader::new(input, InputFormat::Arrow).unwrap().infer(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}

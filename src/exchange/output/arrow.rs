@@ -16,7 +16,7 @@ use arrow_schema::{ArrowError, DataType as Arrow, Field as ArrowField, Schema as
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::schema_text::notes;
-use crate::exchange::table::OWN;
+use crate::exchange::table::{OWN, check_byte_order};
 use crate::format::{DataType, Field, TimeUnit, Value};
 
 /// The most rows of a batch, and the most bytes of its records, if a record is shorter.
@@ -121,6 +121,7 @@ impl BatchMaker {
     /// # Errors
     /// [`ErrorKind::Corrupt`] and [`ErrorKind::OutOfRange`] as [`Field::read`].
     pub(super) fn push(&mut self, id: u64, record: &[u8]) -> Result<()> {
+        check_byte_order("export")?;
         let start = self.records.len();
         for field in &self.fields {
             match field.read(record)? {

@@ -7,6 +7,7 @@ use arrow_ipc::writer::{FileWriter, StreamWriter};
 use super::arrow::{BatchMaker, failed};
 use super::{BUFFER_BYTES, ExportFormat};
 use crate::error::{Error, Result};
+use crate::exchange::table::check_byte_order;
 use crate::format::Field;
 
 /// Writes records in batches.
@@ -34,6 +35,7 @@ impl<W: Write> BatchWriter<W> {
         fields: &[Field],
         id: Option<&str>,
     ) -> Result<Self> {
+        check_byte_order("export")?;
         let maker = BatchMaker::new(fields, id);
         let schema = &maker.schema;
         let buffered = |out| BufWriter::with_capacity(BUFFER_BYTES, out);

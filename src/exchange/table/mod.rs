@@ -18,6 +18,6 @@ mod source;
 mod watch;
 
 #[cfg(feature = "arrow")]
-pub(super) use arrow::OWN;
+pub(super) use arrow::{OWN, check_byte_order};
 pub use format::InputFormat;
 pub use reader::TableReader;

@@ -31,6 +31,16 @@ pub(super) use self::parquet::open_parquet;
 
 /// The key in the metadata of a schema that an export of this crate writes.
 pub(in crate::exchange) const OWN: &str = "flatrec";
+/// An error on a big-endian machine: the libraries of these formats copy bytes as numbers.
+pub(in crate::exchange) fn check_byte_order(operation: &'static str) -> Result<()> {
+    if cfg!(target_endian = "little") {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unsupported, operation)
+        .detail("Arrow and Parquet need a little-endian machine")
+        .advice("use another format, such as NDJSON, here"))
+}
+
 /// The most rows of a block.
 const ROWS_MAX: usize = 4096;
 /// The most bytes of a block's records, if a record is shorter.
@@ -40,12 +50,13 @@ const BLOCK_BYTES: usize = 2 << 20;
 ///
 /// # Errors
 /// An error of reading; [`ErrorKind::InvalidValue`] for a damaged file, and
-/// [`ErrorKind::Unsupported`] for a type that has no place in a store.
+/// [`ErrorKind::Unsupported`] for a type that has no place in a store, and on a big-endian machine.
 pub(super) fn open_arrow<'i>(
     input: &'i mut Input,
     keep: bool,
     target: Option<&Schema>,
 ) -> Result<Box<dyn Source + 'i>> {
+    check_byte_order("read")?;
     let places = if input.is_stream() { None } else { Some(input.places()?) };
     let done_bytes = Rc::new(Cell::new(0));
     let mut magic = [0; 8];

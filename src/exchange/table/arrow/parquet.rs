@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::{invalid, source};
+use super::{check_byte_order, invalid, source};
 use crate::error::Result;
 use crate::exchange::Input;
 use crate::exchange::input::{Places, PlacesReader};
@@ -30,6 +30,7 @@ pub(in crate::exchange::table) fn open_parquet<'i>(
     input: &'i mut Input,
     target: Option<&Schema>,
 ) -> Result<Box<dyn Source + 'i>> {
+    check_byte_order("read")?;
     let read_bytes = Arc::new(AtomicU64::new(0));
     let chunks = Chunks { places: input.places()?, read_bytes: Arc::clone(&read_bytes) };
     let damaged = |error: ParquetError| invalid(&error.to_string());
