@@ -327,12 +327,17 @@ impl Presence {
 
 /// What an entry says for `held`.
 fn span(held: &Held) -> Option<Span> {
-    let commits = &held.commits;
-    let lineage = commits.keys().map(|&(lineage, _)| lineage).min()?;
-    let oldest = commits.keys().map(|&(_, commit)| commit).min()?;
-    let newest = commits.keys().map(|&(_, commit)| commit).max()?;
-    let since = commits.values().map(|&(_, since)| since).min()?;
-    Some(Span { lineage, oldest, newest, since })
+    // In one walk, because a walk costs more than what it finds: most readers hold one commit. The
+    // first key has the least lineage.
+    let mut commits = held.commits.iter();
+    let (&(lineage, commit), &(_, since)) = commits.next()?;
+    let first = Span { lineage, oldest: commit, newest: commit, since };
+    Some(commits.fold(first, |span, (&(_, commit), &(_, since))| Span {
+        oldest: span.oldest.min(commit),
+        newest: span.newest.max(commit),
+        since: span.since.min(since),
+        ..span
+    }))
 }
 
 impl Drop for Presence {
