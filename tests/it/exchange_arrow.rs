@@ -10,12 +10,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType as ArrowType, Field as ArrowField, Schema as ArrowSchema};
 use flatrec::exchange::{
     ExportFormat, Exporter, Input, InputFormat, LoadPoint, LoadReport, NdjsonWriter, RecordBatches,
-    RecordSink, TableReader,
+    TableReader,
 };
-use flatrec::{
-    DataType, DisplayHint, DynStore, ErrorKind, Field, Result, Schema, TimeUnit, Variant,
-};
+use flatrec::{DataType, DisplayHint, DynStore, ErrorKind, Field, Schema, TimeUnit, Variant};
 
+use crate::support::point_sink::PointSink;
 use crate::support::skip::skip;
 
 /// Every format: the ending, and how it is exported.
@@ -245,24 +244,6 @@ fn any_number_of_rows_comes_back() {
     }
 }
 
-#[derive(Default)]
-struct Sink {
-    bytes: Vec<u8>,
-    points: Vec<(usize, LoadPoint)>,
-}
-
-impl RecordSink for Sink {
-    fn append_records(&mut self, records: &[u8]) -> Result<()> {
-        self.bytes.extend_from_slice(records);
-        Ok(())
-    }
-
-    fn reached(&mut self, point: &LoadPoint) -> Result<()> {
-        self.points.push((self.bytes.len(), *point));
-        Ok(())
-    }
-}
-
 /// Finds a row that a resumed load loses or loads twice.
 #[test]
 fn a_load_resumes_from_every_point_with_the_same_result() {
@@ -272,8 +253,8 @@ fn a_load_resumes_from_every_point_with_the_same_result() {
     for (ending, format, _) in FORMATS {
         let path = dir.path().join(format!("n.{ending}"));
         export(&store_of(&schema, &records), format, &path);
-        let load = |from: &LoadPoint| -> (Sink, LoadReport) {
-            let mut sink = Sink::default();
+        let load = |from: &LoadPoint| -> (PointSink, LoadReport) {
+            let mut sink = PointSink::default();
             let report = reader(&path).load_from(&schema, &mut sink, from).unwrap();
             (sink, report)
         };

@@ -4,12 +4,13 @@
 use std::process::Command;
 
 use flatrec::exchange::{
-    Inferred, Input, InputFormat, LoadPoint, LoadReport, NdjsonWriter, RecordSink, TableReader,
+    Inferred, Input, InputFormat, LoadPoint, LoadReport, NdjsonWriter, TableReader,
 };
-use flatrec::{Cause, DataType, ErrorKind, Field, Result, Schema, TimeUnit};
+use flatrec::{Cause, DataType, ErrorKind, Field, Schema, TimeUnit};
 
 use crate::numpy::python;
 use crate::support::packed::{Packer, utf16};
+use crate::support::point_sink::PointSink;
 
 fn reader(text: impl AsRef<[u8]>) -> TableReader<'static> {
     TableReader::new(Input::from_bytes(text), InputFormat::Ndjson).unwrap()
@@ -296,24 +297,6 @@ for n in range(2000):
     assert_eq!(run(COMPARE, &[theirs.as_ref(), ours.as_ref()]), b"2000\n");
 }
 
-#[derive(Default)]
-struct Sink {
-    bytes: Vec<u8>,
-    points: Vec<(usize, LoadPoint)>,
-}
-
-impl RecordSink for Sink {
-    fn append_records(&mut self, records: &[u8]) -> Result<()> {
-        self.bytes.extend_from_slice(records);
-        Ok(())
-    }
-
-    fn reached(&mut self, point: &LoadPoint) -> Result<()> {
-        self.points.push((self.bytes.len(), *point));
-        Ok(())
-    }
-}
-
 /// Finds a row that a resumed load loses or loads twice, and a thread that changes the result.
 #[test]
 fn a_load_resumes_from_every_point_with_the_same_result() {
@@ -329,8 +312,8 @@ fn a_load_resumes_from_every_point_with_the_same_result() {
         Schema::packed([Field::new("n", DataType::Int32), Field::new("text", DataType::Utf8(12))])
             .unwrap();
     type Rejects = Vec<(u64, Vec<u8>)>;
-    let load = |threads: usize, from: &LoadPoint| -> (Sink, Rejects, LoadReport) {
-        let (mut sink, mut rejects) = (Sink::default(), Rejects::new());
+    let load = |threads: usize, from: &LoadPoint| -> (PointSink, Rejects, LoadReport) {
+        let (mut sink, mut rejects) = (PointSink::default(), Rejects::new());
         let report = reader(&text)
             .threads(threads)
             .on_reject(|reject| {

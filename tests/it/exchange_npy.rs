@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use flatrec::exchange::{
-    ExportFormat, Exporter, Input, InputFormat, LoadPoint, LoadReport, NdjsonWriter, RecordSink,
-    TableReader,
+    ExportFormat, Exporter, Input, InputFormat, LoadPoint, LoadReport, NdjsonWriter, TableReader,
 };
-use flatrec::{DataType, DynStore, ErrorKind, Field, Result, Schema, TimeUnit};
+use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, TimeUnit};
 
 use crate::numpy::python;
 use crate::support::fields::with_gaps;
+use crate::support::point_sink::PointSink;
 
 /// Makes arrays of every type, and prints for each the name of its file, a NUL, the fields that its
 /// store must have, a NUL, and its rows as NDJSON; each array ends with another NUL.
@@ -391,24 +391,6 @@ fn rounding_is_asked_for_and_counted() {
     assert_eq!(records, [0.1f32.to_le_bytes(), 0.5f32.to_le_bytes()].concat());
 }
 
-#[derive(Default)]
-struct Sink {
-    bytes: Vec<u8>,
-    points: Vec<(usize, LoadPoint)>,
-}
-
-impl RecordSink for Sink {
-    fn append_records(&mut self, records: &[u8]) -> Result<()> {
-        self.bytes.extend_from_slice(records);
-        Ok(())
-    }
-
-    fn reached(&mut self, point: &LoadPoint) -> Result<()> {
-        self.points.push((self.bytes.len(), *point));
-        Ok(())
-    }
-}
-
 /// Finds a row that a resumed load loses or loads twice, in either order of the values.
 #[test]
 fn a_load_resumes_from_every_point_with_the_same_result() {
@@ -419,8 +401,8 @@ fn a_load_resumes_from_every_point_with_the_same_result() {
         let header = format!("{{'descr': '<u4', 'fortran_order': {order}, 'shape': ({ROWS}, 2)}}");
         let file = npy(&header, &elements);
         for threads in [1, 3] {
-            let load = |from: &LoadPoint| -> (Sink, LoadReport) {
-                let mut sink = Sink::default();
+            let load = |from: &LoadPoint| -> (PointSink, LoadReport) {
+                let mut sink = PointSink::default();
                 let reader = TableReader::new(Input::from_bytes(&file), InputFormat::Npy).unwrap();
                 let report = reader.threads(threads).load_from(&schema, &mut sink, from).unwrap();
                 (sink, report)

@@ -1,29 +1,11 @@
 //! A load that resumes from any point of an earlier one ends as that one would have ended.
 #![cfg(feature = "exchange")]
 
-use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport, RecordSink};
-use flatrec::{DataType, ErrorKind, Field, Result, Schema};
+use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport};
+use flatrec::{DataType, ErrorKind, Field, Schema};
 
 use super::support::packed::{Packer, utf16};
-
-/// The loaded records, and the points that the load reached with the number of bytes before each.
-#[derive(Default)]
-struct Sink {
-    bytes: Vec<u8>,
-    points: Vec<(usize, LoadPoint)>,
-}
-
-impl RecordSink for Sink {
-    fn append_records(&mut self, records: &[u8]) -> Result<()> {
-        self.bytes.extend_from_slice(records);
-        Ok(())
-    }
-
-    fn reached(&mut self, point: &LoadPoint) -> Result<()> {
-        self.points.push((self.bytes.len(), *point));
-        Ok(())
-    }
-}
+use super::support::point_sink::PointSink;
 
 type Rejects = Vec<(u64, String, Vec<u8>)>;
 
@@ -32,8 +14,8 @@ fn load(
     options: &CsvOptions,
     schema: &Schema,
     from: &LoadPoint,
-) -> (Sink, Rejects, LoadReport) {
-    let (mut sink, mut rejects) = (Sink::default(), Rejects::new());
+) -> (PointSink, Rejects, LoadReport) {
+    let (mut sink, mut rejects) = (PointSink::default(), Rejects::new());
     let report = CsvReader::new(Input::from_bytes(text), options.clone())
         .on_reject(|reject| {
             rejects.push((reject.line, reject.reason.to_owned(), reject.row.to_vec()));
@@ -126,7 +108,7 @@ fn a_point_past_the_end_of_the_file_is_an_error() {
         (Input::from_bytes(Packer::Gzip.pack(text)), ErrorKind::Truncated),
         (streamed, ErrorKind::InvalidArgument),
     ] {
-        let mut sink = Sink::default();
+        let mut sink = PointSink::default();
         let mut reader = CsvReader::new(input, CsvOptions::new());
         let error = reader.load_from(&schema, &mut sink, &point).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");

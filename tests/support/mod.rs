@@ -16,6 +16,8 @@ pub(crate) mod numbered;
 pub(crate) mod packed;
 #[cfg(feature = "derive")]
 pub(crate) mod patched;
+#[cfg(feature = "exchange")]
+pub(crate) mod point_sink;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod script;
