@@ -15,21 +15,21 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Fit, TimeUnit, fit_float, fit_integer, time_text};
 
 /// Kinds of text, as flags: a column may have seen several.
-mod kind {
-    pub(super) const BOOL: u16 = 1;
+pub(in crate::exchange) mod kind {
+    pub(in crate::exchange) const BOOL: u16 = 1;
     /// A number that an `int64` and a `float64` keep.
-    pub(super) const INTEGER: u16 = 1 << 1;
+    pub(in crate::exchange) const INTEGER: u16 = 1 << 1;
     /// A number that only an `int64` keeps.
-    pub(super) const LONG_INTEGER: u16 = 1 << 2;
+    pub(in crate::exchange) const LONG_INTEGER: u16 = 1 << 2;
     /// A number that only a `float64` keeps.
-    pub(super) const FLOAT: u16 = 1 << 3;
+    pub(in crate::exchange) const FLOAT: u16 = 1 << 3;
     /// The same, of digits alone. Others beside it will not fit, if it counts or names something.
-    pub(super) const HUGE_INTEGER: u16 = 1 << 4;
-    pub(super) const DATE: u16 = 1 << 5;
-    pub(super) const LOCAL_TIME: u16 = 1 << 6;
-    pub(super) const UTC_TIME: u16 = 1 << 7;
+    pub(in crate::exchange) const HUGE_INTEGER: u16 = 1 << 4;
+    pub(in crate::exchange) const DATE: u16 = 1 << 5;
+    pub(in crate::exchange) const LOCAL_TIME: u16 = 1 << 6;
+    pub(in crate::exchange) const UTC_TIME: u16 = 1 << 7;
     /// Anything else.
-    pub(super) const TEXT: u16 = 1 << 8;
+    pub(in crate::exchange) const TEXT: u16 = 1 << 8;
 }
 
 /// The longest fraction of a second that a unit holds.
@@ -37,8 +37,8 @@ const FRACTION_DIGITS_MAX: usize = 9;
 
 /// The facts about values that tell a type from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Facts {
-    kinds: u16,
+pub(in crate::exchange) struct Facts {
+    pub(in crate::exchange) kinds: u16,
     fraction_digits: usize,
     /// Whether there was a time or date outside the range of nanoseconds since 1970.
     far_times: bool,
@@ -210,7 +210,7 @@ impl Seen {
     }
 
     fn time_field(&self, name: &str, utc: bool) -> Result<Field> {
-        match self.time_unit() {
+        match self.facts.time_unit() {
             Some(unit) if utc => Ok(Field::new(name, DataType::Timestamp(unit)).utc()),
             Some(unit) => Ok(Field::new(name, DataType::Timestamp(unit))),
             None => self.text_field(name),
@@ -223,17 +223,6 @@ impl Seen {
             Error::new(ErrorKind::InvalidSchema, "infer").detail(detail)
         })?;
         Ok(Field::new(name, DataType::Utf8(width)))
-    }
-
-    /// The unit for every fraction, if all times are within its range.
-    fn time_unit(&self) -> Option<TimeUnit> {
-        Some(match self.facts.fraction_digits {
-            0 => TimeUnit::Second,
-            1..=3 => TimeUnit::Millisecond,
-            4..=6 => TimeUnit::Microsecond,
-            _ if self.facts.far_times => return None,
-            _ => TimeUnit::Nanosecond,
-        })
     }
 }
 
@@ -270,7 +259,7 @@ impl Facts {
     }
 
     #[inline]
-    fn merge(&mut self, other: Self) {
+    pub(in crate::exchange) fn merge(&mut self, other: Self) {
         self.kinds |= other.kinds;
         self.fraction_digits = self.fraction_digits.max(other.fraction_digits);
         self.far_times |= other.far_times;
@@ -314,15 +303,35 @@ impl Facts {
         if number != kind::TEXT || !matches!(text, [b'0'..=b'9', ..]) {
             return number;
         }
+        self.time_text_kind(text)
+    }
+
+    /// The kind of a text that may be a time in any of its forms.
+    pub(in crate::exchange) fn time_text_kind(&mut self, text: &[u8]) -> u16 {
         match time_text(text) {
             Some(time) if time.fraction_digits() <= FRACTION_DIGITS_MAX => {
                 self.fraction_digits = self.fraction_digits.max(time.fraction_digits());
-                let seconds = i64::try_from(time.seconds());
-                self.far_times |= !seconds.is_ok_and(parse::fits_nanoseconds);
+                self.second(time.seconds());
                 if time.has_zone() { kind::UTC_TIME } else { kind::LOCAL_TIME }
             }
             _ => kind::TEXT,
         }
+    }
+
+    /// Notes a second since 1970.
+    pub(in crate::exchange) fn second(&mut self, second: i128) {
+        self.far_times |= !i64::try_from(second).is_ok_and(parse::fits_nanoseconds);
+    }
+
+    /// The unit for every fraction, if all times are within its range.
+    pub(in crate::exchange) fn time_unit(&self) -> Option<TimeUnit> {
+        Some(match self.fraction_digits {
+            0 => TimeUnit::Second,
+            1..=3 => TimeUnit::Millisecond,
+            4..=6 => TimeUnit::Microsecond,
+            _ if self.far_times => return None,
+            _ => TimeUnit::Nanosecond,
+        })
     }
 }
 

@@ -23,6 +23,7 @@ mod strays;
 mod wanted;
 mod width;
 
+pub(super) use infer::{Facts, kind};
 pub use options::CsvOptions;
 pub(super) use pipeline::in_order;
 pub use reader::{CsvReader, Inferred, Reject, Strays};

@@ -2,41 +2,18 @@
 
 use super::object::{Literal, shape_of};
 use crate::error::{Error, ErrorKind, Result, named};
-use crate::format::{DataType, Field, Fit, TimeUnit, fit_float, fit_integer, time_text};
+use crate::exchange::csv::{Facts as SingleFacts, kind};
+use crate::format::{DataType, Field, Fit, fit_float, fit_integer};
 
-/// Kinds of values, as flags: a name may have seen several.
-mod kind {
-    pub(super) const BOOL: u16 = 1;
-    /// A number that an `int64` and a `float64` keep.
-    pub(super) const INTEGER: u16 = 1 << 1;
-    /// A number that only an `int64` keeps.
-    pub(super) const LONG_INTEGER: u16 = 1 << 2;
-    /// A number that only a `float64` keeps.
-    pub(super) const FLOAT: u16 = 1 << 3;
-    /// The same, of digits alone.
-    pub(super) const HUGE_INTEGER: u16 = 1 << 4;
-    /// A string for a float that is no number of JSON: `NaN`, `inf` or `-inf`.
-    pub(super) const NOT_FINITE: u16 = 1 << 5;
-    pub(super) const DATE: u16 = 1 << 6;
-    pub(super) const LOCAL_TIME: u16 = 1 << 7;
-    pub(super) const UTC_TIME: u16 = 1 << 8;
-    /// Anything else.
-    pub(super) const TEXT: u16 = 1 << 9;
-}
-
-/// The longest fraction of a second that a unit holds.
-const FRACTION_DIGITS_MAX: usize = 9;
-/// The least and the greatest second that nanoseconds since 1970 reach.
-const NANOSECONDS: std::ops::RangeInclusive<i128> =
-    (i64::MIN / 1_000_000_000) as i128..=(i64::MAX / 1_000_000_000 - 1) as i128;
+/// A string for a float that is no number of JSON: `NaN`, `inf` or `-inf`. A kind besides those of
+/// [`kind`].
+const NOT_FINITE: u16 = kind::TEXT << 1;
 
 /// The facts about the values of one name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
-    kinds: u16,
+    single: SingleFacts,
     longest_bytes: usize,
-    fraction_digits: usize,
-    far_times: bool,
     /// The rows with a value that is not null.
     pub(super) values: u64,
     /// The line of the first value, and its shape if it is an array.
@@ -82,10 +59,8 @@ impl Facts {
 
     /// Adds the facts of the lines after these.
     pub(super) fn merge(&mut self, other: &Self) {
-        self.kinds |= other.kinds;
+        self.single.merge(other.single);
         self.longest_bytes = self.longest_bytes.max(other.longest_bytes);
-        self.fraction_digits = self.fraction_digits.max(other.fraction_digits);
-        self.far_times |= other.far_times;
         self.values += other.values;
         if let Some((line, shape)) = &other.first {
             self.note_shape(*line, shape);
@@ -98,11 +73,11 @@ impl Facts {
     fn note_single(&mut self, literal: &Literal<'_>) {
         let text = match literal {
             Literal::Bare(text) => {
-                self.kinds |= bare_kind(text);
+                self.single.kinds |= bare_kind(text);
                 text
             }
             Literal::Text(text) => {
-                self.kinds |= self.text_kind(text);
+                self.single.kinds |= self.text_kind(text);
                 &**text
             }
             Literal::Null | Literal::Array(_) => return,
@@ -112,7 +87,7 @@ impl Facts {
 
     fn text_kind(&mut self, text: &str) -> u16 {
         if matches!(text, "NaN" | "inf" | "-inf") {
-            return kind::NOT_FINITE;
+            return NOT_FINITE;
         }
         if !text.starts_with(|first: char| first.is_ascii_digit()) || text.len() < 10 {
             return kind::TEXT;
@@ -121,19 +96,11 @@ impl Facts {
             let day = Field::new("day", DataType::Date32);
             let mut days = [0; 4];
             if day.parse_text(text, &mut days).is_ok() {
-                let seconds = i128::from(i32::from_le_bytes(days)) * 86_400;
-                self.far_times |= !NANOSECONDS.contains(&seconds);
+                self.single.second(i128::from(i32::from_le_bytes(days)) * 86_400);
                 return kind::DATE;
             }
         }
-        match time_text(text.as_bytes()) {
-            Some(time) if time.fraction_digits() <= FRACTION_DIGITS_MAX => {
-                self.fraction_digits = self.fraction_digits.max(time.fraction_digits());
-                self.far_times |= !NANOSECONDS.contains(&time.seconds());
-                if time.has_zone() { kind::UTC_TIME } else { kind::LOCAL_TIME }
-            }
-            _ => kind::TEXT,
-        }
+        self.single.time_text_kind(text.as_bytes())
     }
 
     /// The field that gives every value back.
@@ -151,7 +118,9 @@ impl Facts {
                 ));
         }
         let mut field = Field::new(name, self.data_type()?);
-        if matches!(field.data_type(), DataType::Timestamp(_)) && self.kinds & kind::UTC_TIME != 0 {
+        if matches!(field.data_type(), DataType::Timestamp(_))
+            && self.single.kinds & kind::UTC_TIME != 0
+        {
             field = field.utc();
         }
         if let Some((_, shape)) = self.first.as_ref().filter(|(_, shape)| !shape.is_empty()) {
@@ -161,12 +130,12 @@ impl Facts {
     }
 
     fn data_type(&self) -> Result<DataType> {
-        let only = |allowed: u16| self.kinds != 0 && self.kinds & !allowed == 0;
-        let floats = kind::INTEGER | kind::FLOAT | kind::HUGE_INTEGER | kind::NOT_FINITE;
-        let has_float = self.kinds & kind::FLOAT != 0
-            || self.kinds & kind::NOT_FINITE != 0 && self.kinds & kind::INTEGER != 0;
+        let only = |allowed: u16| self.single.kinds != 0 && self.single.kinds & !allowed == 0;
+        let floats = kind::INTEGER | kind::FLOAT | kind::HUGE_INTEGER | NOT_FINITE;
+        let has_float = self.single.kinds & kind::FLOAT != 0
+            || self.single.kinds & NOT_FINITE != 0 && self.single.kinds & kind::INTEGER != 0;
         let times = kind::DATE | kind::LOCAL_TIME;
-        Ok(match self.time_unit() {
+        Ok(match self.single.time_unit() {
             _ if only(kind::BOOL) => DataType::Bool,
             _ if only(kind::INTEGER | kind::LONG_INTEGER) => DataType::Int64,
             _ if only(floats) && has_float => DataType::Float64,
@@ -178,17 +147,6 @@ impl Facts {
                 let detail = format!("a text has {} bytes", self.longest_bytes);
                 Error::new(ErrorKind::InvalidSchema, "infer").detail(detail)
             })?),
-        })
-    }
-
-    /// The unit for every fraction, if all times are within its range.
-    fn time_unit(&self) -> Option<TimeUnit> {
-        Some(match self.fraction_digits {
-            0 => TimeUnit::Second,
-            1..=3 => TimeUnit::Millisecond,
-            4..=6 => TimeUnit::Microsecond,
-            _ if self.far_times => return None,
-            _ => TimeUnit::Nanosecond,
         })
     }
 }
