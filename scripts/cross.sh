@@ -10,6 +10,10 @@
 #     i686-unknown-linux-gnu     a real 32-bit process, with its small address space
 #     s390x-unknown-linux-gnu    big-endian, run by qemu-user
 #
+# Without Parquet, whose packages take long to build and do the same everywhere, and without Arrow
+# except on s390x, where a test has flatrec refuse it. `--features` or `--all-features` among the
+# arguments choose otherwise.
+#
 # Fetches what it needs the first time (`fetch` does no more), as root: with apt, linkers and the
 # programs that run the results; with rustup, the installed compiler's release once more, with the
 # target's standard library. Where rustup cannot, the script unpacks Debian's newest compiler with
@@ -244,5 +248,8 @@ if [[ $tools == "$rust"/* ]]; then
             --config "$profile.debug-assertions=false")
     done
 fi
+features=(--no-default-features --features flatrec/derive)
+[[ $target != s390x-* ]] || features[2]+=,flatrec/arrow
+case " $* " in *" --features "* | *" --all-features "*) features=() ;; esac
 unset RUSTFLAGS RUSTUP_TOOLCHAIN
-exec "$tools/cargo" "$command" --target "$target" "${standard_library[@]}" "$@"
+exec "$tools/cargo" "$command" --target "$target" "${standard_library[@]}" "${features[@]}" "$@"

@@ -71,7 +71,8 @@ if [[ $target != host ]]; then
     export FLATREC_HISTORIES=${FLATREC_HISTORIES:-30}
     export FLATREC_INTERLEAVINGS=${FLATREC_INTERLEAVINGS:-100}
 fi
-# The programs whose tests run on a target. Naming the command's package gives the library the same
+# The programs whose tests run on a target, without Parquet and mostly without Arrow
+# (scripts/cross.sh), which FLATREC_WHOLE_SUITE brings back. Naming the command's package gives the library the same
 # features everywhere, so that it is built only once.
 programs_of() {
     case $1 in
@@ -171,7 +172,7 @@ run() {
     if [[ $target == host ]]; then
         [[ $# != 0 ]] || skipped_on host
     elif [[ -n ${FLATREC_WHOLE_SUITE:-} ]]; then
-        programs=(--workspace)
+        programs=(--workspace --features flatrec-cli/parquet)
     else
         skipped_on "$target"
     fi

@@ -315,7 +315,7 @@ impl<'j> Job<'j> {
             interrupt.check()
         };
         let options = fields.apply(args.options()?);
-        let format = args.format.of(input.name());
+        let format = args.format.of(input.name())?;
         args.format.check(format, args.option_of_text().or(fields.option_of_text()))?;
         let reader = if format == InputFormat::Csv {
             let mut reader = CsvReader::new(input, options).on_progress(on_progress);

@@ -14,6 +14,7 @@ use crate::get;
 use crate::id_file::IdFile;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
+use crate::left_out::{self, Optional};
 use crate::matching;
 use crate::names;
 use crate::output::{report, stdout};
@@ -162,17 +163,20 @@ impl Args {
             Some(Format::Tsv) => ExportFormat::Tsv,
             Some(Format::Ndjson) => ExportFormat::Ndjson,
             Some(Format::Npy) => ExportFormat::Npy,
-            Some(Format::Arrow) => ExportFormat::Arrow,
-            Some(Format::ArrowStream) => ExportFormat::ArrowStream,
-            Some(Format::Parquet) => ExportFormat::Parquet,
+            Some(Format::Arrow) => Optional::Arrow.output()?,
+            Some(Format::ArrowStream) => Optional::ArrowStream.output()?,
+            Some(Format::Parquet) => Optional::Parquet.output()?,
             None if self.is_stdout() => ExportFormat::Csv,
-            None => ExportFormat::from_path(&self.out).map_err(|error| {
-                let text = without_advice(&error);
-                Failure::Message(format!(
-                    "{text} (end it in .csv, .tsv, .ndjson, .npy, .arrow or .parquet, and .gz or \
-                     .zst to compress, or give the format with --as)"
-                ))
-            })?,
+            None => {
+                left_out::refuse_ending(&self.out)?;
+                ExportFormat::from_path(&self.out).map_err(|error| {
+                    let text = without_advice(&error);
+                    Failure::Message(format!(
+                        "{text} (end it in .csv, .tsv, .ndjson, .npy, .arrow or .parquet, and .gz \
+                         or .zst to compress, or give the format with --as)"
+                    ))
+                })?
+            }
         })
     }
 

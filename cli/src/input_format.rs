@@ -6,6 +6,7 @@ use flatrec::exchange::InputFormat;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
+use crate::left_out::{self, Optional};
 
 /// The format of the input, and what only one format has.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
@@ -42,16 +43,22 @@ impl FormatArgs {
     }
 
     /// The format of the input with that name.
-    pub(crate) fn of(&self, name: &Path) -> InputFormat {
-        match self.format {
+    ///
+    /// # Errors
+    /// If this build does not include it.
+    pub(crate) fn of(&self, name: &Path) -> Result<InputFormat, Failure> {
+        Ok(match self.format {
             Some(Format::Csv) => InputFormat::Csv,
             Some(Format::Ndjson) => InputFormat::Ndjson,
             Some(Format::Npy) => InputFormat::Npy,
             Some(Format::Npz) => InputFormat::Npz,
-            Some(Format::Arrow) => InputFormat::Arrow,
-            Some(Format::Parquet) => InputFormat::Parquet,
-            None => InputFormat::from_path(name),
-        }
+            Some(Format::Arrow) => Optional::Arrow.input()?,
+            Some(Format::Parquet) => Optional::Parquet.input()?,
+            None => {
+                left_out::refuse_ending(name)?;
+                InputFormat::from_path(name)
+            }
+        })
     }
 
     /// Refuses options that the format does not have; `of_text` is the first one given that only
@@ -77,7 +84,8 @@ impl FormatArgs {
 
     /// The options by their names, to compare with those of an interrupted load.
     pub(crate) fn choices(&self, name: &Path) -> Map<String, Value> {
-        let format = format!("{:?}", self.of(name)).to_lowercase();
+        // A format that is left out is refused before its progress is kept.
+        let format = self.of(name).map(|format| format!("{format:?}").to_lowercase()).ok();
         Map::from_iter([("--format".into(), json!(format)), ("--array".into(), json!(self.array))])
     }
 }

@@ -171,7 +171,7 @@ impl Args {
         let interrupt = Interrupt::watch();
         let rejects = |path: &PathBuf| Rejects::create(path, self.force, stream);
         let rejects = self.csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
-        let needs_file = self.csv.format.of(input.name()).needs_file();
+        let needs_file = self.csv.format.of(input.name())?.needs_file();
         let setting = Setting {
             started,
             identity: self.identity(),
@@ -379,7 +379,7 @@ pub(crate) fn append(
     let mut opened = csv_input::open(input)?;
     let stream = csv.stream_of_rejects()?;
     let interrupt = Interrupt::watch();
-    if csv.format.of(opened.name()).needs_file() {
+    if csv.format.of(opened.name())?.needs_file() {
         opened = interrupt.outcome(spooled(opened, path))?;
     }
     let rejects = |file: &PathBuf| Rejects::create(file, false, stream);

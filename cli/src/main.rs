@@ -25,6 +25,7 @@ mod id_file;
 mod info;
 mod input_format;
 mod interrupt;
+mod left_out;
 mod load;
 mod matching;
 mod metadata;

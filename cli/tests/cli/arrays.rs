@@ -129,6 +129,7 @@ fn ndjson_is_loaded_and_appended() {
 }
 
 /// Finds Arrow or Parquet that comes back as other records, and an ending that is not known.
+#[cfg(feature = "parquet")]
 #[test]
 fn arrow_and_parquet_are_loaded_and_appended() {
     let place = Place::new();
@@ -158,4 +159,35 @@ fn arrow_and_parquet_are_loaded_and_appended() {
     assert!(said.contains("a Parquet file, not CSV (read it with --format parquet)"), "{said}");
     let said = place.error(["load", "p.csv", "o.rec", "--format", "arrow"]);
     assert!(said.contains("p.csv") && said.contains("of another format"), "{said}");
+}
+
+/// Finds a build without Parquet that takes its files for CSV, or that says no more than that.
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_build_without_parquet_says_so() {
+    let place = Place::new();
+    people(&place);
+    place.write("p.parquet", b"PAR1\x15\x04PAR1");
+    let left_out = "this build of flatrec does not include Parquet (build it with the cargo \
+                    feature `parquet`, which is on by default, or take CSV or NDJSON)";
+    let files = place.files();
+    let at_path = format!("p.parquet: {left_out}");
+    assert_eq!(place.error(["load", "p.parquet", "o.rec"]), at_path);
+    assert_eq!(place.error(["append", "people.rec", "p.parquet"]), at_path);
+    assert_eq!(place.error(["export", "people.rec", "p.parquet", "--force"]), at_path);
+    let gz = place.error(["export", "people.rec", "p.parquet.gz"]);
+    assert_eq!(gz, format!("p.parquet.gz: {left_out}"));
+    assert_eq!(place.error(["export", "people.rec", "-", "--as", "parquet"]), left_out);
+    let load = ["load", "p.parquet", "o.rec", "--format"];
+    assert_eq!(place.error([&load[..], &["parquet"]].concat()), left_out);
+    let said = place.error([&load[..], &["csv"]].concat());
+    assert!(said.contains("a Parquet file, not CSV"), "{said}");
+    let ending = |file: &str| place.run(["export", "people.rec", file]);
+    let arrow = ending("p.arrow");
+    if cfg!(feature = "arrow") {
+        assert_eq!(arrow.status, Some(0), "{arrow:?}");
+    } else {
+        assert!(arrow.stderr.contains("does not include Arrow"), "{arrow:?}");
+        assert_eq!(place.files(), files);
+    }
 }

@@ -65,6 +65,7 @@ fn template() -> Place {
     place.ok(["load", "in.csv", "l.rec"]);
     place.ok(["export", "l.rec", "in.npy"]);
     place.ok(["export", "l.rec", "in.ndjson"]);
+    #[cfg(feature = "parquet")]
     place.ok(["export", "l.rec", "in.parquet"]);
     let database = DynDatabase::open(place.path("l.rec")).unwrap();
     let mut transaction = database.begin_write().unwrap();

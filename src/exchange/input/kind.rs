@@ -81,11 +81,11 @@ const EXPORT: &str = "open it in a spreadsheet program and save the sheet as CSV
 const CONVERT: &str = "write it as CSV first, with a program that reads it";
 const OF_ARROW: &str = match cfg!(feature = "arrow") {
     true => "read it with a TableReader and InputFormat::Arrow",
-    false => CONVERT,
+    false => "build with the feature `arrow` to read it, or write it as CSV first",
 };
 const OF_PARQUET: &str = match cfg!(feature = "parquet") {
     true => "read it with a TableReader and InputFormat::Parquet",
-    false => CONVERT,
+    false => "build with the feature `parquet` to read it, or write it as CSV first",
 };
 const OF_STORE: &str = "give a CSV file: the records of a store can be exported as CSV";
 const RECODE: &str = "convert it to UTF-8 first";

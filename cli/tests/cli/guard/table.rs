@@ -154,6 +154,7 @@ pub(super) const ROWS: &[Row] = &[
         removes: &[],
         reads: &[],
     },
+    #[cfg(feature = "parquet")]
     Row {
         args: &["load", "in.parquet", "o.rec"],
         kind: Kind::Work,
@@ -310,6 +311,7 @@ pub(super) const ROWS: &[Row] = &[
         removes: &[],
         reads: &["s.rec"],
     },
+    #[cfg(feature = "parquet")]
     Row {
         args: &["export", "s.rec", "o.arrow"],
         kind: Kind::Work,
@@ -319,6 +321,7 @@ pub(super) const ROWS: &[Row] = &[
         removes: &[],
         reads: &["s.rec"],
     },
+    #[cfg(feature = "parquet")]
     Row {
         args: &["export", "s.rec", "o.parquet"],
         kind: Kind::Work,
