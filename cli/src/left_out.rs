@@ -1,4 +1,4 @@
-//! The formats that a build of the command can leave out, and what it says when it is asked for one.
+//! The formats that a build of the command can leave out, and the errors that say so.
 
 use std::path::Path;
 
