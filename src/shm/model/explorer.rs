@@ -3,9 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-#[cfg(target_os = "linux")]
-use rustix::thread::{self, CpuSet};
-
 use super::actors::{Act, Deed, Flaw, Reader, Writer};
 use super::disk::Disk;
 use super::plan::Plan;
@@ -64,19 +61,14 @@ impl Scenario {
         let mut disk = Disk::new(self.stores);
         (disk.locks_bytes, disk.others_wait) = (self.locks_bytes, self.others_wait);
         let execution = Execution::new(plan, &lives, disk, traced);
-        execution.start();
-        #[cfg(target_os = "linux")]
-        let _one = OneProcessor::here();
-        std::thread::scope(|scope| {
-            for me in 0..lives.len() {
+        step::without(wrong.without, || {
+            execution.run(|me| {
                 let port = Port::new(&execution, me);
-                scope.spawn(move || {
-                    step::without(wrong.without, || match me {
-                        0 => self.write(&port, wrong.flaw),
-                        _ => self.readers[me - 1].read(&port, me, wrong.flaw),
-                    });
-                });
-            }
+                match me {
+                    0 => self.write(&port, wrong.flaw),
+                    _ => self.readers[me - 1].read(&port, me, wrong.flaw),
+                }
+            });
         });
         Arc::clone(&execution).outcome()
     }
@@ -142,33 +134,6 @@ impl Scenario {
         let again = self.run(outcome.plan.replay(), wrong, true);
         assert_eq!(again.failure.as_ref(), Some(&what), "an execution is the same every time");
         Err(Found { what, which: which(), trace: again.trace })
-    }
-}
-
-/// Keeps this thread, and those that it starts, on the processor where it is. The actors take
-/// turns, and a turn that goes to another processor wakes that one up, which takes longer than the
-/// turn.
-#[cfg(target_os = "linux")]
-struct OneProcessor {
-    before: CpuSet,
-}
-
-#[cfg(target_os = "linux")]
-impl OneProcessor {
-    fn here() -> Option<Self> {
-        let before = thread::sched_getaffinity(None).ok()?;
-        let mut here = CpuSet::new();
-        here.set(thread::sched_getcpu());
-        thread::sched_setaffinity(None, &here).ok()?;
-        Some(Self { before })
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for OneProcessor {
-    fn drop(&mut self) {
-        // A thread that stays where it is only waits longer for its turns.
-        let _ = thread::sched_setaffinity(None, &self.before);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Actors that take turns: each is a thread, and only the one whose turn it is runs.
+//! Actors that take turns: each is a coroutine, and only the one whose turn it is runs. As threads
+//! they would spend most of the time in waking one another up.
 //!
 //! Before each step that lets an actor learn something from the others (a load, a fence, a question
 //! whether an actor lives, an access of the disk) the scheduler decides which actor continues,
@@ -6,7 +7,9 @@
 //! buffer, which the others do not see before the next decision.
 
 use std::panic::resume_unwind;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use generator::{Generator, Gn};
 
 use super::super::protocol::{ENTRY_WORDS, FIRST_ENTRY, PUBLISHED, Shared};
 use super::disk::Disk;
@@ -21,6 +24,8 @@ const FILES: usize = 2;
 const WORDS: usize = FIRST_ENTRY + ENTRIES * ENTRY_WORDS;
 /// An execution with more turns than this is in a loop.
 const TURNS_MAX: usize = 20_000;
+/// The stack of an actor, in words. Only the pages that it uses take memory.
+const STACK_WORDS: usize = 1 << 16;
 /// How often a reader may look again while nothing changes.
 const QUIET_TRIES_MAX: usize = 2;
 
@@ -76,7 +81,6 @@ pub(super) struct Inner {
 /// One run of a scenario.
 pub(super) struct Execution {
     inner: Mutex<Inner>,
-    turns: Vec<Condvar>,
 }
 
 /// The result of an execution.
@@ -105,8 +109,7 @@ impl Execution {
             failure: None,
             trace: traced.then(Vec::new),
         };
-        let turns = (0..actors).map(|_| Condvar::new()).collect();
-        Arc::new(Self { inner: Mutex::new(inner), turns })
+        Arc::new(Self { inner: Mutex::new(inner) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -122,20 +125,39 @@ impl Execution {
         }
     }
 
+    /// Runs all actors until each has ended. `act` is what the actor of this number does.
+    pub(super) fn run(&self, act: impl Fn(usize) + Sync) {
+        let act = &act;
+        let count = self.lock().status.len();
+        let actor = |me| Gn::<()>::new_opt(STACK_WORDS, move || act(me));
+        let mut actors: Vec<Generator<'_, (), ()>> = (0..count).map(actor).collect();
+        self.start();
+        while let Some(running) = actors.iter().position(|actor| !actor.is_done()) {
+            let inner = self.lock();
+            // After a fault each actor ends at its next step, whoever's turn it is.
+            let next = if inner.failure.is_some() { running } else { inner.current };
+            drop(inner);
+            assert!(!actors[next].is_done(), "an actor that has ended has the turn");
+            actors[next].resume();
+        }
+    }
+
     /// Gives the first turn to an actor.
-    pub(super) fn start(&self) {
+    fn start(&self) {
         let mut inner = self.lock();
         let actors = 0..inner.status.len();
         let choices: Vec<_> = actors.map(|to| (Choice::Switch { to, arrive: 0 }, 0)).collect();
         if let Choice::Switch { to, .. } = inner.plan.choose(&choices) {
-            self.hand_over(&mut inner, to);
+            inner.current = to;
         }
     }
 
     /// Waits for an actor's turn.
     fn wait<'a>(&'a self, mut inner: MutexGuard<'a, Inner>, me: usize) -> MutexGuard<'a, Inner> {
         while inner.current != me && inner.failure.is_none() {
-            inner = self.turns[me].wait(inner).unwrap_or_else(PoisonError::into_inner);
+            drop(inner);
+            give_way();
+            inner = self.lock();
         }
         if inner.failure.is_some() {
             drop(inner);
@@ -143,15 +165,13 @@ impl Execution {
         }
         inner
     }
+}
 
-    fn hand_over(&self, inner: &mut Inner, to: usize) {
-        inner.current = to;
-        self.turns[to].notify_one();
-    }
-
-    fn wake_all(&self) {
-        self.turns.iter().for_each(Condvar::notify_one);
-    }
+/// Suspends the running actor, until [`Execution::run`] resumes it.
+fn give_way() {
+    // The other way takes a scope, which every call of the protocol would have to be given.
+    #[allow(deprecated)]
+    generator::yield_with(());
 }
 
 impl Inner {
@@ -269,7 +289,7 @@ impl Port {
         let choices: Vec<_> =
             [(Choice::Continue, 0)].into_iter().chain(others.map(switch)).collect();
         if let Choice::Switch { to, .. } = inner.plan.choose_any(&choices) {
-            self.execution.hand_over(&mut inner, to);
+            inner.current = to;
             inner = self.execution.wait(inner, self.me);
         }
         drop(inner);
@@ -290,7 +310,7 @@ impl Port {
                 Choice::Continue => break,
                 Choice::Switch { to, arrive } => {
                     inner.arrive(self.me, arrive);
-                    self.execution.hand_over(&mut inner, to);
+                    inner.current = to;
                     inner = self.execution.wait(inner, self.me);
                     break;
                 }
@@ -308,7 +328,6 @@ impl Port {
 
     fn stop_if_failed<'a>(&'a self, inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
         if inner.failure.is_some() {
-            self.execution.wake_all();
             drop(inner);
             resume_unwind(Box::new(Stopped));
         }
@@ -391,7 +410,7 @@ impl Port {
             match inner.plan.choose(&choices) {
                 Choice::Switch { to, arrive } => {
                     inner.arrive(self.me, arrive);
-                    self.execution.hand_over(&mut inner, to);
+                    inner.current = to;
                     if inner.status[self.me] == Status::Done {
                         return inner;
                     }
@@ -410,22 +429,17 @@ impl Port {
         inner.arrive(self.me, usize::MAX);
         inner.status[self.me] = Status::Done;
         inner.has_changed();
-        let inner = self.leave(inner);
-        if inner.failure.is_some() {
-            self.execution.wake_all();
-        }
+        drop(self.leave(inner));
     }
 
     /// Ends this actor after a panic, so that the others do not wait for it.
     pub(super) fn abandon(&self) {
         self.execution.lock().fail(format!("actor {} has panicked", self.me));
-        self.execution.wake_all();
     }
 
     /// Records a fault and stops all actors.
     pub(super) fn fail(&self, what: String) -> ! {
         self.execution.lock().fail(what);
-        self.execution.wake_all();
         resume_unwind(Box::new(Stopped))
     }
 
