@@ -7,6 +7,7 @@
 mod append;
 mod aside;
 mod backup;
+mod bench;
 mod change;
 mod checkpoint;
 mod choice;
@@ -105,6 +106,7 @@ enum Command {
     Salvage(salvage::Args),
     Backup(backup::Args),
     Compact(compact::Args),
+    Bench(bench::Args),
     CrashTest(crash_test::Args),
 }
 
@@ -128,6 +130,7 @@ impl Command {
             Self::Salvage(args) => args.run(),
             Self::Backup(args) => args.run(),
             Self::Compact(args) => args.run(),
+            Self::Bench(args) => args.run(),
             Self::CrashTest(args) => args.run(),
         }
     }

@@ -71,6 +71,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/db/snapshot.rs", "lends records of a state, which the engine keeps as they are"),
     ("src/db/tests.rs", "tests of what is opened by that promise"),
     ("src/maintenance/scan/tests.rs", "tests of what is opened by that promise"),
+    ("cli/src/bench/ways/map.rs", "is what the safe ways are measured against"),
     ("cli/src/interrupt/console.rs", "asks Windows for the events of the console"),
     ("cli/src/interrupt/signals.rs", "asks what becomes of a signal"),
 ];

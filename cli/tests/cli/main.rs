@@ -2,6 +2,7 @@
 
 mod annotated;
 mod arrays;
+mod bench;
 mod bulk;
 mod change;
 mod conditions;

@@ -100,6 +100,7 @@ pub(super) const ROWS: &[Row] = &[
     output(&["scan", "f.bin", "--layout", "f.json"], &[]),
     output(&["info", "f.bin", "--layout", "f.json"], &[]),
     output(&["crash-test", "--seed", "5", "--histories", "1"], &[]),
+    output(&["bench", "--records", "100", "--seconds", "0", "--only", "open"], &[]),
     Row {
         args: &["verify", "s.rec"],
         kind: Kind::Acquittal,
