@@ -72,8 +72,8 @@ if [[ $target != host ]]; then
     export FLATREC_INTERLEAVINGS=${FLATREC_INTERLEAVINGS:-100}
 fi
 # The programs whose tests run on a target, without Parquet and mostly without Arrow
-# (scripts/cross.sh), which FLATREC_WHOLE_SUITE brings back. Naming the command's package gives the library the same
-# features everywhere, so that it is built only once.
+# (scripts/cross.sh), which FLATREC_WHOLE_SUITE brings back. Naming the command's package gives the
+# library the same features everywhere, so that it is built only once.
 programs_of() {
     case $1 in
         # With the features that the command does not use, too.

@@ -57,8 +57,8 @@ pub(crate) struct Args {
         value_parser = clap::value_parser!(u32).range(i64::from(BYTES_MIN)..=1_048_576))]
     bytes: u32,
 
-    /// Where to make the files, about three times as long as all records; they are removed [default:
-    /// the working directory]
+    /// Where to make the files, about three times as long as all records; the command removes them
+    /// [default: the working directory]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 

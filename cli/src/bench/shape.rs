@@ -122,7 +122,7 @@ pub(super) fn turn(record: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// Finds a digest that does not see a byte of the record, or that differs from what is expected.
+    /// Finds a digest that does not see a byte of the record, or that is not the expected one.
     #[test]
     fn a_digest_is_that_of_the_record_and_sees_every_byte() {
         for bytes in [BYTES_MIN, 25, 31, 32, 125, 4096] {
