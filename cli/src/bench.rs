@@ -26,7 +26,7 @@ use machine::Machine;
 use place::Place;
 use plan::{Way, Work};
 use results::Results;
-use rounds::Rounds;
+use rounds::{Rounds, Until};
 use shape::{BYTES_MIN, Shape};
 
 /// Measure flatrec on this machine, beside a raw map and system calls
@@ -62,9 +62,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Begin no round after so many seconds; the first round takes as long as it takes
+    /// End after about so many seconds; the first round takes as long as it takes
     #[arg(long, value_name = "S", default_value_t = 10)]
     seconds: u64,
+
+    /// Measure so many rounds, however long they take
+    #[arg(long, value_name = "N", conflicts_with = "seconds",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
 
     /// Measure these kinds of work alone
     #[arg(long, value_name = "WORK", value_enum, value_delimiter = ',')]
@@ -111,8 +116,12 @@ impl Args {
         let place = Place::make(dir)?;
         let machine = Machine::here(place.path());
         let works = if self.only.is_empty() { Work::ALL.to_vec() } else { self.only.clone() };
-        let results = Rounds { shape, place: &place, interrupt: &interrupt }
-            .run(&works, Duration::from_secs(self.seconds))?;
+        let until = match self.rounds {
+            Some(rounds) => Until::Rounds(rounds),
+            None => Until::Time(Duration::from_secs(self.seconds)),
+        };
+        let rounds = Rounds { shape, place: &place, interrupt: &interrupt };
+        let results = rounds.run(&works, until)?;
         drop(place);
         self.tell(&results, &machine, pages)
     }

@@ -23,6 +23,15 @@ pub(super) struct Rounds<'a> {
     pub(super) interrupt: &'a Interrupt,
 }
 
+/// When a run ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Until {
+    /// No round begins that would probably end later. The first one does in any case.
+    Time(Duration),
+    /// After so many rounds.
+    Rounds(u32),
+}
+
 /// The stores of a run.
 struct Files {
     read: PathBuf,
@@ -31,8 +40,8 @@ struct Files {
 }
 
 impl Rounds<'_> {
-    /// Measures rounds until `time` is over; the first one whole.
-    pub(super) fn run(&self, works: &[Work], time: Duration) -> Result<Results, Failure> {
+    /// Measures rounds.
+    pub(super) fn run(&self, works: &[Work], until: Until) -> Result<Results, Failure> {
         let began = Instant::now();
         let bar = bar();
         let files = self.files(works, &bar)?;
@@ -40,8 +49,11 @@ impl Rounds<'_> {
         let (works, group) = self.possible(works, &files, &mut results)?;
         let mut turn = 0;
         let mut longest = Duration::ZERO;
-        // The last round ends in time if it takes no longer than those before.
-        while turn == 0 || began.elapsed() + longest <= time {
+        let goes_on = |turn, longest| match until {
+            Until::Time(time) => turn == 0 || began.elapsed() + longest <= time,
+            Until::Rounds(rounds) => turn < rounds,
+        };
+        while goes_on(turn, longest) {
             turn += 1;
             let round = Instant::now();
             for &work in &works {
