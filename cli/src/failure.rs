@@ -215,11 +215,12 @@ fn told(error: &flatrec::Error) -> String {
 }
 
 /// The settings of the library that its advice names, and the options that set them.
-const OPTIONS: [(&str, &str); 13] = [
+const OPTIONS: [(&str, &str); 14] = [
     ("a TableReader and InputFormat::Arrow", "--format arrow"),
     ("a TableReader and InputFormat::Parquet", "--format parquet"),
     ("a TableReader and InputFormat::Npy", "--format npy"),
     ("a TableReader and InputFormat::Npz", "--format npz"),
+    ("read it with a TableReader", "load it into a store with flatrec load"),
     ("TableReader::array", "--array NAME"),
     ("CsvOptions::text_width_of", "--text-width COLUMN=N"),
     ("CsvReader::on_reject", "--rejects FILE"),

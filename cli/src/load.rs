@@ -12,7 +12,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use flatrec::exchange::{CsvOptions, Input, LoadPoint, UnpublishedFile, schema_from_json};
+use flatrec::exchange::{
+    CsvOptions, Input, InputFormat, LoadPoint, UnpublishedFile, schema_from_json,
+};
 use flatrec::{DynStore, ErrorKind, Schema};
 use serde_json::{Map, Value};
 
@@ -136,7 +138,9 @@ impl Args {
             let why = "--layout is for a file: records are read from their places in it";
             return Err(Failure::Usage(why.into()));
         }
-        if self.layout.is_given() || !self.csv.format.is_given() {
+        // An array of numpy goes through its loader, which also takes what has no rows in place.
+        let is_npy = self.csv.format.of(&self.input) == InputFormat::Npy;
+        if self.layout.is_given() || !self.csv.format.is_given() && !is_npy {
             if let Some(file) = self.layout.foreign(&self.input)? {
                 return self.load_foreign(&file);
             }

@@ -7,7 +7,7 @@ use flatrec::exchange::{
     schema_to_arrow, schema_to_c, schema_to_json, schema_to_json_without_layout, schema_to_numpy,
     schema_to_rust, schema_to_sql, slots_to_c, slots_to_numpy,
 };
-use flatrec::foreign::ForeignFile;
+use flatrec::foreign::{ForeignFile, ForeignKind};
 use flatrec::{Schema, SlotInfo, StoreInfo};
 
 use crate::failure::{Failure, say};
@@ -150,11 +150,17 @@ fn memmap_arguments(schema: &Schema, info: &StoreInfo) -> flatrec::Result<String
 fn memmap_arguments_of(file: &ForeignFile) -> Result<String, Failure> {
     let layout = file.layout();
     let Some(schema) = layout.schema_in_place() else {
-        return Err(Failure::Message(format!(
-            "{}: numpy has no type for some of its values as they lie in the file (load the file \
-             into a store, or export it to an npy array)",
-            file.path().display()
-        )));
+        let path = file.path().display();
+        return Err(Failure::Message(match layout.kind() {
+            ForeignKind::Npy => format!(
+                "{path}: flatrec has no type for some of its values as they lie in the file (map \
+                 it with numpy.load(path, mmap_mode='r'))"
+            ),
+            _ => format!(
+                "{path}: numpy has no type for some of its values as they lie in the file (load \
+                 the file into a store, or export it to an npy array)"
+            ),
+        }));
     };
     let dtype = schema_to_numpy(&schema);
     let (dtype, offset, count) = (dtype.trim_end(), layout.data_offset(), layout.count());

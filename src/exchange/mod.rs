@@ -58,5 +58,6 @@ pub use schema_text::{
     schema_to_numpy, schema_to_rust, schema_to_sql, slots_to_c, slots_to_numpy,
 };
 pub use sink::RecordSink;
+pub(crate) use table::{ArrayPlace, PlacedField, ValueDecoder};
 pub use table::{InputFormat, TableReader};
 pub use unpublished::UnpublishedFile;

@@ -2,6 +2,7 @@
 
 use super::charset::Charset;
 use super::scaled::Scaled;
+use crate::exchange::ValueDecoder;
 use crate::format::Field;
 
 /// A field of a foreign record.
@@ -42,6 +43,8 @@ pub(super) enum Encoding {
     SecondsAndMicros,
     /// An address of IPv4 or IPv6.
     Address,
+    /// A value of numpy that no field has as it is: a time, a short float, a wide text.
+    Npy(Box<ValueDecoder>),
 }
 
 /// The end of a text within its bytes.
@@ -77,16 +80,21 @@ impl Column {
 
     /// Whether the field can show the bytes in place. A text then shows its padding, too.
     pub(super) fn has_place(&self) -> bool {
-        match self.encoding {
+        match &self.encoding {
             Encoding::Plain => true,
             Encoding::Text(..) => self.field.size_bytes() == self.width,
+            Encoding::Npy(decoder) => decoder.in_place().is_some(),
             _ => false,
         }
     }
 
     /// The field over the bytes in the file.
     pub(super) fn field_in_place(&self) -> Field {
-        self.field.clone().at(self.at)
+        let field = match &self.encoding {
+            Encoding::Npy(decoder) => decoder.in_place().unwrap_or(&self.field),
+            _ => &self.field,
+        };
+        field.clone().at(self.at)
     }
 
     /// The field of the records that a decoder makes.

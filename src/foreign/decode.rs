@@ -131,12 +131,12 @@ impl Step {
     fn run(&self, from: &[u8], record: &mut [u8]) -> Result<(), String> {
         let start = len_of(self.field.offset());
         let place = start..start + len_of(self.field.size_bytes());
-        match self.column.encoding {
+        match &self.column.encoding {
             Encoding::Plain => {
                 self.copy(from, &mut record[place.clone()])?;
                 self.check(record)
             }
-            Encoding::Text(end, charset) => self.copy_texts(from, end, charset, record),
+            Encoding::Text(end, charset) => self.copy_texts(from, *end, *charset, record),
             Encoding::Parsed => self.parse(from, record),
             Encoding::Number => values::number(from, &self.field, record),
             Encoding::Date => values::date(from, &self.field, record),
@@ -144,12 +144,13 @@ impl Step {
             Encoding::FitsLogical => values::fits_logical(from, &self.field, record),
             Encoding::SecondsAndMicros => values::seconds_and_micros(from, &self.field, record),
             Encoding::Address => values::address(from, &self.field, record),
+            Encoding::Npy(decoder) => decoder.decode(from, &mut record[place]),
             Encoding::Scaled(scaled) => {
                 scaled.decode(from, &self.field, record);
                 Ok(())
             }
             Encoding::Bits { shift, bits } => {
-                values::bits(from, shift, bits, &mut record[place]);
+                values::bits(from, *shift, *bits, &mut record[place]);
                 Ok(())
             }
         }

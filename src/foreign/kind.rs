@@ -37,6 +37,8 @@ pub enum ForeignKind {
     Utmp,
     /// Points of LAS.
     Las,
+    /// An array of numpy: `.npy`.
+    Npy,
 }
 
 impl ForeignKind {
@@ -52,6 +54,7 @@ impl ForeignKind {
         Self::Fits,
         Self::Utmp,
         Self::Las,
+        Self::Npy,
     ];
 
     /// The kind's name, as [`ForeignLayout::of_kind`](super::ForeignLayout::of_kind) takes it.
@@ -69,6 +72,7 @@ impl ForeignKind {
             Self::Fits => "fits",
             Self::Utmp => "utmp",
             Self::Las => "las",
+            Self::Npy => "npy",
         }
     }
 

@@ -35,6 +35,11 @@ impl Source {
         Ok(bytes)
     }
 
+    /// Fills `into` with the bytes from `offset` on; returns how many there are.
+    pub(super) fn fill(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        self.backing.read_at(offset, into)
+    }
+
     /// As [`Source::at_most`], but an error if there are fewer.
     pub(super) fn exactly(&self, offset: u64, len: usize, what: &str) -> Result<Vec<u8>> {
         let bytes = self.at_most(offset, len)?;

@@ -7,6 +7,7 @@ the form of `flatrec export`, with the values as the named reader gives them.
 """
 
 import datetime
+import json
 import re
 import struct
 import subprocess
@@ -31,9 +32,9 @@ def text(value):
     if isinstance(value, (complex, numpy.complexfloating)):
         return "[" + text(value.real) + "," + text(value.imag) + "]"
     if isinstance(value, numpy.float32):
-        return str(value)
+        return str(value).replace("e+", "e")
     if isinstance(value, (float, numpy.floating)):
-        return repr(float(value))
+        return repr(float(value)).replace("e+", "e")
     if isinstance(value, (list, tuple, numpy.ndarray)):
         return "[" + ",".join(text(item) for item in value) + "]"
     return str(value)
@@ -90,6 +91,73 @@ def arrays():
         records.tofile(HERE / f"vectors.{name}")
         read = numpy.fromfile(HERE / f"vectors.{name}", dtype=record)
         write(f"vectors.{name}", ["vector"], [[vector] for vector in read["vector"]])
+
+
+def numpy_arrays():
+    """Records of every type, also big-endian, and arrays without records."""
+    number = numpy.array
+    inner = numpy.dtype([("x", "<f4"), ("y", ">f4")])
+    record = numpy.dtype(
+        {
+            "names": [
+                "flag", "tiny", "short", "wide", "big", "ubig", "half", "single", "double", "code",
+                "name", "raw", "day", "at", "took", "vector", "words", "pos", "n__valid", "n",
+                "t__valid", "t",
+            ],
+            "formats": [
+                "?", "i1", ">i2", "<u4", ">i8", "<u8", ">f2", "<f4", ">f8", "S5", ">U4", "V3",
+                "<M8[D]", ">M8[ms]", "<m8[ns]", (">i2", (2, 2)), ("<U2", 2), inner, "u1", ">i4",
+                "u1", "<M8[s]",
+            ],
+            "offsets": [
+                0, 1, 2, 4, 8, 16, 24, 26, 32, 40, 45, 61, 64, 72, 80, 88, 96, 112, 120, 121, 125,
+                126,
+            ],
+            "itemsize": 136,
+        }
+    )
+    rows = [
+        (True, -128, -2, 2**32 - 1, -(2**63), 2**64 - 1, 0.1, 0.1, 0.1, b"abcde", "h\u00e9\U0001f600!",
+         b"\0\xff\1", "2024-02-29", "1969-12-31T23:59:59.999", -5, [[1, -2], [3, 4]], ["a", "bc"],
+         (1.5, -0.25), 1, -7, 1, 86400),
+        (False, 127, 32767, 0, 2**63 - 1, 0, -65504, -1e30, 1e300, b"", "", b"abc",
+         "NaT", "NaT", "NaT", [[-32768, 32767], [0, 0]], ["", "\u00fc"], (0.0, 2.0), 0, 0, 0, 0),
+    ]
+    array = numpy.zeros(2, dtype=record)
+    for index, row in enumerate(rows):
+        array[index] = row
+    numpy.save(HERE / "records.npy", array)
+    read = numpy.load(HERE / "records.npy", mmap_mode="r")
+
+    def moment(value):
+        return None if numpy.isnat(value) else str(value)
+
+    def span(value):
+        if numpy.isnat(value):
+            return None
+        nanos = int(value.astype("i8"))
+        return f"{'-' if nanos < 0 else ''}PT{abs(nanos) / 1e9:.9f}S"
+
+    def words(texts):
+        return json.dumps([str(text) for text in texts], separators=(",", ":"), ensure_ascii=False)
+
+    cells = []
+    for row in read:
+        cells.append([
+            row["flag"], row["tiny"], row["short"], row["wide"], row["big"], row["ubig"],
+            numpy.float32(row["half"]), row["single"], row["double"], row["code"].decode(),
+            str(row["name"]), row["raw"].tobytes().hex(), moment(row["day"]), moment(row["at"]),
+            span(row["took"]), row["vector"], words(row["words"]), row["pos"]["x"],
+            row["pos"]["y"], row["n"] if row["n__valid"] else None,
+            moment(row["t"]) if row["t__valid"] else None,
+        ])
+    names = [name for name in record.names if not name.endswith("__valid")]
+    at = names.index("pos")
+    names[at : at + 1] = ["pos.x", "pos.y"]
+    write("records.npy", names, cells)
+    matrix = (numpy.arange(12).reshape(2, 3, 2) - 5).astype(">i4")
+    numpy.save(HERE / "matrix.npy", matrix)
+    write("matrix.npy", ["value"], [[row] for row in numpy.load(HERE / "matrix.npy")])
 
 
 def astronomy():
@@ -220,5 +288,5 @@ def logins():
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    for make in [dbase, arrays, astronomy, lasers, logins]:
+    for make in [dbase, arrays, numpy_arrays, astronomy, lasers, logins]:
         make()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::exchange::CsvWriter;
 use flatrec::foreign::{ForeignFile, ForeignKind, ForeignLayout};
-use flatrec::{DynStore, Field};
+use flatrec::{DynStore, ErrorKind, Field};
 
 use crate::support::random::Random;
 
@@ -71,6 +71,73 @@ fn arrays_are_read_as_numpy_reads_them() {
     check("vectors.fvecs", Some("fvecs"), ForeignKind::Fvecs, &[]);
     check("vectors.bvecs", Some("bvecs"), ForeignKind::Bvecs, &[]);
     check("vectors.ivecs", Some("ivecs"), ForeignKind::Ivecs, &[]);
+}
+
+#[test]
+fn arrays_of_numpy_are_read_in_place_as_numpy_reads_them() {
+    let file = check("records.npy", None, ForeignKind::Npy, &[]);
+    assert_eq!((file.count(), file.layout().stride()), (2, 136));
+    assert!(file.layout().has_decoder(), "times that are no time");
+    let matrix = check("matrix.npy", None, ForeignKind::Npy, &[]);
+    assert!(!matrix.layout().has_decoder(), "big-endian integers need none");
+    let field = &matrix.schema().fields()[0];
+    assert_eq!(field.to_string(), "value: int32[6] big-endian at 0");
+    assert_eq!(field.shape(), [3, 2]);
+    let whole = std::fs::read(matrix.path()).unwrap();
+    assert_eq!(matrix.copy(1).unwrap().unwrap(), whole[whole.len() - 24..]);
+}
+
+/// An array of two rows, whose header has these entries, with `bytes` behind it.
+fn array(descr: &str, fortran_order: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let text =
+        format!("{{'descr': {descr}, 'fortran_order': {fortran_order}, 'shape': {shape}, }}\n");
+    let len = u16::try_from(text.len()).unwrap().to_le_bytes();
+    [b"\x93NUMPY\x01\0", &len[..], text.as_bytes(), bytes].concat()
+}
+
+/// Finds an array whose rows do not lie in the file as a layout says, and an error without advice.
+#[test]
+fn arrays_without_rows_in_place_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("array.npy");
+    use ErrorKind::{Corrupt, InvalidSchema, OutOfRange, Truncated, UnsupportedFormat};
+    let bytes = [7; 24];
+    for (descr, order, shape, kind, what) in [
+        ("'<i4'", "True", "(2, 3)", UnsupportedFormat, "numpy.ascontiguousarray(array)"),
+        ("'|O'", "False", "(2,)", UnsupportedFormat, "Python objects"),
+        ("'<c8'", "False", "(3,)", UnsupportedFormat, "array.real"),
+        ("'<f4'", "False", "()", UnsupportedFormat, "array.reshape(1)"),
+        ("[('a', '<i4')]", "False", "(2, 3)", UnsupportedFormat, "array.ravel()"),
+        ("'<i4'", "False", "(2, 0)", UnsupportedFormat, "no values"),
+        ("'<i4'", "False", "(5,)", Corrupt, "after the last row"),
+        ("'<i4'", "False", "(7,)", Truncated, "7 records would end at"),
+        ("'<i4'", "False", "(9223372036854775807,)", OutOfRange, "9223372036854775807"),
+        ("'<i4'", "False", "(-1,)", Corrupt, "other than lengths"),
+        ("'<i4'", "False", "(1, 4294967295)", InvalidSchema, "17179869180 bytes"),
+        ("'<i4'", "False", "(1, 4294967296)", UnsupportedFormat, "no values"),
+        ("[('a', '<i4'), ('a', '<i4')]", "False", "(3,)", InvalidSchema, "named \"a\""),
+        ("[('', '|V4294967295'), ('', '|V4294967295')]", "False", "(1,)", InvalidSchema, "bytes"),
+        ("'<i4", "False", "(6,)", Corrupt, "its header, at character 18"),
+    ] {
+        std::fs::write(&path, array(descr, order, shape, &bytes)).unwrap();
+        let opened = ForeignLayout::detect(&path)
+            .and_then(|layout| ForeignFile::open(&path, &layout.expect("it has the magic")));
+        let error = opened.unwrap_err();
+        let text = error.to_string();
+        assert!(error.kind() == kind && text.contains(what), "{descr} {shape}: {text}");
+        assert!(text.contains("array.npy"), "{text}");
+    }
+    // One dimension has one order, and an array of no rows has places for none.
+    for (descr, order, shape, rows) in
+        [("'<i4'", "True", "(6,)", 6), ("[('a', '<i8'), ('', '|V4')]", "False", "(2,)", 2)]
+    {
+        std::fs::write(&path, array(descr, order, shape, &bytes)).unwrap();
+        let layout = ForeignLayout::detect(&path).unwrap().unwrap();
+        assert_eq!(ForeignFile::open(&path, &layout).unwrap().count(), rows, "{descr}");
+    }
+    std::fs::write(&path, array("'<M8[D]'", "False", "(0,)", &[])).unwrap();
+    let layout = ForeignLayout::of_kind(&path, "npy").unwrap();
+    assert_eq!(csv(&ForeignFile::open(&path, &layout).unwrap(), &[]), "value\n");
 }
 
 #[test]
@@ -157,6 +224,7 @@ fn damaged_files_are_errors_or_have_records() {
         ("logins.wtmp", "utmp"),
         ("points-3.las", "las"),
         ("points-10.las", "las"),
+        ("records.npy", "npy"),
     ];
     for (name, kind) in kinds {
         let whole = std::fs::read(folder().join(name)).unwrap();

@@ -132,6 +132,55 @@ fn a_dump_of_c_structs_is_read_as_the_help_shows() {
     assert_eq!(shown, "tag,value,name\n7,2.5,ab\n");
 }
 
+/// Finds a command that does not read an array of numpy in place, or a load that does not go
+/// through the loader of arrays, which measures texts.
+#[test]
+fn arrays_of_numpy_are_read_in_place() {
+    let place = Place::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/foreign");
+    for name in ["records.npy", "matrix.npy"] {
+        std::fs::copy(folder.join(name), place.path(name)).unwrap();
+    }
+    let all = std::fs::read_to_string(folder.join("records.npy.csv")).unwrap();
+    assert_eq!(place.ok(["scan", "records.npy", "--format", "csv"]), all);
+    assert_eq!(place.ok(["export", "records.npy", "-"]), all);
+    let found = ["scan", "records.npy", "--where", "at IS NULL AND ubig = 0", "--count"];
+    assert_eq!(place.ok(found), "1\n");
+    let one = place.ok(["get", "matrix.npy", "1", "--format", "ndjson"]);
+    assert_eq!(one, "{\"value\":[[1,2],[3,4],[5,6]]}\n");
+    let info = place.ok(["info", "matrix.npy"]);
+    for line in ["kind         npy", "shape        2 x 3 x 2", "data offset  128 bytes"] {
+        assert!(info.contains(line), "{info}");
+    }
+    let schema = place.ok(["schema", "matrix.npy", "--as", "numpy"]);
+    assert_eq!(
+        schema,
+        "{'dtype': {'names': ['value'], 'formats': [('>i4', (6,))], 'offsets': [0], \
+         'itemsize': 24}, 'offset': 128, 'shape': (2,)}\n"
+    );
+    let text = place.error(["schema", "records.npy", "--as", "numpy"]);
+    assert!(text.contains("numpy.load(path, mmap_mode='r')"), "{text}");
+
+    place.ok(["load", "records.npy", "loaded.rec"]);
+    let width = |store: &str| {
+        let store = DynStore::open_read_only(place.path(store)).unwrap();
+        store.schema().field("name").unwrap().data_type()
+    };
+    assert_eq!(width("loaded.rec"), DataType::Utf8(8), "as wide as its longest text");
+    place.ok(["load", "records.npy", "layout.rec", "--layout", "npy"]);
+    assert_eq!(width("layout.rec"), DataType::Utf8(16), "as wide as its longest text can be");
+    for store in ["loaded.rec", "layout.rec"] {
+        assert_eq!(place.ok(["export", store, "-"]), all, "{store}");
+    }
+    let header = "{'descr': '<i4', 'fortran_order': True, 'shape': (2, 2), }\n";
+    let array = [b"\x93NUMPY\x01\0\x3b\0", header.as_bytes(), &[0; 16]].concat();
+    place.write("columns.npy", array);
+    let text = place.error(["scan", "columns.npy"]);
+    assert!(text.contains("Fortran's order"), "{text}");
+    assert!(text.contains("(load it into a store with flatrec load, or save it in C's"), "{text}");
+    place.ok(["load", "columns.npy", "columns.rec"]);
+}
+
 /// Finds a file with a magic that needs --layout, and a deleted record that is shown.
 #[test]
 fn a_table_of_dbase_needs_no_layout() {

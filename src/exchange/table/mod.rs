@@ -20,4 +20,5 @@ mod watch;
 #[cfg(feature = "arrow")]
 pub(super) use arrow::{OWN, check_byte_order};
 pub use format::InputFormat;
+pub(crate) use npy::{ArrayPlace, PlacedField, ValueDecoder};
 pub use reader::TableReader;

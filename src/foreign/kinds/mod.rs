@@ -5,6 +5,7 @@ mod dbf;
 mod fits;
 mod idx;
 mod las;
+mod npy;
 mod utmp;
 mod vecs;
 
@@ -17,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 type Detect = fn(&Source) -> Result<Option<ForeignLayout>>;
 
 /// The kinds with a magic.
-const WITH_MAGIC: [Detect; 4] = [fits::detect, las::detect, idx::detect, dbf::detect];
+const WITH_MAGIC: [Detect; 5] = [fits::detect, las::detect, npy::detect, idx::detect, dbf::detect];
 
 /// The layout of a file whose first bytes say what it is.
 pub(super) fn detect(source: &Source) -> Result<Option<ForeignLayout>> {
@@ -48,6 +49,7 @@ pub(super) fn layout(
         Fits => fits::layout(source, parameter),
         Utmp => utmp::layout(source),
         Las => las::layout(source),
+        Npy => npy::layout(source),
         Binary | Text => Err(Error::new(ErrorKind::InvalidArgument, READ)
             .detail(format!("files of kind {kind} need a layout file"))),
     }

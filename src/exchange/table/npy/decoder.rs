@@ -8,7 +8,7 @@ use crate::format::{DataType, Field, Schema};
 const NOT_A_TIME: i64 = i64::MIN;
 
 /// How the bytes of an element become those of a record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Decoder {
     /// The length of an element.
     pub(super) element_bytes: usize,
@@ -16,7 +16,7 @@ pub(super) struct Decoder {
 }
 
 /// A part of an element that becomes a part of a record, `to` being its place there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Step {
     from: usize,
     to: usize,
@@ -74,19 +74,24 @@ impl Decoder {
             .ok_or("a row of more than 16 MiB")?;
         let (steps, columns) = Default::default();
         let mut maker = Maker { steps, columns, end: base, first_column };
-        let mut leaves = dtype.leaves.iter().peekable();
-        while let Some(leaf) = leaves.next() {
-            let mut leaf = leaf.clone();
-            if !dtype.is_structured {
-                leaf.name = name.to_owned();
-                leaf.shape = [shape, &leaf.shape].concat();
-            }
-            let value = leaves.next_if(|next| is_presence_of(&leaf, next));
-            let valid = value.map(|value| std::mem::replace(&mut leaf, value.clone()).at);
+        for (leaf, valid) in values_of(dtype, name, shape) {
             maker.add(&leaf, valid, target);
         }
         let Maker { steps, columns, .. } = maker;
         Ok((Self { element_bytes, steps: merged(steps) }, columns))
+    }
+
+    /// The decoder of one value, whose bytes begin with its presence byte if it has one, and the
+    /// field that it fills.
+    pub(super) fn of_value(leaf: &Leaf, has_presence: bool) -> (Self, Field) {
+        let (steps, columns) = Default::default();
+        let mut maker = Maker { steps, columns, end: 0, first_column: 0 };
+        let start = usize::from(has_presence);
+        let leaf = Leaf { at: start, ..leaf.clone() };
+        let element_bytes = start + leaf.size_bytes() as usize;
+        maker.add(&leaf, has_presence.then_some(0), None);
+        let Maker { steps, mut columns, .. } = maker;
+        (Self { element_bytes, steps: merged(steps) }, columns.remove(0).field)
     }
 
     /// Whether the records, of `record_bytes` bytes, are the elements byte for byte.
@@ -107,6 +112,24 @@ impl Decoder {
         }
         Ok(())
     }
+}
+
+/// The values of an element in order, each with the place of its presence byte. The value of an
+/// element that is no record has that `name` and that shape.
+pub(super) fn values_of(dtype: &Dtype, name: &str, shape: &[u32]) -> Vec<(Leaf, Option<usize>)> {
+    let mut values = Vec::with_capacity(dtype.leaves.len());
+    let mut leaves = dtype.leaves.iter().peekable();
+    while let Some(leaf) = leaves.next() {
+        let mut leaf = leaf.clone();
+        if !dtype.is_structured {
+            leaf.name = name.to_owned();
+            leaf.shape = [shape, &leaf.shape].concat();
+        }
+        let value = leaves.next_if(|next| is_presence_of(&leaf, next));
+        let valid = value.map(|value| std::mem::replace(&mut leaf, value.clone()).at);
+        values.push((leaf, valid));
+    }
+    values
 }
 
 /// Whether `presence` is the byte that flatrec writes before a nullable `value`.

@@ -55,7 +55,7 @@ impl Leaf {
         self.shape.iter().fold(1, |count, &len| count.saturating_mul(len.into()))
     }
 
-    fn size_bytes(&self) -> u64 {
+    pub(super) fn size_bytes(&self) -> u64 {
         self.kind.size_bytes().saturating_mul(self.count())
     }
 }

@@ -104,6 +104,36 @@ impl Header {
     }
 }
 
+impl Header {
+    /// Whether the values of a column lie together, and not those of a row.
+    pub(super) fn is_by_columns(&self) -> bool {
+        self.fortran_order && self.shape.len() > 1
+    }
+
+    /// The number of rows, and the lengths of the other dimensions, which each row has.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for an array that has no rows.
+    pub(super) fn rows(&self) -> Result<(u64, Vec<u32>)> {
+        let refused = |why: &str, advice: &'static str| {
+            Err(Error::new(ErrorKind::Unsupported, "read").detail(why.to_owned()).advice(advice))
+        };
+        let Some((&rows, inner)) = self.shape.split_first() else {
+            let why = "the array has no dimension, so it has no rows";
+            return refused(why, "give it one: array.reshape(1)");
+        };
+        if self.dtype.is_structured && !inner.is_empty() {
+            let why = "an array of records with several dimensions";
+            return refused(why, "give it one: array.ravel()");
+        }
+        let lengths = inner.iter().map(|&len| u32::try_from(len).ok().filter(|&len| len > 0));
+        match lengths.collect() {
+            Some(shape) => Ok((rows, shape)),
+            None => refused("the rows of the array have no values", "leave it out"),
+        }
+    }
+}
+
 /// The values of the three keys of a header.
 type Entries = (Option<Literal>, Option<Literal>, Option<Literal>);
 

@@ -11,6 +11,7 @@ mod decoder;
 mod dtype;
 mod header;
 mod literal;
+mod place;
 mod rows;
 mod zip;
 
@@ -25,6 +26,8 @@ use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::exchange::Input;
 use crate::exchange::input::Places;
 use crate::format::{Field, Schema};
+
+pub(crate) use self::place::{ArrayPlace, PlacedField, ValueDecoder};
 
 /// The records of a block, in bytes, if a record is shorter.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -133,13 +136,6 @@ fn check_length(places: &Places, header: &Header) -> Result<()> {
     }
 }
 
-impl Header {
-    /// Whether the values of a column lie together, and not those of a row.
-    fn is_by_columns(&self) -> bool {
-        self.fortran_order && self.shape.len() > 1
-    }
-}
-
 /// One array of the rows.
 struct Part<'i> {
     rows: Rows<'i>,
@@ -166,30 +162,15 @@ impl<'i> Maker<'i> {
         rows: Rows<'i>,
         target: Option<&Schema>,
     ) -> Result<()> {
-        let refused = |why: &str, advice: &'static str| {
-            Error::new(ErrorKind::Unsupported, "read").detail(why.to_owned()).advice(advice)
-        };
-        let Some((&length, inner)) = header.shape.split_first() else {
-            return Err(refused(
-                "the array has no dimension, so it has no rows",
-                "give it one: array.reshape(1)",
-            ));
-        };
-        if header.dtype.is_structured && !inner.is_empty() {
-            return Err(refused(
-                "an array of records with several dimensions",
-                "give it one: array.ravel()",
-            ));
-        }
-        let shape: Option<Vec<u32>> =
-            inner.iter().map(|&len| u32::try_from(len).ok().filter(|&len| len > 0)).collect();
-        let shape =
-            shape.ok_or_else(|| refused("the rows of the array have no values", "leave it out"))?;
+        let (length, shape) = header.rows()?;
         let mut dtype = header.dtype.clone();
         dtype.leaves.iter_mut().for_each(|leaf| leaf.name.insert_str(0, prefix));
         let places = (self.record_bytes, self.columns.len());
-        let (decoder, columns) = Decoder::new(&dtype, (name, &shape), target, places)
-            .map_err(|why| refused(&why, "divide it into several arrays"))?;
+        let (decoder, columns) =
+            Decoder::new(&dtype, (name, &shape), target, places).map_err(|why| {
+                let error = Error::new(ErrorKind::Unsupported, "read").detail(why);
+                error.advice("divide it into several arrays")
+            })?;
         let sizes = columns.iter().map(|column| column.field.size_bytes() as usize);
         self.record_bytes += sizes.sum::<usize>();
         self.columns.extend(columns);
