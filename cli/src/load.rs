@@ -139,7 +139,7 @@ impl Args {
             return Err(Failure::Usage(why.into()));
         }
         // An array of numpy goes through its loader, which also takes what has no rows in place.
-        let is_npy = self.csv.format.of(&self.input) == InputFormat::Npy;
+        let is_npy = InputFormat::from_path(&self.input) == InputFormat::Npy;
         if self.layout.is_given() || !self.csv.format.is_given() && !is_npy {
             if let Some(file) = self.layout.foreign(&self.input)? {
                 return self.load_foreign(&file);
