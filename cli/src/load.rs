@@ -30,7 +30,7 @@ use crate::output::{Format, report_text};
 use crate::paths;
 use crate::progress::Bar;
 use crate::rejects::Rejects;
-use crate::source::LayoutArgs;
+use crate::source::{LayoutArgs, refuse_foreign};
 use crate::waiting::WaitArgs;
 use crate::widen;
 pub(crate) use fields::FieldArgs;
@@ -380,6 +380,10 @@ pub(crate) fn append(
     }
     let database =
         wait.open(path, None).map_err(|failure| failure.advise(ErrorKind::NotFound, if_missing))?;
+    // An array of numpy has a loader, and an option of the format says what the input is.
+    if !csv.format.is_given() && InputFormat::from_path(input) == InputFormat::Csv {
+        refuse_foreign(input)?;
+    }
     let mut opened = csv_input::open(input)?;
     let stream = csv.stream_of_rejects()?;
     let interrupt = Interrupt::watch();
@@ -432,6 +436,7 @@ pub(crate) fn read_schema(path: &Path) -> Result<Schema, Failure> {
         let store = DynStore::read_options().accept_interrupted_edit(true).open_read_only(path)?;
         return Ok(store.schema().clone());
     }
+    refuse_foreign(path)?;
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| named(&error))?;
     // A device with that name may have no end.

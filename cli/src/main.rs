@@ -145,7 +145,7 @@ fn main() -> ExitCode {
     interrupt::report_large_files();
     // Records are read by calls that copy: a truncated store or a failing disk is an error.
     let guarded = flatrec::install_fault_guard().map_err(Failure::from);
-    match guarded.and_then(|()| command.run()) {
+    match guarded.and_then(|()| command.run().map_err(source::explained)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit_code(),
     }

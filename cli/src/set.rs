@@ -1,9 +1,11 @@
 //! `flatrec set`: changes fields of records, in one transaction.
 
+mod foreign;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, Value, printable};
+use flatrec::{DataType, ErrorKind, Field, Schema, Value, printable};
 
 use crate::change;
 use crate::failure::Failure;
@@ -13,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::output::{report_text, stdout};
 use crate::records::cell;
 use crate::selection::{Choice, SelectionArgs};
+use crate::source::{self, LayoutArgs};
 use crate::waiting::WaitArgs;
 
 const EXAMPLES: &str = "\
@@ -34,11 +37,14 @@ flatrec set [OPTIONS] <STORE> <ID> <FIELD=VALUE>...
 /// they go to their places. Programs that are reading the store still see the old values. Values
 /// have the form that `scan --format csv` shows. An empty value is null, but in a text field the
 /// empty text; --null makes a text field null.
+///
+/// A flat file of another program has no log: after a check of all changes, each record is changed
+/// at its place. A crash then leaves some changed and others not. See docs/FOREIGN.md.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = USAGE)]
 #[command(after_help = format!("{}\n\n{EXAMPLES}", field_names::HELP))]
 pub(crate) struct Args {
-    /// The store
+    /// The store, or a flat file of another program
     store: PathBuf,
 
     /// The number of the record, starting at 0, or several separated by commas (not with --where or
@@ -59,6 +65,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     wait: WaitArgs,
+
+    #[command(flatten)]
+    layout: LayoutArgs,
 }
 
 /// Names of fields, and the texts of their new values.
@@ -68,10 +77,16 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let (listed, values) = self.words().map_err(Failure::Usage)?;
         let choice = self.selection.choice(listed)?;
+        let foreign = self.layout.foreign(&self.store)?;
         let work = Work { args: &self, values, choice };
-        match self.selection.dry_run {
-            true => work.rehearse(),
-            false => work.run(),
+        match (foreign, self.selection.dry_run) {
+            (None, false) => work.run(),
+            (None, true) => work.rehearse(),
+            (Some(file), false) => work.run_foreign(&file),
+            (Some(file), true) => {
+                let (ids, lines) = work.checked_foreign(&file, None)?;
+                work.tell_rehearsal(&lines, ids.len())
+            }
         }
     }
 
@@ -125,7 +140,9 @@ struct Work<'a> {
 impl Work<'_> {
     fn run(&self) -> Result<(), Failure> {
         let path = &self.args.store;
-        let database = self.args.wait.open(path, None)?;
+        let database = self.args.wait.open(path, None);
+        let database =
+            database.map_err(|failure| failure.advise(ErrorKind::NotAStore, source::ADVICE))?;
         let interrupt = Interrupt::watch();
         let mut lines = self.checked(database.schema())?;
         let mut transaction = database.begin_write()?;
@@ -157,10 +174,7 @@ impl Work<'_> {
         change::close(database, &done)?;
         deciding.done(&done);
         if !self.choice.is_listed() {
-            let was = if ids.len() == 1 { "was" } else { "were" };
-            let count = change::records(ids.len());
-            lines.push_str(&printable(&format!("{count} of {} {was} changed", path.display())));
-            lines.push('\n');
+            lines.push_str(&self.count_line(ids.len()));
         }
         report_text(&done, lines.as_bytes())
     }
@@ -168,7 +182,7 @@ impl Work<'_> {
     /// Tells what a run would do.
     fn rehearse(&self) -> Result<(), Failure> {
         let path = &self.args.store;
-        let store = DynStore::open_read_only(path)?;
+        let store = self.args.layout.store(path, false)?;
         let mut lines = self.checked(store.schema())?;
         let (records, sample) = (store.copies(..), store.copies(..));
         let ids = self.choice.ids(path, store.schema(), records, sample)?;
@@ -177,10 +191,20 @@ impl Work<'_> {
             self.changed(store.schema(), id, &before, &mut lines)
                 .map_err(|failure| self.choice.on_line(index, failure))?;
         }
+        self.tell_rehearsal(&lines, ids.len())
+    }
+
+    fn tell_rehearsal(&self, lines: &str, count: usize) -> Result<(), Failure> {
         let mut out = stdout();
         out.write_all(lines.as_bytes())?;
-        let count = change::records(ids.len());
-        change::tell(out, &format!("{count} of {} would be changed", path.display()))
+        let (count, path) = (change::records(count), self.args.store.display());
+        change::tell(out, &format!("{count} of {path} would be changed"))
+    }
+
+    fn count_line(&self, count: usize) -> String {
+        let was = if count == 1 { "was" } else { "were" };
+        let (count, path) = (change::records(count), self.args.store.display());
+        format!("{}\n", printable(&format!("{count} of {path} {was} changed")))
     }
 
     fn missing(&self, index: usize, id: u64, count: u64) -> Failure {

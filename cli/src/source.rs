@@ -10,13 +10,18 @@ use flatrec::{Copies, DynStore, ErrorKind, Schema};
 
 use crate::failure::Failure;
 use crate::paths::starts_as_store;
+use crate::shell;
 
 /// The longest layout file.
 const LAYOUT_BYTES_MAX: u64 = 16 << 20;
 
-/// Added to the error of a file that is not a store.
-const ADVICE: &str = "give the layout of another flat file with --layout KIND or --layout \
+/// Added to the error of a file that is not a store, in a command that also takes others.
+pub(crate) const ADVICE: &str = "give the layout of another flat file with --layout KIND or --layout \
                       FILE.json: see flatrec get --help";
+
+/// As [`ADVICE`], in a command that takes stores only.
+const OTHER_FILES: &str = "this command works on stores only; `flatrec load FILE STORE` makes one \
+                           of a flat file of another program, some with --layout KIND";
 
 /// The option for foreign files.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -77,6 +82,30 @@ impl LayoutArgs {
     /// Whether the option is given.
     pub(crate) fn is_given(&self) -> bool {
         self.layout.is_some()
+    }
+}
+
+/// Refuses a foreign file at `path`, in a command that takes stores only.
+pub(crate) fn refuse_foreign(path: &Path) -> Result<(), Failure> {
+    // Opening a pipe would wait. A file that is damaged has an error of its own.
+    let found = path.is_file().then(|| ForeignLayout::detect(path).ok().flatten()).flatten();
+    let Some(layout) = found else { return Ok(()) };
+    let (what, shown) = (layout.kind().description(), path.display());
+    Err(Failure::Message(format!(
+        "{shown} is {what}, and this command works on stores only (make a store of it with \
+         `flatrec load {} STORE`)",
+        shell::path(path).unwrap_or_else(|| "FILE".to_owned())
+    )))
+}
+
+/// Says of an error about a file that is not a store what the file is, and what to do.
+pub(crate) fn explained(failure: Failure) -> Failure {
+    let Failure::Library(error) = &failure else { return failure };
+    let path = error.file_path().filter(|_| error.kind() == ErrorKind::NotAStore);
+    let Some(path) = path else { return failure };
+    match refuse_foreign(path) {
+        Err(refused) => refused,
+        Ok(()) => failure.advise(ErrorKind::NotAStore, OTHER_FILES),
     }
 }
 

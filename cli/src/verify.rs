@@ -10,6 +10,7 @@ use crate::failure::{Failure, tell};
 use crate::interrupt::Interrupt;
 use crate::output::{Column, Format, Sheet, report, shown, stdout};
 use crate::shell;
+use crate::source::refuse_foreign;
 use crate::waiting::WaitArgs;
 
 /// Check a store's header, schema, length, checksums and values, and list what is doubtful
@@ -53,6 +54,7 @@ impl Args {
         if self.rebuild {
             return self.rebuild();
         }
+        refuse_foreign(&self.store)?;
         let report = flatrec::verify(&self.store, VerifyOptions::new().max_problems(self.limit))?;
         // Not a doubt: the store is whole without these files.
         for left in &report.leftovers {

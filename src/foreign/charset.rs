@@ -155,6 +155,28 @@ impl Charset {
     }
 }
 
+impl Charset {
+    /// The bytes of this text.
+    pub(super) fn encode(self, text: &str) -> Result<Cow<'_, [u8]>, String> {
+        let Self::Table(table) = self else { return Ok(text.as_bytes().into()) };
+        if text.is_ascii() {
+            return Ok(text.as_bytes().into());
+        }
+        let byte = |letter: char| match letter {
+            '\0'..='\x7f' => Some(letter as u8),
+            '\u{fffd}' => None,
+            _ => {
+                let at = table.upper.chars().position(|upper| upper == letter)?;
+                u8::try_from(at + 128).ok()
+            }
+        };
+        let bytes = text.chars().map(|letter| {
+            byte(letter).ok_or_else(|| format!("{} has no character {letter:?}", table.name))
+        });
+        bytes.collect::<Result<Vec<u8>, String>>().map(Cow::Owned)
+    }
+}
+
 impl Table {
     fn decode(&self, bytes: &[u8]) -> Result<String, String> {
         let upper: Vec<char> = self.upper.chars().collect();
@@ -182,6 +204,16 @@ mod tests {
         for table in &TABLES {
             assert_eq!(table.upper.chars().count(), 128, "{}", table.name);
         }
+        for table in &TABLES {
+            let charset = Charset::Table(table);
+            for byte in 0..=255 {
+                let Ok(text) = charset.decode(&[byte]).map(|text| text.into_owned()) else {
+                    continue;
+                };
+                assert_eq!(&*charset.encode(&text).unwrap(), [byte], "{}", table.name);
+            }
+        }
+        assert!(Charset::named("cp437").unwrap().encode("\u{20ac}").unwrap_err().contains("cp437"));
         let decode = |name, bytes: &[u8]| {
             Charset::named(name).unwrap().decode(bytes).map(|text| text.into_owned())
         };

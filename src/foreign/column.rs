@@ -27,8 +27,8 @@ pub(super) enum Encoding {
     Text(TextEnd, Charset),
     /// A value as text, with spaces around it. A blank is null.
     Parsed,
-    /// A number of dBASE, in ASCII.
-    Number,
+    /// A number of dBASE, in ASCII, with so many digits after its point.
+    Number { decimals: u8 },
     /// A date of dBASE, in ASCII.
     Date,
     /// A logical value of dBASE.

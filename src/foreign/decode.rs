@@ -10,7 +10,7 @@ use crate::number::len_of;
 
 /// The status byte after a record, as in stores with deletes.
 const STATUS_LIVE: u8 = 1;
-const STATUS_DEAD: u8 = 2;
+pub(super) const STATUS_DEAD: u8 = 2;
 
 /// Decodes the records of one layout.
 #[derive(Debug)]
@@ -23,19 +23,19 @@ pub(super) struct Decoder {
 /// Why a record does not have the layout of its file.
 #[derive(Debug)]
 pub(super) struct Fault {
-    kind: ErrorKind,
+    pub(super) kind: ErrorKind,
     /// The place in the record.
-    at: u32,
-    detail: String,
+    pub(super) at: u32,
+    pub(super) detail: String,
     /// The name of the field, and its bytes as text.
-    value: Option<(String, String)>,
+    pub(super) value: Option<(String, String)>,
 }
 
 impl Fault {
-    /// The error for the record `id`, which begins at byte `offset` of its file.
-    pub(super) fn error(self, id: u64, offset: u64) -> Error {
+    /// The error of `operation` for the record `id`, which begins at byte `offset` of its file.
+    pub(super) fn error(self, operation: &'static str, id: u64, offset: u64) -> Error {
         let at = offset.saturating_add(self.at.into());
-        let error = Error::new(self.kind, "read").record(id).offset(at).detail(self.detail);
+        let error = Error::new(self.kind, operation).record(id).offset(at).detail(self.detail);
         match self.value {
             Some((field, value)) => error.field(&field).value(&value),
             None => error,
@@ -138,7 +138,7 @@ impl Step {
             }
             Encoding::Text(end, charset) => self.copy_texts(from, *end, *charset, record),
             Encoding::Parsed => self.parse(from, record),
-            Encoding::Number => values::number(from, &self.field, record),
+            Encoding::Number { .. } => values::number(from, &self.field, record),
             Encoding::Date => values::date(from, &self.field, record),
             Encoding::Logical => values::logical(from, &self.field, record),
             Encoding::FitsLogical => values::fits_logical(from, &self.field, record),

@@ -6,7 +6,7 @@
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 
-use super::decode::{Decoder, Fault, check_guard};
+use super::decode::{Decoder, Fault, STATUS_DEAD, check_guard};
 use super::layout::ForeignLayout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Geometry, RecordLayout, Schema};
@@ -37,7 +37,7 @@ const PIECE_BYTES: usize = 16 << 10;
 /// ```
 #[derive(Debug)]
 pub struct ForeignFile {
-    backing: FileBacking,
+    pub(super) backing: FileBacking,
     path: PathBuf,
     layout: ForeignLayout,
     records: RecordLayout,
@@ -54,7 +54,15 @@ impl ForeignFile {
     /// error.
     pub fn open(path: impl AsRef<Path>, layout: &ForeignLayout) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        let backing = FileBacking::open(&path, false)?;
+        Self::over(FileBacking::open(&path, false)?, path, layout)
+    }
+
+    /// The file at `path`, which is open.
+    pub(super) fn over(
+        backing: FileBacking,
+        path: PathBuf,
+        layout: &ForeignLayout,
+    ) -> Result<Self> {
         let decoder = Decoder::new(layout);
         let record_size = len_of(layout.schema().record_size());
         let stride = record_size + usize::from(layout.has_deletes());
@@ -82,7 +90,7 @@ impl ForeignFile {
         Ok(end - u64::from(tail))
     }
 
-    fn offset_of(&self, id: u64) -> Result<u64> {
+    pub(super) fn offset_of(&self, id: u64) -> Result<u64> {
         let stride = u64::from(self.layout.stride);
         Geometry { data_offset: self.layout.data_offset, stride }.offset_of(id)
     }
@@ -154,7 +162,7 @@ impl ForeignFile {
 
     /// Reads the records from `first` on as they lie in the file: as many as `into` has room for,
     /// which exist.
-    fn read_raw(&self, first: u64, into: &mut [u8]) -> Result<()> {
+    pub(super) fn read_raw(&self, first: u64, into: &mut [u8]) -> Result<()> {
         let offset = self.offset_of(first)?;
         let mut read = self.backing.read_at(offset, into)?;
         let missing = into.len() - read;
@@ -191,14 +199,23 @@ impl ForeignFile {
                     Ok(())
                 }
             });
-            decoded.map_err(|fault| self.in_record(fault, id))?;
+            decoded.map_err(|fault| self.in_record(fault, "read", id))?;
         }
         Ok(())
     }
 
+    /// The record with these bytes in the file; `None` for one that the file marks as deleted.
+    pub(super) fn decode_one(&self, id: u64, raw: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut record = vec![0; self.records.stride];
+        self.decode(id, raw, &mut record)?;
+        let is_dead = self.records.deletes && record.last() == Some(&STATUS_DEAD);
+        record.truncate(self.records.record_size);
+        Ok((!is_dead).then_some(record))
+    }
+
     #[cold]
-    fn in_record(&self, fault: Fault, id: u64) -> Error {
-        self.name(fault.error(id, self.offset_of(id).unwrap_or(0)))
+    pub(super) fn in_record(&self, fault: Fault, operation: &'static str, id: u64) -> Error {
+        self.name(fault.error(operation, id, self.offset_of(id).unwrap_or(0)))
     }
 }
 

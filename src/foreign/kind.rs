@@ -76,6 +76,28 @@ impl ForeignKind {
         }
     }
 
+    /// What such a file is, for people.
+    ///
+    /// ```
+    /// use flatrec::foreign::ForeignKind;
+    /// assert_eq!(ForeignKind::Dbf.description(), "a table of dBASE");
+    /// ```
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Binary => "a file of records",
+            Self::Text => "a file of lines of the same length",
+            Self::Dbf => "a table of dBASE",
+            Self::Idx => "an array of MNIST (idx)",
+            Self::Cifar10 => "a batch of CIFAR-10",
+            Self::Cifar100 => "a batch of CIFAR-100",
+            Self::Fvecs | Self::Bvecs | Self::Ivecs => "a file of vectors",
+            Self::Fits => "a FITS file",
+            Self::Utmp => "a file of logins",
+            Self::Las => "a file of points (LAS)",
+            Self::Npy => "an array of numpy",
+        }
+    }
+
     /// The kind with that name, among those that describe themselves.
     pub(super) fn named(name: &str) -> Result<Self> {
         let found = Self::SELF_DESCRIBED.iter().find(|kind| kind.name() == name);

@@ -39,6 +39,7 @@ pub struct ForeignLayout {
     /// How many bytes at the end of the last record the file may lack: those of its line end.
     pub(super) tail_bytes: u32,
     facts: Vec<(&'static str, String)>,
+    pub(super) edits: Edits,
     /// Whether records are decoded; if not, they are used as they lie in the file.
     pub(super) decodes: bool,
     schema: Schema,
@@ -63,6 +64,15 @@ pub(super) struct Guard {
     pub(super) otherwise: &'static str,
 }
 
+/// What the rest of the file has of the records, so that a change would make it wrong.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Edits {
+    /// Something about all bytes: a checksum, an index.
+    pub(super) sealed_by: Option<&'static str>,
+    /// Names of fields, and what the header has of their values.
+    pub(super) summarised: Vec<(String, &'static str)>,
+}
+
 /// The parts of a layout before they are checked.
 pub(super) struct Parts {
     pub(super) kind: ForeignKind,
@@ -74,6 +84,7 @@ pub(super) struct Parts {
     pub(super) guard: Option<Guard>,
     pub(super) tail_bytes: u32,
     pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) edits: Edits,
 }
 
 impl Parts {
@@ -88,6 +99,7 @@ impl Parts {
             guard: None,
             tail_bytes: 0,
             facts: Vec::new(),
+            edits: Edits::default(),
         }
     }
 
@@ -140,6 +152,7 @@ impl Parts {
             guard: self.guard,
             tail_bytes: self.tail_bytes,
             facts: self.facts,
+            edits: self.edits,
             decodes,
             schema,
         })

@@ -3,7 +3,7 @@
 //! A [`ForeignLayout`] says where the records of a file lie and what their bytes mean. It comes
 //! from the file itself ([`ForeignLayout::detect`], [`ForeignLayout::of_kind`]) or from a layout
 //! file ([`ForeignLayout::from_json`]). A [`ForeignFile`] copies records, as stores do. A
-//! [`ForeignView`] lends them in place. The document [FOREIGN.md](crate::documents::foreign)
+//! [`ForeignView`] lends them in place, and a [`ForeignEditor`] changes them. The document [FOREIGN.md](crate::documents::foreign)
 //! describes every kind.
 //!
 //! Invariants:
@@ -37,6 +37,8 @@ mod charset;
 mod column;
 mod decode;
 mod describe;
+mod edit;
+mod encode;
 mod file;
 mod in_place;
 mod json;
@@ -48,7 +50,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod values;
+mod values_back;
 
+pub use edit::ForeignEditor;
 pub use file::ForeignFile;
 pub use in_place::ForeignView;
 pub use kind::ForeignKind;

@@ -72,6 +72,26 @@ impl Raw {
         bytes.iter().fold(sign, |number, &byte| number << 8 | i64::from(byte))
     }
 
+    /// Fills these bytes with the lowest ones of an integer.
+    fn put_integer(bytes: &mut [u8], value: i64) {
+        let from = value.to_be_bytes();
+        bytes.copy_from_slice(&from[from.len() - bytes.len()..]);
+    }
+
+    /// Fills these bytes with the nearest number.
+    fn put(self, bytes: &mut [u8], value: f64) -> Result<(), String> {
+        match (self, bytes.len()) {
+            (Self::Float32, 4) => bytes.copy_from_slice(&(value as f32).to_be_bytes()),
+            (Self::Float64, 8) => bytes.copy_from_slice(&value.to_be_bytes()),
+            // A cast gives the nearest integer of 64 bits.
+            _ => Self::put_integer(bytes, value.round() as i64),
+        }
+        match self.is_integer() && self.float(bytes) != value.round() {
+            true => Err("the file has no number for it".to_owned()),
+            false => Ok(()),
+        }
+    }
+
     /// The number in these bytes.
     fn float(self, bytes: &[u8]) -> f64 {
         match (self, bytes) {
@@ -131,6 +151,48 @@ impl Scaled {
     }
 }
 
+impl Scaled {
+    /// Fills `into` with the numbers for the values in `bytes`, which are those of `field`.
+    ///
+    /// # Errors
+    /// A value for which there is no number.
+    pub(super) fn encode(
+        &self,
+        field: &Field,
+        bytes: &[u8],
+        into: &mut [u8],
+    ) -> Result<(), String> {
+        let bytes = match (field.is_nullable(), bytes.first()) {
+            (true, Some(0)) => {
+                Raw::put_integer(into, self.null.unwrap_or(0));
+                return Ok(());
+            }
+            (true, _) => &bytes[1..],
+            (false, _) => bytes,
+        };
+        let width = len_of(self.raw.data_type().size_bytes());
+        let size = len_of(field.data_type().size_bytes());
+        for (value, into) in bytes.chunks_exact(size).zip(into.chunks_exact_mut(width)) {
+            let mut wide = [0; 8];
+            wide[..size].copy_from_slice(value);
+            match self.scaling {
+                Scaling::Linear { scale, zero } => {
+                    self.raw.put(into, (f64::from_le_bytes(wide) - zero) / scale)?;
+                }
+                Scaling::Offset(offset) => {
+                    let number = i64::from_le_bytes(wide).wrapping_sub(offset);
+                    Raw::put_integer(into, number);
+                }
+                Scaling::None => {
+                    into.copy_from_slice(value);
+                    into.reverse();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +217,9 @@ mod tests {
             let mut text = String::new();
             field.format_text(&record, &mut text).unwrap();
             assert_eq!(text, value, "{raw:?} {bytes:?}");
+            let mut back = vec![0; bytes.len()];
+            scaled.encode(&field, &record, &mut back).unwrap();
+            assert_eq!(back, bytes, "{raw:?}");
         }
     }
 }

@@ -37,6 +37,7 @@ mod faults;
 mod field_types;
 #[cfg(feature = "exchange")]
 mod foreign;
+mod foreign_edits;
 mod format_document;
 mod golden;
 mod group_commit;

@@ -73,6 +73,131 @@ fn a_load_makes_a_store_of_native_values() {
     assert!(refused.contains("--layout is for a file"), "{refused}");
 }
 
+/// Finds a change that is not made at its place, or that is made before all are checked.
+#[test]
+fn set_changes_records_at_their_places() {
+    let place = Place::new();
+    pets(&place);
+    let told = place.ok(of(&["set", "pets.bin", "1", "name=Rexy", "id=7"]));
+    assert_eq!(told, "name: \"Rex\" -> \"Rexy\"\nid: 2 -> 7\n");
+    let bytes = || std::fs::read(place.path("pets.bin")).unwrap();
+    assert_eq!(bytes(), b"PETS\0\x01Tom \0\x07Rexy\x01\0\xc5\x81at");
+    let rehearsed = of(&["set", "pets.bin", "--where", "id < 100", "name=x", "--dry-run"]);
+    assert_eq!(place.ok(rehearsed), "2 records of pets.bin would be changed\n");
+    assert_eq!(
+        place.ok(of(&["set", "pets.bin", "--where", "id = 1", "name="])),
+        "\
+               1 record of pets.bin was changed\n"
+    );
+    assert_eq!(bytes(), b"PETS\0\x01    \0\x07Rexy\x01\0\xc5\x81at");
+
+    let before = bytes();
+    for (words, what) in [
+        (&["0,1", "name=Thomas"][..], "the text has 6 bytes, the field only 4"),
+        (&["0", "name=x "], "field \"name\": the file would keep x instead"),
+        (&["0", "id=65536"], "65536"),
+        (&["0", "id="], "null"),
+        (&["0,3", "id=9"], "pets.bin has no record 3: its last is 2"),
+        (&["0", "age=9"], "age"),
+    ] {
+        let text = place.error(of(&[&["set", "pets.bin"], words].concat()));
+        assert!(text.contains(what), "{text}");
+        assert_eq!(bytes(), before, "{words:?}");
+    }
+    let text = place.error(["set", "pets.bin", "0", "id=9"]);
+    assert!(text.contains("--layout KIND or --layout FILE.json"), "{text}");
+    assert_eq!(place.files(), ["pets.bin", "pets.json"], "a lock file beside it");
+}
+
+/// Finds a second writer, and a write to a file that may not be written, without advice.
+#[cfg(target_os = "linux")]
+#[test]
+fn set_waits_for_another_editor_of_the_file() {
+    use flatrec::Wait;
+    use flatrec::foreign::{ForeignEditor, ForeignLayout};
+    let place = Place::new();
+    pets(&place);
+    let path = place.path("pets.bin");
+    let layout = ForeignLayout::from_json(LAYOUT, &path).unwrap();
+    let editor = ForeignEditor::open(&path, &layout, Wait::No).unwrap();
+    let text = place.error(of(&["set", "pets.bin", "0", "id=9"]));
+    assert!(
+        text.contains(
+            "lock pets.bin: locked by another handle: another program has locked the file"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("wait for it with --wait SECONDS"), "{text}");
+    let waiting = of(&["set", "pets.bin", "0", "id=9", "--wait", "60"]);
+    let mut waiting = place.command(waiting).stdout(Stdio::null()).spawn().unwrap();
+    editor.close().unwrap();
+    assert!(waiting.wait().unwrap().success());
+    assert_eq!(std::fs::read(&path).unwrap()[..6], *b"PETS\0\x09");
+}
+
+/// Finds a command for stores only that does not say what a foreign file is, or that changes it.
+#[test]
+fn commands_for_stores_name_what_other_files_are() {
+    let place = Place::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/foreign");
+    place.write("rows.csv", "a\n1\n");
+    place.write("one.rec", b"\x89FLATREC");
+    let files = [
+        ("people.dbf", "a table of dBASE"),
+        ("events.fits", "a FITS file"),
+        ("points-3.las", "a file of points (LAS)"),
+        ("images.idx", "an array of MNIST (idx)"),
+        ("matrix.npy", "an array of numpy"),
+    ];
+    let commands = [
+        &["tail", "FILE"][..],
+        &["tail", "FILE", "--follow"],
+        &["diff-schema", "FILE", "rows.csv"],
+        &["migrate", "FILE", "--drop", "AGE"],
+        &["append", "FILE", "rows.csv"],
+        &["load", "rows.csv", "FILE", "--append"],
+        &["delete", "FILE", "1"],
+        &["delete", "FILE", "--where", "AGE = 1", "--dry-run"],
+        &["checkpoint", "FILE"],
+        &["verify", "FILE"],
+        &["verify", "FILE", "--rebuild"],
+        &["salvage", "FILE", "out.rec"],
+        &["backup", "FILE", "out.rec"],
+        &["compact", "FILE", "out.rec"],
+    ];
+    for (name, what) in files {
+        std::fs::copy(folder.join(name), place.path(name)).unwrap();
+        let before = std::fs::read(place.path(name)).unwrap();
+        for command in commands {
+            let words = command.iter().map(|word| if *word == "FILE" { name } else { *word });
+            let text = place.error(words);
+            let refused = format!("{name} is {what}, and this command works on stores only");
+            assert!(text.contains(&refused), "{command:?}: {text}");
+            let advice = format!("(make a store of it with `flatrec load {name} STORE`)");
+            assert!(text.ends_with(&advice), "{command:?}: {text}");
+            assert_eq!(std::fs::read(place.path(name)).unwrap(), before, "{command:?}");
+        }
+    }
+    place.ok(["load", "people.dbf", "one.rec", "--force"]);
+    let text = place.error(["append", "one.rec", "people.dbf"]);
+    assert!(text.starts_with("people.dbf is a table of dBASE"), "{text}");
+    place.write("dump.bin", [7; 100]);
+    let text = place.error(["backup", "dump.bin", "out.rec"]);
+    assert!(text.contains("dump.bin: not a flatrec store: its first bytes"), "{text}");
+    assert!(text.contains("some with --layout KIND"), "{text}");
+    // Each command with a store is in one of the lists, or takes such files.
+    let help = place.ok(["--help"]);
+    let (_, list) = help.split_once("Commands:").unwrap();
+    let (list, _) = list.split_once("Options:").unwrap();
+    let named = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    for name in named.filter_map(|line| line.split_whitespace().next()) {
+        let takes = ["load", "info", "get", "scan", "export", "schema", "set"].contains(&name);
+        let makes = ["crash-test", "bench", "help"].contains(&name);
+        let refuses = commands.iter().any(|command| command[0] == name);
+        assert!(takes || makes || refuses, "{name} with a foreign file has no test");
+    }
+}
+
 /// Finds a value that is changed, or a record that is dropped, in silence.
 #[test]
 fn values_that_do_not_decode_are_set_aside() {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0  version  1 date (3)  4 records (u32)  8 header bytes (u16)  10 record bytes (u16)
-//! 29 code page  32 fields, 32 bytes each: name (11), type, 4 bytes, width, decimals, …  0x0D
+//! 28 flags: 1 has an index  29 code page  32 fields, 32 bytes each: name (11), type, 4 bytes, width, decimals, …  0x0D
 //! ```
 //!
 //! Each record begins with a mark: a space, or `*` for a deleted record. Its values are text.
@@ -55,6 +55,8 @@ struct Table {
     header_bytes: u16,
     record_bytes: u16,
     code_page: u8,
+    /// Whether a file beside it has an index of it.
+    is_indexed: bool,
     fields: Vec<Described>,
 }
 
@@ -107,7 +109,8 @@ impl Table {
                 "no end of the fields before that of the header",
             ));
         }
-        let mut table = Self { count, header_bytes, record_bytes, code_page: head[29], fields };
+        let (is_indexed, code_page) = (head[28] & 1 != 0, head[29]);
+        let mut table = Self { count, header_bytes, record_bytes, code_page, is_indexed, fields };
         table.check_widths()?;
         Ok(table)
     }
@@ -145,6 +148,9 @@ impl Table {
             at = column.end();
             parts.columns.push(column);
         }
+        if self.is_indexed {
+            parts.edits.sealed_by = Some("an index beside it (.mdx)");
+        }
         parts.deleted = Some(DeletedMark { at: 0, live: b' ', deleted: b'*' });
         parts.facts.push(("code page", charset.name().to_owned()));
         parts.checked()
@@ -175,17 +181,18 @@ impl Described {
         let name = charset.decode(&self.name).map_err(|why| corrupt(self.offset, why))?;
         let name = name.trim_end();
         let width = u32::from(self.width);
+        let decimals = self.decimals;
         let text = DataType::Utf8(width.saturating_mul(charset.widest()));
         let (data_type, encoding) = match (self.kind, self.decimals) {
             (b'C', _) => (text, Encoding::Text(TextEnd::Space, charset)),
-            (b'N', 0) if width <= 4 => (DataType::Int16, Encoding::Number),
-            (b'N', 0) if width <= 9 => (DataType::Int32, Encoding::Number),
-            (b'N', 0) => (DataType::Int64, Encoding::Number),
-            (b'N' | b'F', _) => (DataType::Float64, Encoding::Number),
+            (b'N', 0) if width <= 4 => (DataType::Int16, Encoding::Number { decimals }),
+            (b'N', 0) if width <= 9 => (DataType::Int32, Encoding::Number { decimals }),
+            (b'N', 0) => (DataType::Int64, Encoding::Number { decimals }),
+            (b'N' | b'F', _) => (DataType::Float64, Encoding::Number { decimals }),
             (b'D', _) => (DataType::Date32, Encoding::Date),
             (b'L', _) => (DataType::Bool, Encoding::Logical),
             // The number of a block in the file of memos.
-            (b'M', _) => (DataType::Int64, Encoding::Number),
+            (b'M', _) => (DataType::Int64, Encoding::Number { decimals }),
             (kind, _) => {
                 let kind = char::from(kind).escape_default();
                 return Err(unsupported(self.offset, format!("field {name:?} of type {kind}")));

@@ -79,6 +79,10 @@ fn table(header: &Header, number: u64, name: &str) -> Result<ForeignLayout> {
     for column in 1..=columns {
         let described = Described::read(header, column)?;
         let width = described.width();
+        if ["TDMIN", "TDMAX"].iter().any(|key| header.has(&described.key(key))) {
+            let what = "the least and the greatest of its values (TDMIN, TDMAX)";
+            parts.edits.summarised.push((described.name.clone(), what));
+        }
         if let Some(column) = described.column(u32::try_from(at).unwrap_or(u32::MAX))? {
             parts.columns.push(column);
         }
@@ -87,6 +91,9 @@ fn table(header: &Header, number: u64, name: &str) -> Result<ForeignLayout> {
     if at != stride {
         let detail = format!("the columns have {at} bytes, and NAXIS1 is {stride}");
         return Err(corrupt(header.start, detail));
+    }
+    if header.has("CHECKSUM") || header.has("DATASUM") {
+        parts.edits.sealed_by = Some("a checksum (CHECKSUM, DATASUM)");
     }
     parts.facts.push(("extension", number.to_string()));
     if !name.is_empty() {

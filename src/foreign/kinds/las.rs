@@ -89,6 +89,12 @@ pub(super) fn layout(source: &Source) -> Result<ForeignLayout> {
         ("scale of X, Y, Z", shown(scales)),
         ("offset of X, Y, Z", shown(offsets)),
     ];
+    let bounds = "the least and the greatest of all";
+    parts.edits.summarised = [("X", bounds), ("Y", bounds), ("Z", bounds)]
+        .into_iter()
+        .chain([("return_number", "the number of points for each of them")])
+        .map(|(name, what)| (name.to_owned(), what))
+        .collect();
     parts.checked()
 }
 

@@ -18,6 +18,20 @@ impl FileBacking {
         Ok(locked)
     }
 
+    /// Locks the file as a whole against other editors, beside programs that read it: its inode, or
+    /// on Windows a byte far past its end. `false` if another program has the lock. Dropping the
+    /// backing releases it.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn try_lock_editor(&self) -> Result<bool> {
+        /// Past every byte that a file has.
+        const EDITOR: u64 = 1 << 62;
+        if cfg!(windows) {
+            return os::try_lock_range(self.open.file(), EDITOR, 1, LockKind::Exclusive)
+                .map_err(|source| self.error("lock", source));
+        }
+        self.try_lock_inode(LockKind::Exclusive)
+    }
+
     /// Locks a range of the inode that stands for something other than its bytes, under all names
     /// of the file; `false` if another handle has a conflicting lock. On systems that cannot do
     /// that it does nothing, and only the lock file protects the store. Dropping the backing

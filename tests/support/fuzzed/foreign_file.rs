@@ -6,6 +6,9 @@ use std::path::Path;
 use flatrec::foreign::{ForeignFile, ForeignKind, ForeignLayout};
 use flatrec::{Error, Result};
 
+/// How many records are compared with changes.
+const CHANGES: u64 = 8;
+
 /// Runs the target on these bytes. The first one chooses the kind; a layout file ends at the first
 /// NUL.
 ///
@@ -35,7 +38,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// Reads all records, forward and backward.
+/// Reads all records, forward and backward, and checks changes of the first ones.
 ///
 /// # Errors
 /// The last error of a record, or that of opening the file.
@@ -45,11 +48,19 @@ pub(crate) fn read(path: &Path, layout: &ForeignLayout) -> Result<u64> {
     let (mut forward, mut backward) = (0, 0);
     let mut copies = file.copies(..);
     let mut text = String::new();
+    let mut previous: Option<Vec<u8>> = None;
     loop {
         match copies.next_record() {
             Ok(None) => break,
-            Ok(Some((_, record))) => {
+            Ok(Some((id, record))) => {
                 forward += 1;
+                if forward < CHANGES {
+                    if let Ok(is_changed) = file.check_set(id, record) {
+                        assert!(!is_changed, "record {id} differs from itself");
+                    }
+                    let _ = previous.map(|previous| file.check_set(id, &previous));
+                    previous = Some(record.to_vec());
+                }
                 for field in file.schema().fields() {
                     text.clear();
                     let _ = field.format_text(record, &mut text);

@@ -114,6 +114,98 @@ impl Decoder {
     }
 }
 
+impl Decoder {
+    /// Fills `element` with the bytes of the values in `record`: what [`Decoder::decode`] does,
+    /// back. A float becomes the nearest one of 16 bits.
+    ///
+    /// # Errors
+    /// Why the element cannot have a value.
+    pub(super) fn encode(&self, record: &[u8], element: &mut [u8]) -> Result<(), String> {
+        self.steps.iter().try_for_each(|step| step.give(&record[step.to..], element))
+    }
+}
+
+impl Step {
+    /// Fills the part of `element` for the part of a record that begins with `value`.
+    fn give(&self, value: &[u8], element: &mut [u8]) -> Result<(), String> {
+        let count = self.count;
+        let into = &mut element[self.from..];
+        match self.way {
+            Way::Copy => into[..count].copy_from_slice(&value[..count]),
+            Way::Swap(width) => {
+                let into = into[..width * count].chunks_exact_mut(width);
+                for (into, value) in into.zip(value.chunks_exact(width)) {
+                    into.copy_from_slice(value);
+                    into.reverse();
+                }
+            }
+            Way::Half { big_endian } => {
+                let pairs = into.chunks_exact_mut(2).zip(value.chunks_exact(4));
+                for (into, value) in pairs.take(count) {
+                    let bits = half(f32::from_le_bytes([value[0], value[1], value[2], value[3]]));
+                    let bits = if big_endian { bits.swap_bytes() } else { bits };
+                    into.copy_from_slice(&bits.to_le_bytes());
+                }
+            }
+            Way::Unicode { chars, big_endian } => {
+                let width = 4 * chars;
+                let pairs = into.chunks_exact_mut(width).zip(value.chunks_exact(width));
+                for (into, value) in pairs.take(count) {
+                    give_text(value, big_endian, into)?;
+                }
+            }
+            Way::Time { days, big_endian, valid } => {
+                let time = match value[0] {
+                    0 => NOT_A_TIME,
+                    _ => time_of(&value[1..], days),
+                };
+                give_time(time, big_endian, &mut into[..8]);
+                if let Some(at) = valid {
+                    element[at] = value[0];
+                }
+            }
+            Way::Times { days, big_endian } => {
+                let width = if days { 4 } else { 8 };
+                let pairs = into.chunks_exact_mut(8).zip(value.chunks_exact(width));
+                for (into, value) in pairs.take(count) {
+                    give_time(time_of(value, days), big_endian, into);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The time of a record: days of 32 bits, or 64 bits of a unit.
+fn time_of(value: &[u8], days: bool) -> i64 {
+    match days {
+        true => i32::from_le_bytes([value[0], value[1], value[2], value[3]]).into(),
+        false => time(value, false),
+    }
+}
+
+fn give_time(time: i64, big_endian: bool, into: &mut [u8]) {
+    let bytes = if big_endian { time.to_be_bytes() } else { time.to_le_bytes() };
+    into.copy_from_slice(&bytes);
+}
+
+/// Writes a text as code points of 32 bits, with NULs behind it.
+fn give_text(value: &[u8], big_endian: bool, into: &mut [u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(value).map_err(|error| error.to_string())?;
+    let text = text.trim_end_matches('\0');
+    let (chars, room) = (text.chars().count(), into.len() / 4);
+    if chars > room {
+        return Err(format!("the text has {chars} characters, the field {room}"));
+    }
+    into.fill(0);
+    for (letter, into) in text.chars().zip(into.chunks_exact_mut(4)) {
+        let point = u32::from(letter);
+        let bytes = if big_endian { point.to_be_bytes() } else { point.to_le_bytes() };
+        into.copy_from_slice(&bytes);
+    }
+    Ok(())
+}
+
 /// The values of an element in order, each with the place of its presence byte. The value of an
 /// element that is no record has that `name` and that shape.
 pub(super) fn values_of(dtype: &Dtype, name: &str, shape: &[u32]) -> Vec<(Leaf, Option<usize>)> {
@@ -336,9 +428,42 @@ fn single(half: u16) -> f32 {
     }
 }
 
+/// The nearest float of 16 bits.
+fn half(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = (bits >> 16) as u16 & 0x8000;
+    let size = f64::from(value.abs());
+    let exponent = (bits >> 23 & 0xff) as i32 - 127;
+    sign | match () {
+        () if value.is_nan() => 0x7e00,
+        // Half way from the largest to the next one, which would be 65536.
+        () if size >= 65520.0 => 0x7c00,
+        // A sum that reaches the next exponent has the bits of it.
+        () if exponent < -14 => (size * 2f64.powi(24)).round_ties_even() as u16,
+        () => {
+            let fraction = (size / 2f64.powi(exponent) - 1.0) * 1024.0;
+            ((exponent + 15) as u16) * 1024 + fraction.round_ties_even() as u16
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_half_comes_back() {
+        for bits in 0..=u16::MAX {
+            let value = single(bits);
+            let expected = if value.is_nan() { bits & 0x8000 | 0x7e00 } else { bits };
+            assert_eq!(half(value), expected, "{bits:#06x}");
+        }
+        for (value, nearest) in
+            [(0.1, 0x2e66), (65519.9, 0x7bff), (65520.0, 0x7c00), (1e-9, 0), (6e-8, 1)]
+        {
+            assert_eq!(half(value), nearest, "{value}");
+        }
+    }
 
     #[test]
     fn each_half_has_its_single() {

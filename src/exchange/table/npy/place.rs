@@ -107,6 +107,14 @@ impl ValueDecoder {
         self.decoder.decode(from, record).map_err(|(_, why)| why)
     }
 
+    /// Fills `into` with the bytes in the file of the value in `record`.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub(crate) fn encode(&self, record: &[u8], into: &mut [u8]) -> Result<(), String> {
+        self.decoder.encode(record, into)
+    }
+
     /// The field over the bytes in the file, if there is a type for them.
     pub(crate) fn in_place(&self) -> Option<&Field> {
         self.in_place.as_ref()

@@ -49,6 +49,10 @@ impl Header {
         Err(corrupt(start, format!("a header without END in {BLOCKS_MAX} blocks")))
     }
 
+    pub(super) fn has(&self, keyword: &str) -> bool {
+        self.value(keyword).is_some()
+    }
+
     fn value(&self, keyword: &str) -> Option<&Value> {
         self.cards.iter().find(|(name, _)| name == keyword).map(|(_, value)| value)
     }
