@@ -15,9 +15,9 @@ use crate::shell;
 /// The longest layout file.
 const LAYOUT_BYTES_MAX: u64 = 16 << 20;
 
-/// Added to the error of a file that is not a store, in a command that also takes others.
-pub(crate) const ADVICE: &str = "give the layout of another flat file with --layout KIND or --layout \
-                      FILE.json: see flatrec get --help";
+/// Added to the error of a file that is not a store, in a command that also takes other files.
+pub(crate) const ADVICE: &str = "give the layout of another flat file with --layout KIND or \
+                                 --layout FILE.json: see flatrec get --help";
 
 /// As [`ADVICE`], in a command that takes stores only.
 const OTHER_FILES: &str = "this command works on stores only; `flatrec load FILE STORE` makes one \

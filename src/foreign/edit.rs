@@ -126,7 +126,9 @@ impl ForeignFile {
     /// # let dir = tempfile::tempdir()?;
     /// # let path = dir.path().join("lines.txt");
     /// std::fs::write(&path, "7 \n8 \n")?;
-    /// let json = r#"{ "kind": "text", "fields": [{ "name": "n", "type": "uint8", "width": 2 }] }"#;
+    /// let json = r#"{ "kind": "text", "fields": [
+    ///     { "name": "n", "type": "uint8", "width": 2 }
+    /// ] }"#;
     /// let file = ForeignFile::open(&path, &ForeignLayout::from_json(json, &path)?)?;
     /// assert!(file.check_set(0, &[99])?);
     /// assert!(!file.check_set(1, &[8])?);

@@ -3,8 +3,8 @@
 //! A [`ForeignLayout`] says where the records of a file lie and what their bytes mean. It comes
 //! from the file itself ([`ForeignLayout::detect`], [`ForeignLayout::of_kind`]) or from a layout
 //! file ([`ForeignLayout::from_json`]). A [`ForeignFile`] copies records, as stores do. A
-//! [`ForeignView`] lends them in place, and a [`ForeignEditor`] changes them. The document [FOREIGN.md](crate::documents::foreign)
-//! describes every kind.
+//! [`ForeignView`] lends them in place, and a [`ForeignEditor`] changes them. The document
+//! [FOREIGN.md](crate::documents::foreign) describes every kind.
 //!
 //! Invariants:
 //!

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! 0  version  1 date (3)  4 records (u32)  8 header bytes (u16)  10 record bytes (u16)
-//! 28 flags: 1 has an index  29 code page  32 fields, 32 bytes each: name (11), type, 4 bytes, width, decimals, …  0x0D
+//! 28 flags: 1 has an index  29 code page
+//! 32  fields, 32 bytes each: name (11), type, 4 bytes, width, decimals, …  0x0D
 //! ```
 //!
 //! Each record begins with a mark: a space, or `*` for a deleted record. Its values are text.
