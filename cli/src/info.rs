@@ -189,6 +189,10 @@ fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
     lines.splice(at..at, names.zip(info.leftovers.iter().map(ToString::to_string)));
     let at = lines.iter().position(|(name, _)| *name == "checksums").unwrap_or(lines.len());
     lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit_id.get()))));
+    if info.point_view {
+        let text = "single records page by page, because the file is larger than the memory for it";
+        lines.push(("reads", text.into()));
+    }
     if let Some(residency) = info.residency {
         let (pages, asked) = (residency.pages, info.residency_asked_pages);
         let about = if asked < pages { "about " } else { "" };
@@ -381,6 +385,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         "damaged_blocks": info.damaged_blocks,
         "damaged": info.damaged.iter().map(damaged_object).collect::<Vec<Value>>(),
         "mapped_bytes": info.mapped_bytes,
+        "point_view": info.point_view,
         "residency": residency,
         "faults": { "minor": info.faults.minor, "major": info.faults.major },
         "schema": schema,

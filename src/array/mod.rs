@@ -11,6 +11,7 @@ mod dirty;
 mod edit_window;
 mod growth;
 mod mapped_writes;
+mod points;
 mod private_writer;
 mod record_view;
 mod records;
@@ -27,5 +28,6 @@ pub use write_back::WriteBack;
 
 pub(crate) use array_writer::ArrayWriter;
 pub(crate) use growth::view_with_room;
+pub(crate) use points::with_points;
 pub(crate) use record_view::RecordView;
 pub(crate) use records::{Array, ArrayOptions, Reading};

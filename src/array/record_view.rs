@@ -4,9 +4,10 @@
 //! may be read in place, so that bounds, overlays and mapping together cost one predictable branch.
 //! That count is 0 if each record has a [`StatusByte`]: then `get_if_live` reads that byte first.
 //!
-//! Invariant: records `0..count` lie within the view, each valid and aligned for `T`, and their
-//! bytes do not change while anything borrows from here. `fast_count` is `count`, or 0 with a
-//! status byte or after `cover`.
+//! Invariant: records `0..count` lie within the view, and, from `base` on, within its view for
+//! single records ([`View::points_ptr`]), which may be the same. Each is valid and aligned for `T`,
+//! and their bytes do not change while anything borrows from here. `fast_count` is `count`, or 0
+//! with a status byte or after `cover`.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -20,6 +21,7 @@ use crate::os;
 
 /// Records of type `T`, read in place.
 pub(crate) struct RecordView<T> {
+    /// Where record 0 lies for reads of single records.
     base: NonNull<u8>,
     fast_count: u64,
     stride: usize,
@@ -31,8 +33,8 @@ pub(crate) struct RecordView<T> {
     marker: PhantomData<fn() -> T>,
 }
 
-// SAFETY: `base` points into `view`, which is `Send` and `Sync` and is owned along with it; records
-// are only ever lent as `&T` of a `T` that is `Sync`.
+// SAFETY: `base` points into `view` or what it owns, which is `Send` and `Sync` and is owned along
+// with it; records are only ever lent as `&T` of a `T` that is `Sync`.
 unsafe impl<T: Sync> Send for RecordView<T> {}
 // SAFETY: as above; `&self` lends `&T` and nothing else.
 unsafe impl<T: Sync> Sync for RecordView<T> {}
@@ -76,7 +78,7 @@ impl<T: Copy> RecordView<T> {
         let lead = geometry.data_offset.checked_sub(view.offset());
         let base = match lead.map(usize::try_from) {
             Some(Ok(lead)) if lead <= view.len_bytes() && view.len_bytes() > 0 => {
-                let address = view.as_ptr().cast_mut().wrapping_add(lead);
+                let address = view.points_ptr().cast_mut().wrapping_add(lead);
                 NonNull::new(address).unwrap_or(NonNull::dangling())
             }
             Some(_) => NonNull::<T>::dangling().cast(),
@@ -214,7 +216,7 @@ impl<T: Copy> RecordView<T> {
         }
         // The whole view lies in the address space, so neither cast nor product loses anything.
         let len_bytes = (range.end - range.start) as usize * self.stride;
-        let start = self.address(range.start).as_ptr();
+        let start = self.address_in_run(range.start).as_ptr();
         // SAFETY: `range` is not empty and lies below `count`, so by the invariant the strides of
         // its records lie from this address on, one behind the other, within the view that `self`
         // keeps mapped, and do not change while they are borrowed.
@@ -223,7 +225,10 @@ impl<T: Copy> RecordView<T> {
 
     /// The place of record `index`'s stride in the view.
     pub(crate) fn place(&self, index: u64) -> Option<Range<usize>> {
-        let start = self.slot(index)?.as_ptr() as usize - self.view.as_ptr() as usize;
+        if index >= self.count {
+            return None;
+        }
+        let start = self.address_in_run(index).as_ptr() as usize - self.view.as_ptr() as usize;
         Some(start..start + self.stride)
     }
 
@@ -250,21 +255,35 @@ impl<T: Copy> RecordView<T> {
     /// length; an error of [`View::read`].
     pub(crate) fn copy_strides(&self, range: Range<u64>, into: &mut [u8]) -> Result<()> {
         let start = range.start;
-        let strides = self.strides(range).filter(|strides| strides.len() == into.len());
-        let strides = strides.ok_or_else(|| {
+        let is_one = range.end.checked_sub(start) == Some(1);
+        let strides = if is_one { self.slot(start) } else { self.strides(range) };
+        let strides = strides.filter(|strides| strides.len() == into.len()).ok_or_else(|| {
             Error::new(ErrorKind::OutOfRange, "read")
                 .record(start)
                 .detail(format!("the store holds {} records", self.count))
         })?;
         // The slice of no records has no place in the view.
         if os::fault::is_installed() && !strides.is_empty() {
-            let lead = strides.as_ptr() as usize - self.view.as_ptr() as usize;
-            return self.view.read(lead, into);
+            let place = self.place(start).map_or(0, |place| place.start);
+            let points = self.view.points().filter(|_| is_one);
+            return points.unwrap_or(&self.view).read(place, into);
         }
         // Nothing changes these bytes during the copy (the invariant), so a plain copy is correct.
         // It is faster for records of common sizes.
         into.copy_from_slice(strides);
         Ok(())
+    }
+
+    /// Has the system read ahead from record `index` on, which a caller that goes through all
+    /// records one by one is about to read. Calls that read a single record do not.
+    #[inline]
+    pub(crate) fn approach(&self, index: u64) {
+        if self.view.points().is_none() || index >= self.count {
+            return;
+        }
+        // SAFETY: `index < count`, so by the invariant the record lies at this address within the
+        // view that `self` keeps mapped, and its bytes do not change.
+        unsafe { self.address_in_run(index).as_ptr().read_volatile() };
     }
 
     /// Records `range` as one slice, if records follow one another without gaps or status bytes.
@@ -276,14 +295,24 @@ impl<T: Copy> RecordView<T> {
             return Some(&[]);
         }
         let len = usize::try_from(range.end - range.start).ok()?;
-        let start = self.address(range.start).cast::<T>();
+        let start = self.address_in_run(range.start).cast::<T>();
         // SAFETY: the range lies below `fast_count <= count`, records have no gaps, and by the
         // invariant each is a valid, aligned `T` within the view that `self` keeps mapped and does
         // not change.
         Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), len) })
     }
 
-    /// The address of record `index` < `count`.
+    /// The address of record `index` < `count`, to read records from there on.
+    #[inline]
+    fn address_in_run(&self, index: u64) -> NonNull<u8> {
+        // As far from the start of the one view as from that of the other.
+        let address = self.address(index).as_ptr() as usize - self.view.points_ptr() as usize;
+        let address = self.view.as_ptr().cast_mut().wrapping_add(address);
+        // SAFETY: by the invariant the record lies within the view, whose addresses are not null.
+        unsafe { NonNull::new_unchecked(address) }
+    }
+
+    /// The address of record `index` < `count`, to read it alone.
     #[inline]
     fn address(&self, index: u64) -> NonNull<u8> {
         // The whole view lies in the address space, so neither cast nor product loses anything.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::edit_window::EditWindow;
 use super::growth::{Growth, mappable, view_with_room};
+use super::points::with_points;
 use super::private_writer::PrivateWriter;
 use super::record_view::{RecordGuard, RecordView};
 use super::sliding::{Slider, ViewCounters};
@@ -468,11 +469,13 @@ impl<T: Copy + Send + Sync> Array<T> {
                 self.slider = Some(Slider::new(backing, windows(window_bytes), budget_bytes)?);
             }
             Reading::Whole => {
-                let view = Arc::new(self.whole_view()?);
+                let mut view = self.whole_view()?;
                 if let Some(advice) = self.options.advice {
                     view.advise(0..smaller(self.file_len_bytes, view.len_bytes()), advice)?;
+                } else {
+                    view = with_points(&*self.backing, view, self.file_len_bytes);
                 }
-                let mut whole = self.view_records(view)?;
+                let mut whole = self.view_records(view.into())?;
                 Self::publish_in(&mut whole, self.in_file())?;
                 self.whole = whole;
             }

@@ -316,6 +316,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
 
 impl<R: Row + ?Sized> Lends<R> for Snapshot<R> {
     fn lend(&self, id: u64) -> Result<Option<&R>> {
+        self.array.approach(id);
         match (self.get(id), id < self.count()) {
             (None, true) => self.unless_deleted(id),
             (found, _) => Ok(found),

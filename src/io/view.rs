@@ -83,6 +83,10 @@ pub struct View {
     access: Access,
     memory: Memory,
     origin: Origin,
+    /// The same bytes once more, for reads here and there.
+    points: Option<Box<View>>,
+    /// The first byte of `points`, or `base`.
+    points_base: NonNull<u8>,
 }
 
 // SAFETY: a view owns its mapping; the memory stays valid on whichever thread uses or drops it, and
@@ -97,7 +101,8 @@ impl View {
     /// The view of an empty range.
     pub(crate) fn empty(offset: u64, access: Access) -> Self {
         let memory = Memory::Empty;
-        Self { base: NonNull::dangling(), len: 0, offset, access, memory, origin: Origin::Unknown }
+        let (base, origin) = (NonNull::dangling(), Origin::Unknown);
+        Self { base, len: 0, offset, access, memory, origin, points: None, points_base: base }
     }
 
     /// A view of a range that is known to be possible for `file`.
@@ -129,7 +134,9 @@ impl View {
         })?;
         let base = NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling());
         let (len, memory) = (map.len(), Memory::Map(map));
-        Ok(Self { base, len, offset, access, memory, origin: Origin::File(Arc::clone(file)) })
+        let origin = Origin::File(Arc::clone(file));
+        let points_base = base;
+        Ok(Self { base, len, offset, access, memory, origin, points: None, points_base })
     }
 
     /// A view of a part of the shared memory called `name`.
@@ -141,7 +148,29 @@ impl View {
     ) -> Self {
         let base = NonNull::new(section.as_mut_ptr()).unwrap_or(NonNull::dangling());
         let (len, memory) = (section.len_bytes(), Memory::Section(section));
-        Self { base, len, offset, access, memory, origin: Origin::Section(name.into()) }
+        let origin = Origin::Section(name.into());
+        Self { base, len, offset, access, memory, origin, points: None, points_base: base }
+    }
+
+    /// The view with another one of the same bytes, for reads here and there.
+    pub(crate) fn with_points(mut self, points: View) -> Self {
+        if (points.offset, points.len) == (self.offset, self.len) {
+            self.points_base = points.base;
+            self.points = Some(Box::new(points));
+        }
+        self
+    }
+
+    /// The address of the first byte for reads here and there: of [`View::points`], or the same as
+    /// [`View::as_ptr`]. Both are as far from the start of a page.
+    #[inline]
+    pub(crate) fn points_ptr(&self) -> *const u8 {
+        self.points_base.as_ptr()
+    }
+
+    /// The view of the same bytes that is for reads here and there, if there is one.
+    pub(crate) fn points(&self) -> Option<&View> {
+        self.points.as_deref()
     }
 
     /// The start of the view in its backing, in bytes.

@@ -20,6 +20,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod fault;
+mod file_memory;
 mod file_system;
 mod section;
 
@@ -46,6 +47,7 @@ pub(crate) mod skip;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use file_memory::memory_for_files;
 pub use file_system::{FileSystemKind, Survives};
 pub(crate) use file_system::{copies_up, preallocation_binds};
 pub(crate) use section::{InitGuard, NamedSection, SectionView};

@@ -50,9 +50,10 @@ impl<'a, R: Row + ?Sized> Records<'a, R> {
     }
 }
 
-/// Record `id` with its number.
+/// Record `id`, the next one in order, with its number.
 #[inline]
 fn numbered<R: Row + ?Sized>(file: &ExclusiveFile<R>, id: u64) -> Option<(u64, &R)> {
+    file.array.whole().approach(id);
     Some((id, file.record(id)?))
 }
 
@@ -136,7 +137,8 @@ impl<R: Row + ?Sized> std::fmt::Debug for Records<'_, R> {
 
 /// A handle that lends records in place.
 pub(crate) trait Lends<R: ?Sized>: Sync {
-    /// Record `id`, in place; `None` past the last record and for a deleted one.
+    /// Record `id`, the next one in order, in place; `None` past the last record and for a deleted
+    /// one.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if its status byte is damaged.
@@ -149,6 +151,7 @@ pub(crate) trait Lends<R: ?Sized>: Sync {
 impl<R: Row + ?Sized> Lends<R> for ExclusiveFile<R> {
     #[inline]
     fn lend(&self, id: u64) -> Result<Option<&R>> {
+        self.array.whole().approach(id);
         match self.record(id) {
             None if self.found(id)? == Found::Live => Err(self.superblock.name(slots::misfit(id))),
             record => Ok(record),

@@ -58,8 +58,10 @@ macro_rules! whole_settings {
     ($options:ident) => {
         impl<R: Row + ?Sized> $options<Store<R>> {
             /// Tells the operating system how the mapped file will be read:
-            /// [`Advice::Random`] for single records of a file larger than memory. By default
-            /// flatrec tells it nothing.
+            /// [`Advice::Random`] if single records alone are read, [`Advice::Sequential`] if all
+            /// are read in order. By default a file that is larger than the memory for it is mapped
+            /// twice, for single records and for records in order, each with the advice that suits
+            /// it ([`StoreInfo::point_view`](crate::StoreInfo::point_view)).
             ///
             /// ```
             /// use flatrec::{Advice, DynStore};

@@ -104,6 +104,10 @@ pub struct StoreInfo {
     pub file_system: FileSystemKind,
     /// Bytes that this handle maps for reading.
     pub mapped_bytes: u64,
+    /// Whether the handle maps the file twice, because the file was larger than the memory for it
+    /// when it was mapped. Then the system reads one page for a record that is read by its number,
+    /// and reads ahead for records in order, as it does by default for both.
+    pub point_view: bool,
     /// Counters of the sliding windows, for a windowed store.
     pub windows: Option<ViewCounters>,
     /// The checkpoints that this handle has made, if it is a [`Database`](crate::Database).
@@ -347,7 +351,12 @@ impl StoreInfo {
             damaged: known.damaged,
             damaged_blocks: known.damaged_blocks,
             file_system: backing.properties().file_system.clone(),
-            mapped_bytes: windows.map_or(view.len_bytes() as u64, |windows| windows.mapped_bytes),
+            mapped_bytes: match (windows, view.points()) {
+                (Some(windows), _) => windows.mapped_bytes,
+                (None, Some(points)) => (view.len_bytes() + points.len_bytes()) as u64,
+                (None, None) => view.len_bytes() as u64,
+            },
+            point_view: view.points().is_some(),
             windows,
             checkpoints: parts.checkpoints,
             activity: parts.activity,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::reader_session::SnapshotPin;
 use super::version_list::VersionList;
-use crate::array::view_with_room;
+use crate::array::{view_with_room, with_points};
 use crate::error::Result;
 use crate::format::Counts;
 use crate::io::{Access, Backing, View};
@@ -92,7 +92,8 @@ impl Published {
     }
 }
 
-/// A view of at least the first `end` bytes of the file.
+/// A view of at least the first `end` bytes of the file, which is that long.
 pub(crate) fn view_of(backing: &dyn Backing, end: u64) -> Result<Arc<View>> {
-    view_with_room(backing, end, Access::ReadOnly).map(Arc::new)
+    let view = view_with_room(backing, end, Access::ReadOnly)?;
+    Ok(Arc::new(with_points(backing, view, end)))
 }

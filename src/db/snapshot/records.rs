@@ -107,6 +107,7 @@ impl<'a, R: Row + ?Sized> SnapshotRecords<'a, R> {
                 return self.in_front();
             }
             self.rest.start += 1;
+            self.snapshot.array.approach(start);
             if let Some(row) = self.snapshot.beneath(start) {
                 return Some((start, row));
             }
@@ -136,6 +137,7 @@ impl<'a, R: Row + ?Sized> SnapshotRecords<'a, R> {
                 return self.in_back();
             }
             self.rest.end -= 1;
+            self.snapshot.array.approach(last);
             if let Some(row) = self.snapshot.beneath(last) {
                 return Some((last, row));
             }

@@ -35,13 +35,14 @@ impl<'t, R: Row + ?Sized> TransactionRecords<'t, R> {
     }
 }
 
-/// Record `id` with its number, if it exists.
+/// Record `id`, the next one in order, with its number, if it exists.
 #[inline]
 fn numbered<'t, R: Row + ?Sized>(
     changes: &'t Changes,
     writer: &'t Writer,
     id: u64,
 ) -> Option<(u64, &'t R)> {
+    changes.approach(writer, id);
     Some((id, R::of_bytes(changes.get(writer, id)?)?))
 }
 

@@ -83,11 +83,18 @@ impl Changes {
         self.layout.live(self.stride(writer, id)?)
     }
 
-    /// Record `id`; `None` past the last record and for a deleted one.
+    /// As [`RecordView::approach`].
+    #[inline]
+    pub(crate) fn approach(&self, writer: &Writer, id: u64) {
+        writer.in_file.approach(id);
+    }
+
+    /// Record `id`, the next one in order; `None` past the last record and for a deleted one.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if its status byte is damaged.
     pub(crate) fn lend<'a>(&'a self, writer: &'a Writer, id: u64) -> Result<Option<&'a [u8]>> {
+        self.approach(writer, id);
         let Some(stride) = self.stride(writer, id) else { return Ok(None) };
         match self.layout.live(stride) {
             None => self.layout.found(stride).map(|_| None).map_err(|status| damaged(id, status)),
