@@ -60,10 +60,10 @@ pub(crate) struct CsvArgs {
     #[arg(long)]
     rename_duplicates: bool,
 
-    /// Text that means null, besides the empty value; may be given several times. In quotes it
-    /// means null in columns that are not text. A new store keeps these texts in its schema, and
-    /// each append takes them for null again; those that an append is given count besides, for its
-    /// file only
+    /// Text that means null, besides the empty value; may be given several times. In quotes, and as
+    /// a string of JSON, it means null in columns that are not text. A new store keeps these texts
+    /// in its schema, and each append takes them for null again; those that an append is given
+    /// count besides, for its file only
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     null: Vec<String>,
 
@@ -71,8 +71,8 @@ pub(crate) struct CsvArgs {
     #[arg(long, value_name = "COLUMN=TEXT", value_parser = field_names::assignment)]
     null_in: Vec<(String, String)>,
 
-    /// The empty value, and that of --null, mean null in quotes in columns of text, too. This is
-    /// not kept in the store: give it to each append as well
+    /// The empty value, and that of --null, mean null in quotes, and as a string of JSON, in
+    /// columns of text, too. This is not kept in the store: give it to each append as well
     #[arg(long)]
     quoted_null: bool,
 
@@ -120,7 +120,7 @@ impl CsvArgs {
     }
 
     /// The first option given that only CSV has.
-    fn option_of_text(&self) -> Option<&'static str> {
+    fn option_of_csv(&self) -> Option<&'static str> {
         let given = [
             ("--no-header", self.no_header),
             ("--header", self.header),
@@ -128,11 +128,42 @@ impl CsvArgs {
             ("--skip", self.skip > 0),
             ("--comment", self.comment.is_some()),
             ("--rename-duplicates", self.rename_duplicates),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
+    }
+
+    /// The first option given that only CSV and NDJSON have.
+    fn option_of_text(&self) -> Option<&'static str> {
+        let given = [
             ("--null", !self.null.is_empty()),
             ("--null-in", !self.null_in.is_empty()),
             ("--quoted-null", self.quoted_null),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
+    }
+
+    /// The reader of a format with types.
+    fn table<'j>(
+        &self,
+        input: Input,
+        format: InputFormat,
+        is_narrow: bool,
+    ) -> flatrec::Result<TableReader<'j>> {
+        let mut reader = TableReader::new(input, format)?
+            .round(self.round)
+            .decimals_as_floats(self.format.decimals_as_floats())
+            .null_in_texts(self.quoted_null)
+            .narrow(is_narrow);
+        for text in &self.null {
+            reader = reader.null_text(text);
+        }
+        for (field, text) in &self.null_in {
+            reader = reader.null_text_of(field, text);
+        }
+        Ok(match &self.format.array {
+            Some(array) => reader.array(array),
+            None => reader,
+        })
     }
 
     /// The device or pipe for bad rows, opened; `None` if they go to a file, or nowhere.
@@ -292,7 +323,7 @@ pub(crate) struct Job<'j> {
     reader: Reader<'j>,
     /// Whether the delimiter was not given, and not yet told.
     tells_delimiter: bool,
-    round: bool,
+    tells_rounded: bool,
     bar: Bar,
     started: Instant,
     interrupt: &'j Interrupt,
@@ -316,7 +347,8 @@ impl<'j> Job<'j> {
         };
         let options = fields.apply(args.options()?);
         let format = args.format.of(input.name())?;
-        args.format.check(format, args.option_of_text().or(fields.option_of_text()))?;
+        let of_text = args.option_of_text().or(fields.option_of_text());
+        args.format.check(format, args.option_of_csv(), of_text)?;
         let reader = if format == InputFormat::Csv {
             let mut reader = CsvReader::new(input, options).on_progress(on_progress);
             if let Some(rejects) = rejects {
@@ -324,11 +356,8 @@ impl<'j> Job<'j> {
             }
             Reader::Csv(reader)
         } else {
-            let reader = TableReader::new(input, format)?.round(args.round);
+            let reader = args.table(input, format, fields.is_narrow())?;
             let mut reader = reader.on_progress(on_progress);
-            if let Some(array) = &args.format.array {
-                reader = reader.array(array);
-            }
             if let Some(rejects) = rejects {
                 reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
             }
@@ -337,7 +366,7 @@ impl<'j> Job<'j> {
         Ok(Self {
             reader,
             tells_delimiter: args.delimiter.is_none(),
-            round: args.round,
+            tells_rounded: args.round || args.format.decimals_as_floats(),
             bar,
             started: Instant::now(),
             interrupt,
@@ -389,7 +418,7 @@ impl<'j> Job<'j> {
     }
 
     fn loaded(&self, report: LoadReport, from: LoadPoint) -> Loaded {
-        Loaded { report, round: self.round, from, time: self.started.elapsed() }
+        Loaded { report, tells_rounded: self.tells_rounded, from, time: self.started.elapsed() }
     }
 
     /// Says which delimiter was found. This reads the start of the input, for which a stream makes
@@ -422,8 +451,8 @@ impl<'j> Job<'j> {
 /// The result of a load.
 pub(crate) struct Loaded {
     report: LoadReport,
-    /// Whether --round was given.
-    round: bool,
+    /// Whether values may be rounded.
+    tells_rounded: bool,
     /// The point at which this run began.
     from: LoadPoint,
     time: Duration,
@@ -449,7 +478,7 @@ impl Loaded {
         schema: &Schema,
         count: u64,
     ) -> Result<Vec<u8>, Failure> {
-        let Self { report, round, from, time } = self;
+        let Self { report, tells_rounded, from, time } = self;
         let seconds = time.as_secs_f64().max(1e-6);
         let rows_before = from.report.loaded + from.report.rejected;
         let rows = report.loaded + report.rejected - rows_before;
@@ -459,7 +488,7 @@ impl Loaded {
             Column::text(format!("{} records into {}", report.loaded, path.display())),
         ]);
         sheet.row(["rejected".into(), format!("{} rows", report.rejected).into()]);
-        if *round {
+        if *tells_rounded {
             sheet.row(["rounded".into(), counted(report.rounded, "value").into()]);
         }
         for (name, value) in [

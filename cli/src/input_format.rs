@@ -20,6 +20,17 @@ pub(crate) struct FormatArgs {
     /// Of an npz file, load this array as rows, and not each array as a column
     #[arg(long, value_name = "NAME")]
     pub(crate) array: Option<String>,
+
+    /// What a decimal of Arrow or Parquet becomes: the integer of its last digit, with a scale, or
+    /// the nearest float64. Those that the float does not keep are counted
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) decimal: Option<Decimal>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Decimal {
+    Integer,
+    Float,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
@@ -61,19 +72,32 @@ impl FormatArgs {
         })
     }
 
-    /// Refuses options that the format does not have; `of_text` is the first one given that only
-    /// CSV has.
+    /// Whether decimals become floats.
+    pub(crate) fn decimals_as_floats(&self) -> bool {
+        self.decimal == Some(Decimal::Float)
+    }
+
+    /// Refuses options that the format does not have; `of_csv` is the first one given that only CSV
+    /// has, and `of_text` the first one that only CSV and NDJSON have.
     pub(crate) fn check(
         &self,
         format: InputFormat,
+        of_csv: Option<&'static str>,
         of_text: Option<&'static str>,
     ) -> Result<(), Failure> {
+        use InputFormat::{Csv, Ndjson, Npy, Npz};
         let refused = |option: &str, why: &str| {
             Err(Failure::Usage(format!("{option} cannot be used with this format: {why}")))
         };
-        match of_text {
-            Some(option) if format != InputFormat::Csv => {
+        match (of_csv, of_text) {
+            (Some(option), _) if format != Csv => {
                 refused(option, "only CSV has it (--format csv reads the input as CSV)")
+            }
+            (_, Some(option)) if !matches!(format, Csv | Ndjson) => {
+                refused(option, "only CSV and NDJSON have it, because the others have types")
+            }
+            _ if self.decimal.is_some() && matches!(format, Csv | Ndjson | Npy | Npz) => {
+                refused("--decimal", "only Arrow and Parquet have decimals")
             }
             _ if self.array.is_some() && format != InputFormat::Npz => {
                 refused("--array", "only npz has several arrays (--format npz reads one)")
@@ -86,6 +110,10 @@ impl FormatArgs {
     pub(crate) fn choices(&self, name: &Path) -> Map<String, Value> {
         // A format that is left out is refused before its progress is kept.
         let format = self.of(name).map(|format| format!("{format:?}").to_lowercase()).ok();
-        Map::from_iter([("--format".into(), json!(format)), ("--array".into(), json!(self.array))])
+        Map::from_iter([
+            ("--format".into(), json!(format)),
+            ("--array".into(), json!(self.array)),
+            ("--decimal".into(), json!(self.decimals_as_floats())),
+        ])
     }
 }

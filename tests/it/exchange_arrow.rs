@@ -2,6 +2,9 @@
 //! loaded.
 #![cfg(all(feature = "parquet", target_endian = "little"))]
 
+mod decimals;
+mod row_groups;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use flatrec::exchange::{
 };
 use flatrec::{DataType, DisplayHint, DynStore, ErrorKind, Field, Schema, TimeUnit, Variant};
 
+use crate::support::packed::Packer;
 use crate::support::point_sink::PointSink;
 use crate::support::skip::skip;
 
@@ -244,6 +248,32 @@ fn any_number_of_rows_comes_back() {
     }
 }
 
+/// Finds a file of Arrow that is refused because it is compressed as a whole, or one that is cut
+/// and loaded.
+#[test]
+fn a_compressed_file_of_arrow_is_read() {
+    let (schema, records) = every_type();
+    let dir = tempfile::tempdir().unwrap();
+    for (ending, format, _) in &FORMATS[..2] {
+        let path = dir.path().join(format!("every.{ending}"));
+        export(&store_of(&schema, &records), *format, &path);
+        let plain = std::fs::read(&path).unwrap();
+        for packer in Packer::ALL {
+            let packed = packer.pack(&plain);
+            let mut back: Vec<u8> = Vec::new();
+            let input = Input::from_bytes(&packed);
+            let mut reader = TableReader::new(input, InputFormat::Arrow).unwrap();
+            assert_eq!(reader.infer(None).unwrap().rows, 2);
+            reader.load(&schema, &mut back).unwrap();
+            assert!(back == records, "{ending} {packer:?}");
+            // Without the checksum at its end.
+            let input = Input::from_bytes(&packed[..packed.len() - 4]);
+            let mut reader = TableReader::new(input, InputFormat::Arrow).unwrap();
+            assert!(reader.load(&schema, &mut Vec::new()).is_err(), "{ending} {packer:?}");
+        }
+    }
+}
+
 /// Finds a row that a resumed load loses or loads twice.
 #[test]
 fn a_load_resumes_from_every_point_with_the_same_result() {
@@ -426,6 +456,8 @@ table = pa.table({
 pa.parquet.write_table(table, at("t.parquet"), row_group_size=2)
 pa.parquet.write_table(table, at("v1.parquet"), compression="gzip", version="1.0",
                        data_page_version="2.0", use_dictionary=False)
+for codec in ["snappy", "lz4", "zstd", "gzip", "none", "brotli"]:
+    pa.parquet.write_table(table, at(codec + ".parquet"), compression=codec, row_group_size=1)
 pa.feather.write_feather(table, at("t.feather"), compression="zstd")
 pa.feather.write_feather(table, at("lz4.feather"), compression="lz4")
 with pa.ipc.new_stream(at("t.arrows"), table.schema) as out:
@@ -464,7 +496,9 @@ fn what_pyarrow_writes_is_loaded() {
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
     run(&python, TABLES, dir.path());
-    for name in ["t.parquet", "v1.parquet", "t.feather", "lz4.feather", "t.arrows"] {
+    let codecs = ["snappy.parquet", "lz4.parquet", "zstd.parquet", "gzip.parquet", "none.parquet"];
+    let others = ["t.parquet", "v1.parquet", "t.feather", "lz4.feather", "t.arrows"];
+    for name in codecs.into_iter().chain(others) {
         let mut reader = reader(&dir.path().join(name));
         let inferred = reader.infer(None).unwrap();
         let shown: Vec<String> = inferred.schema.fields().iter().map(Field::to_string).collect();
@@ -475,6 +509,9 @@ fn what_pyarrow_writes_is_loaded() {
         assert_eq!((report.loaded, report.nulls), (3, 10), "{name}");
         assert_eq!(ndjson(&inferred.schema, &records), ROWS, "{name}");
     }
+    let error = reader(&dir.path().join("brotli.parquet")).infer(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("columns are compressed by BROTLI"), "{error}");
     for name in ["list.arrow", "map.arrow", "month.arrow", "list.parquet"] {
         let error = reader(&dir.path().join(name)).infer(None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");

@@ -29,6 +29,7 @@ mod exchange_inputs;
 mod exchange_ndjson;
 mod exchange_npy;
 mod exchange_resume;
+mod exchange_round_trips;
 mod exchange_rows;
 mod exchange_schema;
 mod exchange_types;

@@ -53,7 +53,12 @@ impl FieldArgs {
         options
     }
 
-    /// The first option given that only CSV has.
+    /// Whether numbers get their narrowest types.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.narrow
+    }
+
+    /// The first option given that only CSV and NDJSON have.
     pub(crate) fn option_of_text(&self) -> Option<&'static str> {
         self.narrow.then_some("--narrow")
     }

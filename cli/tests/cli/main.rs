@@ -14,6 +14,7 @@ mod edges;
 mod export;
 mod field_names;
 mod foreign;
+mod formats;
 // Under Wine a lost page ends the command, and Windows does not truncate a mapped file.
 #[cfg(unix)]
 mod faults;

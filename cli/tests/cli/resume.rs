@@ -82,7 +82,10 @@ pub(super) fn cut_by(place: &Place, args: &[&str], end: impl Fn(&mut Child)) -> 
                 stderr: String::from_utf8(output.stderr).unwrap(),
             };
         }
-        remove_all(place, &["in.csv", "in.csv.gz", "schema.json"]);
+        let files = place.files();
+        let inputs: Vec<&str> = files.iter().map(String::as_str).collect();
+        let is_input = |name: &&str| name.starts_with("in.") || *name == "schema.json";
+        remove_all(place, &inputs.into_iter().filter(is_input).collect::<Vec<_>>());
     }
     panic!("every load ended before it was killed");
 }

@@ -24,6 +24,7 @@ mod wanted;
 mod width;
 
 pub(super) use infer::{Facts, kind};
+pub(super) use narrow::Extent;
 pub use options::CsvOptions;
 pub(super) use pipeline::in_order;
 pub use reader::{CsvReader, Inferred, Reject, Strays};

@@ -10,7 +10,7 @@ const SHORT_MANTISSA_END: u64 = 1_000_000;
 
 /// The range of a column's integers, and whether a `float32` suffices for all its numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(in crate::exchange) struct Extent {
     least: i64,
     greatest: i64,
     past_float32: bool,
@@ -32,7 +32,12 @@ impl Extent {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// As [`Extent::note`], for the text of a number of JSON.
+    pub(in crate::exchange) fn note_text(&mut self, text: &str) {
+        self.note_other(text.as_bytes());
+    }
+
+    pub(in crate::exchange) fn merge(&mut self, other: &Self) {
         self.least = self.least.min(other.least);
         self.greatest = self.greatest.max(other.greatest);
         self.past_float32 |= other.past_float32;
@@ -40,7 +45,7 @@ impl Extent {
 
     /// The narrowest integer type of the values. Unsigned types are no choice: the next file may
     /// have a negative value.
-    pub(super) fn integer(&self) -> DataType {
+    pub(in crate::exchange) fn integer(&self) -> DataType {
         let types = [DataType::Int8, DataType::Int16, DataType::Int32];
         let holds = |data_type: &DataType| {
             data_type.integer_range().is_some_and(|(least, greatest)| {
@@ -50,7 +55,7 @@ impl Extent {
         types.into_iter().find(holds).unwrap_or(DataType::Int64)
     }
 
-    pub(super) fn float(&self) -> DataType {
+    pub(in crate::exchange) fn float(&self) -> DataType {
         if self.past_float32 { DataType::Float64 } else { DataType::Float32 }
     }
 

@@ -20,6 +20,23 @@ pub(in crate::exchange) const PARTS_PER_THREAD: usize = 3;
 /// If `work` panics, on this thread.
 pub(in crate::exchange) fn in_order<T: Send>(
     threads: usize,
+    next: impl FnMut(Option<T>) -> Result<Option<T>>,
+    work: impl Fn(&mut T) + Sync,
+    done: impl FnMut(&mut T) -> Result<()>,
+) -> Result<()> {
+    in_order_with(threads, PARTS_PER_THREAD, next, work, done)
+}
+
+/// As [`in_order`], with so many parts for each thread: for large ones.
+///
+/// # Errors
+/// As [`in_order`].
+///
+/// # Panics
+/// As [`in_order`].
+pub(in crate::exchange) fn in_order_with<T: Send>(
+    threads: usize,
+    parts_per_thread: usize,
     mut next: impl FnMut(Option<T>) -> Result<Option<T>>,
     work: impl Fn(&mut T) + Sync,
     mut done: impl FnMut(&mut T) -> Result<()>,
@@ -54,7 +71,7 @@ pub(in crate::exchange) fn in_order<T: Send>(
         let mut spare = Vec::new();
         let mut ended = false;
         while !ended || received < sent {
-            while !ended && sent - received < threads * PARTS_PER_THREAD {
+            while !ended && sent - received < threads * parts_per_thread {
                 match next(spare.pop())? {
                     Some(part) => {
                         lanes[sent % threads].0.send(part).expect("a lane lives until dropped");

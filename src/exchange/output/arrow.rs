@@ -91,6 +91,8 @@ pub(super) fn failed(error: ArrowError) -> Error {
 #[derive(Debug)]
 pub(super) struct BatchMaker {
     fields: Vec<Field>,
+    /// Those whose bytes may be no value.
+    checked: Vec<Field>,
     pub(super) schema: arrow_schema::SchemaRef,
     /// The column with the numbers of the records.
     has_ids: bool,
@@ -108,8 +110,18 @@ impl BatchMaker {
         let own = HashMap::from([(OWN.to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
         let schema = Arc::new(ArrowSchema::new_with_metadata(arrow, own));
         let (ids, records) = Default::default();
+        let is_checked = |field: &&Field| {
+            field.is_nullable() || matches!(field.data_type(), DataType::Bool | DataType::Utf8(_))
+        };
+        let checked = fields.iter().filter(is_checked).cloned().collect();
         let fields = fields.to_vec();
-        Self { fields, schema, has_ids: id.is_some(), ids, records, record_bytes: 0 }
+        Self { fields, checked, schema, has_ids: id.is_some(), ids, records, record_bytes: 0 }
+    }
+
+    /// Whether there are no records for a batch.
+    #[cfg(feature = "parquet")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -123,7 +135,7 @@ impl BatchMaker {
     pub(super) fn push(&mut self, id: u64, record: &[u8]) -> Result<()> {
         check_byte_order("export")?;
         let start = self.records.len();
-        for field in &self.fields {
+        for field in &self.checked {
             match field.read(record)? {
                 Value::Array(array)
                     if matches!(field.data_type(), DataType::Bool | DataType::Utf8(_)) =>
@@ -233,6 +245,18 @@ impl<'r> Rows<'r> {
         self.records.chunks_exact(self.record_bytes).map(move |record| &record[start..end])
     }
 
+    /// The numbers of a field, those of arrays one after another.
+    fn numbers<T>(&self, field: &Field, number: impl Fn(&[u8]) -> T) -> Vec<T> {
+        let width = field.data_type().size_bytes() as usize;
+        match field.array_len() {
+            // The iterator knows its length.
+            None => self.values(field).map(|bytes| number(&bytes[..width])).collect(),
+            Some(_) => {
+                self.values(field).flat_map(|it| it.chunks_exact(width)).map(number).collect()
+            }
+        }
+    }
+
     /// Which records have a value, if some may have none.
     fn nulls(&self, field: &Field) -> Option<NullBuffer> {
         if !field.is_nullable() {
@@ -262,7 +286,7 @@ fn elements(field: &Field, rows: &Rows<'_>, nulls: Option<NullBuffer>) -> ArrayR
     macro_rules! numbers {
         ($type:ty, $native:ty) => {
             Arc::new(PrimitiveArray::<$type>::new(
-                values.map(|bytes| <$native>::from_le_bytes(ordered(bytes, big))).collect(),
+                rows.numbers(field, |bytes| <$native>::from_le_bytes(ordered(bytes, big))).into(),
                 nulls,
             ))
         };
@@ -270,7 +294,7 @@ fn elements(field: &Field, rows: &Rows<'_>, nulls: Option<NullBuffer>) -> ArrayR
     macro_rules! times {
         ($type:ty) => {
             with_zone::<$type>(
-                values.map(|bytes| i64::from_le_bytes(ordered(bytes, big))).collect(),
+                rows.numbers(field, |bytes| i64::from_le_bytes(ordered(bytes, big))).into(),
                 nulls,
                 field.is_utc(),
             )

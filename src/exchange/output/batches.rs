@@ -34,15 +34,18 @@ impl<W: Write> BatchWriter<W> {
         format: ExportFormat,
         fields: &[Field],
         id: Option<&str>,
+        record_bytes: usize,
     ) -> Result<Self> {
         check_byte_order("export")?;
+        #[cfg(not(feature = "parquet"))]
+        let _ = record_bytes;
         let maker = BatchMaker::new(fields, id);
         let schema = &maker.schema;
         let buffered = |out| BufWriter::with_capacity(BUFFER_BYTES, out);
         let to = match format {
             #[cfg(feature = "parquet")]
             ExportFormat::Parquet => {
-                To::Parquet(Box::new(super::parquet::ParquetWriter::new(out, schema)?))
+                To::Parquet(Box::new(super::parquet::ParquetWriter::new(out, schema, record_bytes)))
             }
             ExportFormat::ArrowStream => {
                 let writer = StreamWriter::try_new(buffered(out), schema);
@@ -51,6 +54,15 @@ impl<W: Write> BatchWriter<W> {
             _ => To::File(Box::new(FileWriter::try_new(buffered(out), schema).map_err(failed)?)),
         };
         Ok(Self { maker, to })
+    }
+
+    /// The writer of Parquet, if this is one and no record was added yet.
+    #[cfg(feature = "parquet")]
+    pub(super) fn parquet(&mut self) -> Option<&mut super::parquet::ParquetWriter<W>> {
+        match &mut self.to {
+            To::Parquet(writer) if self.maker.is_empty() => Some(writer),
+            _ => None,
+        }
     }
 
     /// Adds record `id`; errors belong to the record.

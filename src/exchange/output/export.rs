@@ -1,5 +1,8 @@
 //! Exports all records of a store into a file.
 
+#[cfg(feature = "parquet")]
+mod groups;
+
 use std::io::{Seek as _, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -441,6 +444,12 @@ impl Export<'_> {
         let part = (BATCH_BYTES / records.layout().stride).max(1) as u64;
         let is_sized = records.layout().record_size == self.options.schema.record_size() as usize;
         let threads = self.options.threads_or_default();
+        #[cfg(feature = "parquet")]
+        if is_sized && threads > 1 && self.rows == 0 {
+            if let Some(pushed) = self.push_groups(&records, threads) {
+                return pushed;
+            }
+        }
         let mut sinks = Vec::new();
         if is_sized && ids.end - ids.start > part {
             // As many as `in_order` has parts at a time.

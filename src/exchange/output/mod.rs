@@ -5,6 +5,8 @@ mod arrow;
 #[cfg(feature = "arrow")]
 mod batches;
 mod csv;
+#[cfg(feature = "parquet")]
+mod encodings;
 mod export;
 mod first_line;
 mod kind;

@@ -59,8 +59,18 @@ impl<W: Write> Sink<W> {
                 batches,
                 form.fields,
                 form.id,
+                form.schema.record_size() as usize,
             )?)),
         })
+    }
+
+    /// The writer of Parquet, before the first record.
+    #[cfg(feature = "parquet")]
+    pub(super) fn parquet(&mut self) -> Option<&mut super::parquet::ParquetWriter<W>> {
+        match self {
+            Self::Batches(writer) => writer.parquet(),
+            _ => None,
+        }
     }
 
     /// Writes the text of many records that other threads have made.

@@ -52,6 +52,20 @@ impl Facts {
         }
     }
 
+    /// Adds the facts of other rows.
+    #[cfg(feature = "parquet")]
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.longest_bytes = self.longest_bytes.max(other.longest_bytes);
+        self.has_null |= other.has_null;
+        self.has_other_bytes |= other.has_other_bytes;
+    }
+
+    /// Notes whether there are nulls.
+    #[cfg(feature = "parquet")]
+    pub(super) fn note_nulls(&mut self, has_null: bool) {
+        self.has_null |= has_null;
+    }
+
     /// The field that holds every value of the column.
     pub(super) fn field(&self, column: &Column) -> Field {
         let mut field = column.field.clone();

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::source::{BadRow, Block};
+use super::source::{BadRow, Block, Column};
 use crate::error::{Cause, Error, ErrorKind, Result, named, quoted};
 use crate::format::{DataType, Field, Schema, Value};
 use crate::maintenance::{convert, is_convertible};
@@ -23,12 +23,18 @@ pub(super) struct Pairs<'s> {
 }
 
 impl<'s> Pairs<'s> {
+    /// As [`Pairs::new`], for the columns of an input.
+    pub(super) fn of_columns(columns: &[Column], schema: &'s Schema, round: bool) -> Result<Self> {
+        let fields: Vec<Field> = columns.iter().map(|it| it.field.clone()).collect();
+        Self::new(&fields, schema, round)
+    }
+
     /// Pairs the columns with the fields.
     ///
     /// # Errors
     /// [`ErrorKind::SchemaMismatch`] for a column without a field, a field without a column, and
     /// types of which no value is the same.
-    pub(super) fn new(columns: &[Field], schema: &'s Schema, round: bool) -> Result<Self> {
+    fn new(columns: &[Field], schema: &'s Schema, round: bool) -> Result<Self> {
         let places = schema.fields().iter().map(Field::name).zip(0..);
         let mut unpaired: HashMap<&str, usize> = places.collect();
         let mut fields = Vec::with_capacity(columns.len());
@@ -83,6 +89,7 @@ impl<'s> Pairs<'s> {
                 rows().map(|row| ways.iter().map(|way| way.nulls(row)).sum::<Option<u64>>()).sum();
             if let Some(nulls) = nulls {
                 result.loaded = block.rows() as u64;
+                result.rounded = block.rounded.len() as u64;
                 result.nulls = nulls;
                 std::mem::swap(&mut result.records, &mut block.records);
                 block.result = result;
@@ -90,7 +97,12 @@ impl<'s> Pairs<'s> {
             }
         }
         let mut faults = block.faults.iter().peekable();
+        let mut rounded_rows = block.rounded.iter().peekable();
         for (number, row) in block.records.chunks_exact(block.record_bytes).enumerate() {
+            let mut by_source = 0;
+            while rounded_rows.next_if_eq(&&number).is_some() {
+                by_source += 1;
+            }
             if let Some((_, column, why)) = faults.next_if(|(faulty, ..)| *faulty == number) {
                 let field = self.fields[*column];
                 let reason = format!("field {}: {why}", shown(&self.schema.fields()[field]));
@@ -103,7 +115,7 @@ impl<'s> Pairs<'s> {
                 Ok((nulls, rounded)) => {
                     result.loaded += 1;
                     result.nulls += nulls;
-                    result.rounded += rounded;
+                    result.rounded += rounded + by_source;
                 }
                 Err(mut bad) => {
                     bad.row = number;

@@ -15,6 +15,8 @@ mod json;
 mod npy;
 mod reader;
 mod source;
+#[cfg(feature = "parquet")]
+mod units;
 mod watch;
 
 #[cfg(feature = "arrow")]

@@ -3,15 +3,16 @@
 use super::facts::Facts;
 use super::fit::{Pairs, row_text};
 use super::format::InputFormat;
-use super::source::{Block, Source};
+use super::json::{self, JsonOptions};
+use super::npy;
+use super::source::{Block, Column, Decimals, Source};
 use super::watch::{Bad, OnProgress, OnReject, Watch};
-use super::{json, npy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::csv::in_order;
 use crate::exchange::{
     Inferred, Input, LoadPoint, LoadReport, Progress, RecordSink, Reject, threads,
 };
-use crate::format::{Field, Schema};
+use crate::format::Schema;
 
 /// Shorter inputs are read on one thread: starting others takes longer.
 const ONE_THREAD_BYTES: u64 = 4 << 20;
@@ -42,6 +43,8 @@ pub struct TableReader<'a> {
     input: Input,
     format: InputFormat,
     array: Option<String>,
+    decimals: Decimals,
+    text: JsonOptions,
     round: bool,
     threads: Option<usize>,
     on_progress: Option<OnProgress<'a>>,
@@ -60,13 +63,79 @@ impl<'a> TableReader<'a> {
                 .detail("CSV is text without types")
                 .advice("use a CsvReader"));
         }
-        let (array, threads, on_progress, on_reject) = Default::default();
-        Ok(Self { input, format, array, round: false, threads, on_progress, on_reject })
+        let (array, decimals, text) = Default::default();
+        let (round, threads, on_progress, on_reject) = Default::default();
+        Ok(Self { input, format, array, decimals, text, round, threads, on_progress, on_reject })
     }
 
     /// The array of an npz file to read, instead of all as columns.
     pub fn array(mut self, name: impl Into<String>) -> Self {
         self.array = Some(name.into());
+        self
+    }
+
+    /// Whether decimals with digits after the point become the nearest `float64`, instead of
+    /// integers of their last digit with a scale. [`LoadReport::rounded`] counts those that the
+    /// float does not keep. Arrow and Parquet have decimals.
+    ///
+    /// ```
+    /// use flatrec::exchange::{Input, InputFormat, TableReader};
+    /// let input = Input::from_bytes("{\"n\":1}\n");
+    /// // JSON has no decimals, so it changes nothing here.
+    /// let mut reader = TableReader::new(input, InputFormat::Ndjson)?.decimals_as_floats(true);
+    /// assert_eq!(reader.infer(None)?.schema.fields()[0].to_string(), "n: int64 at 0");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn decimals_as_floats(mut self, are_floats: bool) -> Self {
+        self.decimals = if are_floats { Decimals::Floats } else { Decimals::Integers };
+        self
+    }
+
+    /// A string of NDJSON that means null in fields that are not text; may be called several times.
+    /// The [null words](crate::Schema::null_words) of the schema mean the same.
+    ///
+    /// ```
+    /// use flatrec::exchange::{Input, InputFormat, TableReader};
+    /// let input = Input::from_bytes("{\"n\":1,\"s\":\"a\"}\n{\"n\":\"NA\",\"s\":\"NA\"}\n");
+    /// let mut reader = TableReader::new(input, InputFormat::Ndjson)?.null_text("NA");
+    /// let schema = reader.infer(None)?.schema;
+    /// assert_eq!(schema.fields()[0].to_string(), "n: int64 nullable at 0");
+    /// assert_eq!(schema.fields()[1].to_string(), "s: utf8(2) at 9");
+    /// let report = reader.load(&schema, &mut Vec::new())?;
+    /// assert_eq!((report.loaded, report.nulls), (2, 1));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn null_text(mut self, text: impl Into<String>) -> Self {
+        self.text.null_texts.push((None, text.into()));
+        self
+    }
+
+    /// As [`TableReader::null_text`], for one field.
+    pub fn null_text_of(mut self, field: impl Into<String>, text: impl Into<String>) -> Self {
+        self.text.null_texts.push((Some(field.into()), text.into()));
+        self
+    }
+
+    /// Whether the texts for null, and the empty string, mean null in fields of text, too.
+    pub fn null_in_texts(mut self, null_in_texts: bool) -> Self {
+        self.text.null_in_texts = null_in_texts;
+        self
+    }
+
+    /// Whether inference takes the narrowest types for the numbers of NDJSON, as
+    /// [`CsvOptions::narrow`](crate::exchange::CsvOptions::narrow). Other formats have types.
+    ///
+    /// ```
+    /// use flatrec::exchange::{Input, InputFormat, TableReader};
+    /// let input = Input::from_bytes("{\"n\":1,\"x\":0.5}\n{\"n\":-300,\"x\":2}\n");
+    /// let mut reader = TableReader::new(input, InputFormat::Ndjson)?.narrow(true);
+    /// let schema = reader.infer(None)?.schema;
+    /// assert_eq!(schema.fields()[0].to_string(), "n: int16 at 0");
+    /// assert_eq!(schema.fields()[1].to_string(), "x: float32 at 2");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn narrow(mut self, narrow: bool) -> Self {
+        self.text.narrow = narrow;
         self
     }
 
@@ -117,13 +186,18 @@ impl<'a> TableReader<'a> {
         }
         if self.format == InputFormat::Ndjson {
             let (threads, lenient) = (self.thread_count(), self.on_reject.is_some());
-            let Self { input, on_progress, .. } = self;
-            return json::infer(input, sample_rows, (threads, lenient), on_progress);
+            let Self { input, on_progress, text, .. } = self;
+            return json::infer(input, sample_rows, (threads, lenient), text, on_progress);
+        }
+        #[cfg(feature = "parquet")]
+        if self.format == InputFormat::Parquet && sample_rows.is_none() {
+            return self.infer_parquet();
         }
         let mut watch = Watch::new(&self.input);
         let name = watch.name.clone();
+        let wishes = (None, self.decimals);
         let mut source =
-            open(&mut self.input, self.format, self.array.as_deref(), true, None, &watch)?;
+            open(&mut self.input, self.format, self.array.as_deref(), true, wishes, &watch)?;
         let named = |error: Error| error.path(&name);
         let columns = source.columns().to_vec();
         let mut facts = vec![Facts::default(); columns.len()];
@@ -143,13 +217,27 @@ impl<'a> TableReader<'a> {
             rows = Some(done);
         }
         drop(source);
-        let fields = columns.iter().zip(&facts).map(|(column, facts)| facts.field(column));
-        let schema = Schema::packed(fields).map_err(|error| match error.what_to_do() {
-            Some(_) => named(error),
-            None => named(error).advice("change the columns, or give a schema"),
+        inferred(&columns, &facts, rows.unwrap_or_default()).map_err(named)
+    }
+
+    /// The schema of a whole Parquet file.
+    #[cfg(feature = "parquet")]
+    fn infer_parquet(&mut self) -> Result<Inferred> {
+        let mut watch = Watch::new(&self.input);
+        let name = watch.name.clone();
+        let named = |error: Error| error.path(&name);
+        let threads = self.thread_count();
+        let file =
+            super::arrow::ParquetFile::open(&self.input, (None, self.decimals)).map_err(named)?;
+        let on_progress = &mut self.on_progress;
+        let facts = super::units::facts(&file, threads, |rows, read_bytes| {
+            watch.pass(rows, read_bytes, on_progress)
+        });
+        let facts = facts.map_err(|error| match error.file_path() {
+            Some(_) => error,
+            None => error.path(&name),
         })?;
-        let rows = rows.unwrap_or_default();
-        Ok(Inferred { schema, rows, strays: Vec::new(), header_may_be_data: false })
+        inferred(file.columns(), &facts, file.rows()).map_err(named)
     }
 
     /// Makes records of the rows and gives them to `sink`, in order. Each column fills the field
@@ -177,22 +265,34 @@ impl<'a> TableReader<'a> {
     ) -> Result<LoadReport> {
         let threads = self.thread_count();
         let Self { input, format, array, round, on_progress, on_reject, .. } = self;
+        let wishes = (Some(schema), self.decimals);
         if *format == InputFormat::Ndjson {
-            let plan = (schema, *round, threads);
+            let plan = (schema, *round, threads, &self.text);
             return json::load(input, plan, sink, from, (on_progress, on_reject));
         }
         let mut watch = Watch::new(input);
-        let mut source = open(input, *format, array.as_deref(), false, Some(schema), &watch)?;
         let name = watch.name.clone();
         let named = |error: Error| match error.file_path() {
             Some(_) => error,
             None => error.path(&name),
         };
-        let fields: Vec<Field> = source.columns().iter().map(|it| it.field.clone()).collect();
-        let pairs = Pairs::new(&fields, schema, *round).map_err(named)?;
-        source.skip(from.lines).map_err(named)?;
-        watch.rows = from.lines;
-        let mut report = from.report;
+        let (rows, report) = (from.lines, from.report);
+        watch.rows = rows;
+        let mut giving = Giving { sink, watch, report, on_progress, on_reject };
+        #[cfg(feature = "parquet")]
+        if *format == InputFormat::Parquet {
+            let file = super::arrow::ParquetFile::open(input, wishes).map_err(named)?;
+            let pairs = Pairs::of_columns(file.columns(), schema, *round).map_err(named)?;
+            let units = file.units(rows).map_err(named)?;
+            let sizes = (threads, schema.record_size() as usize);
+            let fit = |block: &mut Block| pairs.fit(block);
+            let give = |block: &mut Block| giving.give(block, &pairs);
+            super::units::in_order(&file, &units, sizes, None, fit, give).map_err(named)?;
+            return Ok(giving.report);
+        }
+        let mut source = open(input, *format, array.as_deref(), false, wishes, &giving.watch)?;
+        let pairs = Pairs::of_columns(source.columns(), schema, *round).map_err(named)?;
+        source.skip(rows).map_err(named)?;
         in_order(
             threads,
             |spare: Option<Block>| {
@@ -200,37 +300,9 @@ impl<'a> TableReader<'a> {
                 Ok(source.next(&mut block).map_err(named)?.then_some(block))
             },
             |block| pairs.fit(block),
-            |block| {
-                let result = &block.result;
-                let rows = result.loaded + result.bad.len() as u64;
-                sink.append_records(&block.result.records)?;
-                for bad in &block.result.bad {
-                    let line = watch.rows.saturating_add(bad.row as u64).saturating_add(1);
-                    let Some(on_reject) = on_reject else {
-                        let (reason, cause) = (&*bad.reason, bad.cause);
-                        let (field, text) = (Some(pairs.name(bad.field)), bad.text.as_deref());
-                        let bad = Bad { field, reason, cause, text };
-                        return Err(watch.bad_row("row", line, &bad));
-                    };
-                    let row = &block.records[bad.row * block.record_bytes..][..block.record_bytes];
-                    on_reject(&Reject {
-                        line,
-                        column: Some(pairs.name(bad.field)),
-                        reason: &bad.reason,
-                        row: row_text(&block.fields, row).as_bytes(),
-                    })?;
-                }
-                report.loaded = report.loaded.saturating_add(result.loaded);
-                report.rejected = report.rejected.saturating_add(result.bad.len() as u64);
-                report.nulls = report.nulls.saturating_add(result.nulls);
-                report.rounded = report.rounded.saturating_add(result.rounded);
-                report.read_bytes = block.read_bytes;
-                let done = watch.rows.saturating_add(rows);
-                watch.pass(done, block.read_bytes, on_progress)?;
-                sink.reached(&LoadPoint { offset_bytes: block.read_bytes, lines: done, report })
-            },
+            |block| giving.give(block, &pairs),
         )?;
-        Ok(report)
+        Ok(giving.report)
     }
 
     fn thread_count(&self) -> usize {
@@ -242,20 +314,75 @@ impl<'a> TableReader<'a> {
     }
 }
 
+/// Gives the records of blocks to the caller, in order, and counts them.
+struct Giving<'g, 'a> {
+    sink: &'g mut dyn RecordSink,
+    watch: Watch,
+    report: LoadReport,
+    on_progress: &'g mut Option<OnProgress<'a>>,
+    on_reject: &'g mut Option<OnReject<'a>>,
+}
+
+impl Giving<'_, '_> {
+    fn give(&mut self, block: &Block, pairs: &Pairs<'_>) -> Result<()> {
+        let Self { sink, watch, report, .. } = self;
+        let result = &block.result;
+        let rows = result.loaded + result.bad.len() as u64;
+        sink.append_records(&block.result.records)?;
+        for bad in &block.result.bad {
+            let line = watch.rows.saturating_add(bad.row as u64).saturating_add(1);
+            let Some(on_reject) = &mut self.on_reject else {
+                let (reason, cause) = (&*bad.reason, bad.cause);
+                let (field, text) = (Some(pairs.name(bad.field)), bad.text.as_deref());
+                return Err(watch.bad_row("row", line, &Bad { field, reason, cause, text }));
+            };
+            let row = &block.records[bad.row * block.record_bytes..][..block.record_bytes];
+            on_reject(&Reject {
+                line,
+                column: Some(pairs.name(bad.field)),
+                reason: &bad.reason,
+                row: row_text(&block.fields, row).as_bytes(),
+            })?;
+        }
+        report.loaded = report.loaded.saturating_add(result.loaded);
+        report.rejected = report.rejected.saturating_add(result.bad.len() as u64);
+        report.nulls = report.nulls.saturating_add(result.nulls);
+        report.rounded = report.rounded.saturating_add(result.rounded);
+        // Threads that run ahead have read more than the blocks before say.
+        report.read_bytes = report.read_bytes.max(block.read_bytes);
+        let (done, offset_bytes) = (watch.rows.saturating_add(rows), report.read_bytes);
+        watch.pass(done, offset_bytes, self.on_progress)?;
+        self.sink.reached(&LoadPoint { offset_bytes, lines: done, report: self.report })
+    }
+}
+
+/// The schema of columns with these facts.
+fn inferred(columns: &[Column], facts: &[Facts], rows: u64) -> Result<Inferred> {
+    let fields = columns.iter().zip(facts).map(|(column, facts)| facts.field(column));
+    let schema = Schema::packed(fields).map_err(|error| match error.what_to_do() {
+        Some(_) => error,
+        None => error.advice("change the columns, or give a schema"),
+    })?;
+    Ok(Inferred { schema, rows, strays: Vec::new(), header_may_be_data: false })
+}
+
 fn open<'i>(
     input: &'i mut Input,
     format: InputFormat,
     array: Option<&str>,
     keep: bool,
-    target: Option<&Schema>,
+    wishes: (Option<&Schema>, Decimals),
     watch: &Watch,
 ) -> Result<Box<dyn Source + 'i>> {
+    let (target, _) = wishes;
     let opened = match format {
         InputFormat::Npz => npy::open_npz(input, array, target),
         #[cfg(feature = "arrow")]
-        InputFormat::Arrow => super::arrow::open_arrow(input, keep, target),
+        InputFormat::Arrow => super::arrow::open_arrow(input, keep, wishes),
         #[cfg(feature = "parquet")]
-        InputFormat::Parquet => super::arrow::open_parquet(input, target),
+        InputFormat::Parquet => {
+            super::arrow::ParquetFile::open(input, wishes).and_then(|file| file.all())
+        }
         _ => npy::open_npy(input, keep, target),
     };
     opened.map_err(|error| match error.file_path() {

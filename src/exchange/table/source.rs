@@ -5,6 +5,15 @@ use std::sync::Arc;
 use crate::error::{Cause, Result};
 use crate::format::Field;
 
+/// What the decimals of an input become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Decimals {
+    /// Integers of their last digit.
+    #[default]
+    Integers,
+    Floats,
+}
+
 /// A column of an input, and what only its rows tell.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
@@ -35,6 +44,8 @@ pub(super) struct Block {
     /// The rows that have no record because the source could not make one: in order, with the
     /// number of the column and the reason. Their bytes are in `records`, and mean nothing.
     pub(super) faults: Vec<(usize, usize, String)>,
+    /// The rows with a value that the source has rounded, once for each.
+    pub(super) rounded: Vec<usize>,
     /// The bytes read of the input so far.
     pub(super) read_bytes: u64,
     pub(super) result: Fitted,

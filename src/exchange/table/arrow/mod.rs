@@ -10,7 +10,7 @@ mod types;
 mod values;
 
 use std::cell::Cell;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use arrow_schema::{ArrowError, Schema as ArrowSchema};
 
 use self::types::{Leaf, leaves_of};
 use self::values::Values;
-use super::source::{Block, Column, Source};
+use super::source::{Block, Column, Decimals, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Input;
 use crate::exchange::input::Text;
 use crate::format::{DataType, Field, Schema};
 
 #[cfg(feature = "parquet")]
-pub(super) use self::parquet::open_parquet;
+pub(super) use self::parquet::{ParquetFile, Unit};
 
 /// The key in the metadata of a schema that an export of this crate writes.
 pub(in crate::exchange) const OWN: &str = "flatrec";
@@ -41,6 +41,8 @@ pub(in crate::exchange) fn check_byte_order(operation: &'static str) -> Result<(
         .advice("use another format, such as NDJSON, here"))
 }
 
+/// The start of a file, after which the messages are those of a stream.
+const FILE_MAGIC: &[u8] = b"ARROW1\0\0";
 /// The most rows of a block.
 const ROWS_MAX: usize = 4096;
 /// The most bytes of a block's records, if a record is shorter.
@@ -54,7 +56,7 @@ const BLOCK_BYTES: usize = 2 << 20;
 pub(super) fn open_arrow<'i>(
     input: &'i mut Input,
     keep: bool,
-    target: Option<&Schema>,
+    (target, decimals): (Option<&Schema>, Decimals),
 ) -> Result<Box<dyn Source + 'i>> {
     check_byte_order("read")?;
     let places = if input.is_stream() { None } else { Some(input.places()?) };
@@ -67,12 +69,20 @@ pub(super) fn open_arrow<'i>(
             let reader = Counted { inner: reader, done_bytes: Rc::clone(&done_bytes) };
             let reader = FileReader::try_new(BufReader::new(reader), None).map_err(damaged)?;
             let schema = reader.schema();
-            return source(Box::new(reader), &schema, None, done_bytes, target);
+            return source(Box::new(reader), &schema, None, done_bytes, (target, decimals));
         }
     }
     let text = TextReader(input.read_bytes(keep)?);
-    let reader = Counted { inner: text, done_bytes: Rc::clone(&done_bytes) };
-    let reader = StreamReader::try_new(BufReader::new(reader), None).map_err(|error| {
+    let mut reader = BufReader::new(Counted { inner: text, done_bytes: Rc::clone(&done_bytes) });
+    // A file of Arrow that is compressed as a whole: a stream follows its magic. The end repeats
+    // what the stream says.
+    let head = reader.fill_buf().map_err(|error| damaged(error.into()))?;
+    if let Some(rest) = head.strip_prefix(FILE_MAGIC) {
+        // Zeros pad it, to 8 bytes or more. A message begins with others.
+        let padding = rest.iter().take_while(|&&byte| byte == 0).count();
+        reader.consume(FILE_MAGIC.len() + padding);
+    }
+    let reader = StreamReader::try_new(reader, None).map_err(|error| {
         let error = damaged(error);
         match error.io_error() {
             Some(_) => error,
@@ -82,7 +92,37 @@ pub(super) fn open_arrow<'i>(
         }
     })?;
     let schema = reader.schema();
-    source(Box::new(reader), &schema, None, done_bytes, target)
+    source(
+        Box::new(ToTheEnd { reader, has_ended: false }),
+        &schema,
+        None,
+        done_bytes,
+        (target, decimals),
+    )
+}
+
+/// The batches of a stream, and then the rest of its bytes: the checksum of compressed data comes
+/// last.
+struct ToTheEnd<R: Read> {
+    reader: StreamReader<R>,
+    has_ended: bool,
+}
+
+impl<R: Read> Iterator for ToTheEnd<R> {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
+        }
+        let batch = self.reader.next();
+        if batch.is_some() {
+            return batch;
+        }
+        self.has_ended = true;
+        let rest = io::copy(self.reader.get_mut(), &mut io::sink());
+        rest.err().map(|error| Err(error.into()))
+    }
 }
 
 /// What became of reading a batch.
@@ -93,9 +133,9 @@ fn source<'i>(
     schema: &ArrowSchema,
     rows_left: Option<u64>,
     done_bytes: Rc<Cell<u64>>,
-    target: Option<&Schema>,
+    (target, decimals): (Option<&Schema>, Decimals),
 ) -> Result<Box<dyn Source + 'i>> {
-    let leaves = leaves_of(schema, target)?;
+    let leaves = leaves_of(schema, target, decimals)?;
     let column = |leaf: &Leaf| {
         let mut column = leaf.column.clone();
         let wanted = target.and_then(|target| target.field(column.field.name()));
@@ -210,6 +250,7 @@ impl Source for ArrowSource<'_> {
 
     fn next(&mut self, block: &mut Block) -> Result<bool> {
         block.faults.clear();
+        block.rounded.clear();
         block.records.clear();
         let Some((batch, from)) = self.batch()? else { return Ok(false) };
         let leaves = self.leaves.iter().zip(&self.columns);
@@ -230,7 +271,11 @@ impl Source for ArrowSource<'_> {
             let end = start + field.size_bytes() as usize;
             let records = block.records.chunks_exact_mut(record_bytes);
             for (number, (row, record)) in (from..to).zip(records).enumerate() {
-                match values.put(row, &mut record[value..end]) {
+                let put = values.put(row, &mut record[value..end]);
+                for _ in 0..values.rounded.take() {
+                    block.rounded.push(number);
+                }
+                match put {
                     Ok(is_there) if field.is_nullable() => record[start] = is_there.into(),
                     Ok(true) => {}
                     Ok(false) => {
@@ -242,6 +287,7 @@ impl Source for ArrowSource<'_> {
             }
         }
         drop(values);
+        block.rounded.sort_unstable();
         block.faults.sort_by_key(|(row, column, _)| (*row, *column));
         block.faults.dedup_by_key(|(row, ..)| *row);
         block.fields = Arc::from(fields);

@@ -4,7 +4,7 @@ use arrow_schema::{DataType as Arrow, Field as ArrowField, Schema as ArrowSchema
 
 use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::exchange::schema_text::variants_from_json;
-use crate::exchange::table::source::Column;
+use crate::exchange::table::source::{Column, Decimals};
 use crate::format::{DataType, DisplayHint, Field, Schema, TimeUnit};
 
 /// A column of a batch, or one within a structure.
@@ -27,10 +27,14 @@ const FLATTEN: &str = "write its values as columns of their own, or leave the co
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`] for a type that has no place in a store.
-pub(super) fn leaves_of(schema: &ArrowSchema, target: Option<&Schema>) -> Result<Vec<Leaf>> {
+pub(super) fn leaves_of(
+    schema: &ArrowSchema,
+    target: Option<&Schema>,
+    decimals: Decimals,
+) -> Result<Vec<Leaf>> {
     // The nulls of a store that was exported are known.
     let is_own = schema.metadata().contains_key(super::OWN);
-    let mut adding = Adding { leaves: Vec::new(), target, is_own };
+    let mut adding = Adding { leaves: Vec::new(), target, is_own, decimals };
     for (at, field) in schema.fields().iter().enumerate() {
         adding.add(field, &[at], "", false)?;
     }
@@ -41,6 +45,7 @@ struct Adding<'t> {
     leaves: Vec<Leaf>,
     target: Option<&'t Schema>,
     is_own: bool,
+    decimals: Decimals,
 }
 
 impl Adding<'_> {
@@ -87,7 +92,9 @@ impl Adding<'_> {
         if !shape.is_empty() {
             made = made.with_shape(shape.iter().copied());
         }
-        made = annotated(made, element, field);
+        if !self.are_floats(element) {
+            made = annotated(made, element, field);
+        }
         let count = made.array_len().map_or(1, |len| len as usize);
         if is_nullable || *element == Arrow::Null {
             made = made.nullable();
@@ -106,6 +113,11 @@ impl Adding<'_> {
         };
         self.leaves.push(Leaf { path: path.to_vec(), element: element.clone(), count, column });
         Ok(())
+    }
+
+    /// Whether values become floats of other numbers. Integers without a scale stay as they are.
+    fn are_floats(&self, element: &Arrow) -> bool {
+        self.decimals == Decimals::Floats && scale_of(element).is_some_and(|scale| scale != 0)
     }
 
     /// The type of a value.
@@ -145,6 +157,7 @@ impl Adding<'_> {
             | Arrow::Decimal64(digits, _)
             | Arrow::Decimal128(digits, _)
             | Arrow::Decimal256(digits, _) => match (digits, wanted) {
+                _ if self.are_floats(element) => DataType::Float64,
                 (39.., Some(DataType::UInt128)) => DataType::UInt128,
                 (..=9, _) => DataType::Int32,
                 (10..=18, _) => DataType::Int64,
@@ -166,18 +179,21 @@ impl Adding<'_> {
     }
 }
 
+/// The digits after the point of a decimal.
+pub(super) fn scale_of(element: &Arrow) -> Option<i8> {
+    match element {
+        Arrow::Decimal32(_, scale)
+        | Arrow::Decimal64(_, scale)
+        | Arrow::Decimal128(_, scale)
+        | Arrow::Decimal256(_, scale) => Some(*scale),
+        _ => None,
+    }
+}
+
 /// The field with what its type and its metadata say.
 fn annotated(mut field: Field, element: &Arrow, from: &ArrowField) -> Field {
     match element {
         Arrow::Timestamp(_, Some(_)) => field = field.utc(),
-        Arrow::Decimal32(_, scale)
-        | Arrow::Decimal64(_, scale)
-        | Arrow::Decimal128(_, scale)
-        | Arrow::Decimal256(_, scale)
-            if *scale != 0 =>
-        {
-            field = field.with_scale((*scale).into());
-        }
         Arrow::FixedSizeBinary(16) => {
             let name = from.metadata().get("ARROW:extension:name");
             if name.is_some_and(|name| name == "arrow.uuid") {
@@ -185,6 +201,9 @@ fn annotated(mut field: Field, element: &Arrow, from: &ArrowField) -> Field {
             }
         }
         _ => {}
+    }
+    if let Some(scale) = scale_of(element).filter(|&scale| scale != 0) {
+        field = field.with_scale(scale.into());
     }
     for (key, value) in from.metadata() {
         // The metadata may be another program's, with another meaning: then a field that says so

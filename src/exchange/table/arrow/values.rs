@@ -1,13 +1,16 @@
 //! The values of a column of a batch.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use arrow_array::cast::AsArray as _;
 use arrow_array::types as t;
 use arrow_array::{Array, ArrowPrimitiveType, BooleanArray, PrimitiveArray, RecordBatch};
 use arrow_buffer::i256;
 use arrow_schema::{DataType as Arrow, TimeUnit};
 
-use super::types::Leaf;
-use crate::format::DataType;
+use super::types::{Leaf, scale_of};
+use crate::format::{DataType, Field};
 
 /// The milliseconds of a day.
 const DAY_MILLISECONDS: i64 = 86_400_000;
@@ -26,6 +29,8 @@ pub(super) struct Values<'b> {
     count: usize,
     /// The length of a value in a record.
     pub(super) width: usize,
+    /// How many numbers were rounded since the caller took this.
+    pub(super) rounded: Rc<Cell<u32>>,
 }
 
 enum Typed<'b> {
@@ -67,9 +72,13 @@ impl<'b> Values<'b> {
             });
             array = &**dictionary.values();
         }
-        let typed = typed(array, &leaf.element, data_type);
+        let rounded = Rc::default();
+        let typed = match scale_of(&leaf.element) {
+            Some(scale) if data_type == DataType::Float64 => floats(array, scale, &rounded),
+            _ => typed(array, &leaf.element, data_type),
+        };
         let width = data_type.size_bytes() as usize;
-        Self { outer, keys, lists, array, typed, count: leaf.count, width }
+        Self { outer, keys, lists, array, typed, count: leaf.count, width, rounded }
     }
 
     /// The place of the first value of a row; `None` if the row is null.
@@ -211,6 +220,35 @@ fn decimals<'b, T: ArrowPrimitiveType>(
         into.copy_from_slice(&number.to_le_bytes()[..len]);
         Ok(())
     }))
+}
+
+/// Decimals as the nearest floats, by their texts.
+fn floats<'b>(array: &'b dyn Array, scale: i8, rounded: &Rc<Cell<u32>>) -> Typed<'b> {
+    fn by<'b, T: ArrowPrimitiveType>(
+        array: &'b dyn Array,
+        scale: i8,
+        rounded: Rc<Cell<u32>>,
+    ) -> Typed<'b>
+    where
+        T::Native: std::fmt::Display,
+    {
+        let array: &PrimitiveArray<T> = array.as_primitive();
+        let field = Field::new("decimal", DataType::Float64);
+        Typed::Number(Box::new(move |at, into| {
+            let text = format!("{}e{}", array.value(at), -i32::from(scale));
+            let is_rounded = field.parse_text_rounded(&text, into);
+            let is_rounded = is_rounded.map_err(|error| error.into_detail())?;
+            rounded.set(rounded.get() + u32::from(is_rounded));
+            Ok(())
+        }))
+    }
+    let rounded = Rc::clone(rounded);
+    match array.data_type() {
+        Arrow::Decimal32(..) => by::<t::Decimal32Type>(array, scale, rounded),
+        Arrow::Decimal64(..) => by::<t::Decimal64Type>(array, scale, rounded),
+        Arrow::Decimal128(..) => by::<t::Decimal128Type>(array, scale, rounded),
+        _ => by::<t::Decimal256Type>(array, scale, rounded),
+    }
 }
 
 fn typed<'b>(array: &'b dyn Array, element: &Arrow, data_type: DataType) -> Typed<'b> {

@@ -2,7 +2,7 @@
 
 use super::object::{Literal, shape_of};
 use crate::error::{Error, ErrorKind, Result, named};
-use crate::exchange::csv::{Facts as SingleFacts, kind};
+use crate::exchange::csv::{Extent, Facts as SingleFacts, kind};
 use crate::format::{DataType, Field, Fit, fit_float, fit_integer};
 
 /// A string for a float that is no number of JSON: `NaN`, `inf` or `-inf`. A kind besides those of
@@ -13,7 +13,11 @@ const NOT_FINITE: u16 = kind::TEXT << 1;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     single: SingleFacts,
+    extent: Extent,
     longest_bytes: usize,
+    /// The strings that mean null unless the field is text: how many, and the longest.
+    null_texts: u64,
+    longest_null_bytes: usize,
     /// The rows with a value that is not null.
     pub(super) values: u64,
     /// The line of the first value, and its shape if it is an array.
@@ -24,12 +28,14 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Notes a value on a line.
-    pub(super) fn note(&mut self, literal: &Literal<'_>, line: u64) {
+    pub(super) fn note(&mut self, literal: &Literal<'_>, line: u64, narrow: bool) {
         let shape = match literal {
             Literal::Null => return,
-            Literal::Array(array) => shape_of(array, &mut |element| self.note_single(&element)),
+            Literal::Array(array) => {
+                shape_of(array, &mut |element| self.note_single(&element, narrow))
+            }
             single => {
-                self.note_single(single);
+                self.note_single(single, narrow);
                 Ok(Vec::new())
             }
         };
@@ -38,6 +44,17 @@ impl Facts {
             Ok(shape) => self.note_shape(line, &shape),
             Err(why) => self.fault = self.fault.take().or(Some((line, why))),
         }
+    }
+
+    /// Notes a string that means null unless the field is text.
+    pub(super) fn note_null_text(&mut self, text: &str) {
+        self.null_texts += 1;
+        self.longest_null_bytes = self.longest_null_bytes.max(text.len());
+    }
+
+    /// Whether there is no value, whatever the field is.
+    pub(super) fn is_only_null(&self) -> bool {
+        self.values == 0 && self.null_texts == 0
     }
 
     fn note_shape(&mut self, line: u64, shape: &[u32]) {
@@ -60,6 +77,9 @@ impl Facts {
     /// Adds the facts of the lines after these.
     pub(super) fn merge(&mut self, other: &Self) {
         self.single.merge(other.single);
+        self.extent.merge(&other.extent);
+        self.null_texts += other.null_texts;
+        self.longest_null_bytes = self.longest_null_bytes.max(other.longest_null_bytes);
         self.longest_bytes = self.longest_bytes.max(other.longest_bytes);
         self.values += other.values;
         if let Some((line, shape)) = &other.first {
@@ -70,9 +90,12 @@ impl Facts {
         }
     }
 
-    fn note_single(&mut self, literal: &Literal<'_>) {
+    fn note_single(&mut self, literal: &Literal<'_>, narrow: bool) {
         let text = match literal {
             Literal::Bare(text) => {
+                if narrow {
+                    self.extent.note_text(text);
+                }
                 self.single.kinds |= bare_kind(text);
                 text
             }
@@ -108,7 +131,7 @@ impl Facts {
     /// # Errors
     /// [`ErrorKind::Unsupported`] for values of several shapes, and arrays that have no place;
     /// [`ErrorKind::InvalidSchema`] if the length of a text does not fit in 32 bits.
-    pub(super) fn field(&self, name: &str, rows: u64) -> Result<Field> {
+    pub(super) fn field(&self, name: &str, rows: u64, narrow: bool) -> Result<Field> {
         if let Some((line, why)) = &self.fault {
             return Err(Error::new(ErrorKind::Unsupported, "infer")
                 .detail(format!("field {}: the value on line {line} is {why}", named(name)))
@@ -117,7 +140,19 @@ impl Facts {
                      field out",
                 ));
         }
-        let mut field = Field::new(name, self.data_type()?);
+        let mut data_type = self.data_type()?;
+        let mut values = self.values;
+        match data_type {
+            DataType::Utf8(width) => {
+                let longest = u32::try_from(self.longest_null_bytes).unwrap_or(u32::MAX);
+                data_type = DataType::Utf8(width.max(longest));
+                values += self.null_texts;
+            }
+            DataType::Int64 if narrow => data_type = self.extent.integer(),
+            DataType::Float64 if narrow => data_type = self.extent.float(),
+            _ => {}
+        }
+        let mut field = Field::new(name, data_type);
         if matches!(field.data_type(), DataType::Timestamp(_))
             && self.single.kinds & kind::UTC_TIME != 0
         {
@@ -126,7 +161,7 @@ impl Facts {
         if let Some((_, shape)) = self.first.as_ref().filter(|(_, shape)| !shape.is_empty()) {
             field = field.with_shape(shape.iter().copied());
         }
-        Ok(if self.values < rows || self.values == 0 { field.nullable() } else { field })
+        Ok(if values < rows || values == 0 { field.nullable() } else { field })
     }
 
     fn data_type(&self) -> Result<DataType> {

@@ -20,7 +20,46 @@ use super::watch::{Bad, OnProgress, OnReject, Watch};
 use crate::error::{Cause, Error, ErrorKind, Result, named, quoted};
 use crate::exchange::csv::in_order;
 use crate::exchange::{Inferred, Input, LoadPoint, LoadReport, RecordSink, Reject};
-use crate::format::{Field, Schema};
+use crate::format::{DataType, Field, Schema};
+
+/// What the caller says of strings and numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct JsonOptions {
+    /// Strings that mean null, in all fields or in one.
+    pub(super) null_texts: Vec<(Option<String>, String)>,
+    /// Whether they and the empty string mean null in fields of text, too.
+    pub(super) null_in_texts: bool,
+    /// Whether inference takes the narrowest types.
+    pub(super) narrow: bool,
+}
+
+impl JsonOptions {
+    /// Whether a string means null in a field that is not text.
+    fn is_null(&self, name: &str, text: &str) -> bool {
+        self.null_in_texts && text.is_empty() || self.null_texts_of(name).any(|it| it == text)
+    }
+
+    fn null_texts_of(&self, name: &str) -> impl Iterator<Item = &String> {
+        let texts = self.null_texts.iter();
+        texts
+            .filter(move |(field, _)| field.as_ref().is_none_or(|it| it == name))
+            .map(|(_, text)| text)
+    }
+
+    /// The strings that mean null in each field.
+    fn words<'s>(&self, schema: &'s Schema) -> Vec<Vec<String>> {
+        let words_of = |field: &'s Field| {
+            let is_text = matches!(field.data_type(), DataType::Utf8(_));
+            if is_text && !self.null_in_texts {
+                return Vec::new();
+            }
+            let empty = self.null_in_texts.then(String::new);
+            let own = field.null_words_or(schema.null_words()).iter();
+            own.chain(self.null_texts_of(field.name())).cloned().chain(empty).collect()
+        };
+        schema.fields().iter().map(words_of).collect()
+    }
+}
 
 /// A block of lines, and what became of them.
 #[derive(Debug, Default)]
@@ -95,7 +134,7 @@ impl Names {
 
 impl Part<Names> {
     /// Notes the facts about at most `rows_max` rows.
-    fn infer(&mut self, rows_max: u64, lenient: bool) {
+    fn infer(&mut self, rows_max: u64, lenient: bool, options: &JsonOptions) {
         self.result = Names::default();
         let mut members = Members::new();
         for line in lines_of(&self.block) {
@@ -114,7 +153,15 @@ impl Part<Names> {
             self.rows += 1;
             let line = self.lines_before + line.number + 1;
             for (name, literal) in &members {
-                self.result.facts_of(name).note(literal, line);
+                let facts = self.result.facts_of(name);
+                match literal {
+                    Literal::Text(text) if options.is_null(name, text) => {
+                        if !options.null_in_texts {
+                            facts.note_null_text(text);
+                        }
+                    }
+                    literal => facts.note(literal, line, options.narrow),
+                }
             }
         }
     }
@@ -125,6 +172,7 @@ pub(super) fn infer(
     input: &mut Input,
     sample_rows: Option<u64>,
     (threads, lenient): (usize, bool),
+    options: &JsonOptions,
     on_progress: &mut Option<OnProgress<'_>>,
 ) -> Result<Inferred> {
     let mut watch = Watch::new(input);
@@ -148,7 +196,7 @@ pub(super) fn infer(
                 part
             }))
         },
-        |part: &mut Part<Names>| part.infer(rows_max, lenient),
+        |part: &mut Part<Names>| part.infer(rows_max, lenient, options),
         |part| {
             if let (Some(fault), false) = (part.faults.first(), lenient) {
                 let line = part.lines_before + fault.line + 1;
@@ -165,10 +213,11 @@ pub(super) fn infer(
     let names: HashSet<&str> = all.facts.iter().map(|(name, _)| &**name).collect();
     // A name that is null, and an object in other rows, has no field of its own.
     let is_outer = |outer: &str, facts: &Facts| {
-        facts.values == 0 && names.iter().any(|name| is_within(name, outer))
+        facts.is_only_null() && names.iter().any(|name| is_within(name, outer))
     };
     let fields = all.facts.iter().filter(|(name, facts)| !is_outer(name, facts));
-    let fields: Result<Vec<Field>> = fields.map(|(name, facts)| facts.field(name, rows)).collect();
+    let fields: Result<Vec<Field>> =
+        fields.map(|(name, facts)| facts.field(name, rows, options.narrow)).collect();
     let schema = fields.and_then(|fields| match fields.is_empty() {
         true => Err(Error::new(ErrorKind::InvalidValue, "read")
             .detail("there is no JSON object with a value")
@@ -208,13 +257,15 @@ struct Plan<'s> {
     places: HashMap<&'s str, usize>,
     /// The objects that the fields are in.
     outer: HashSet<&'s str>,
+    /// The strings that mean null in each field.
+    null_texts: Vec<Vec<String>>,
     record_bytes: usize,
     round: bool,
     lenient: bool,
 }
 
 impl<'s> Plan<'s> {
-    fn new(schema: &'s Schema, round: bool, lenient: bool) -> Self {
+    fn new(schema: &'s Schema, round: bool, lenient: bool, options: &JsonOptions) -> Self {
         let fields = schema.fields();
         let places = fields.iter().map(Field::name).zip(0..).collect();
         let outer = |field: &'s Field| {
@@ -223,7 +274,8 @@ impl<'s> Plan<'s> {
         };
         let outer = fields.iter().flat_map(outer).collect();
         let record_bytes = schema.record_size() as usize;
-        Self { fields, places, outer, record_bytes, round, lenient }
+        let null_texts = options.words(schema);
+        Self { fields, places, outer, null_texts, record_bytes, round, lenient }
     }
 
     /// Stores the members in `record`, whose bytes are zero. Returns how many values are null, and
@@ -253,12 +305,18 @@ impl<'s> Plan<'s> {
             }
             found += 1;
             let field = &self.fields[place];
+            let is_null = match literal {
+                Literal::Null => true,
+                Literal::Text(text) => self.null_texts[place].iter().any(|it| it == text),
+                _ => false,
+            };
             let text = match literal {
-                Literal::Null if field.is_nullable() => {
+                _ if is_null && field.is_nullable() => {
                     nulls += 1;
                     continue;
                 }
-                Literal::Null => return Err(Refused::null(place, field, "is null")),
+                _ if is_null => return Err(Refused::null(place, field, "is null")),
+                Literal::Null => continue,
                 Literal::Bare(text) | Literal::Array(text) => text,
                 Literal::Text(text) => &**text,
             };
@@ -340,7 +398,7 @@ impl Part<Records> {
 /// Makes records of the rows after `from`, and gives them to `sink`.
 pub(super) fn load(
     input: &mut Input,
-    (schema, round, threads): (&Schema, bool, usize),
+    (schema, round, threads, options): (&Schema, bool, usize, &JsonOptions),
     sink: &mut dyn RecordSink,
     from: &LoadPoint,
     (on_progress, on_reject): (&mut Option<OnProgress<'_>>, &mut Option<OnReject<'_>>),
@@ -352,7 +410,7 @@ pub(super) fn load(
         offset => input.read_from(offset)?,
     };
     let mut lines = Lines::new(text, from.offset_bytes, from.lines);
-    let plan = Plan::new(schema, round, on_reject.is_some());
+    let plan = Plan::new(schema, round, on_reject.is_some(), options);
     let mut report = from.report;
     let mut lines_before = from.lines;
     watch.rows = report.loaded;
