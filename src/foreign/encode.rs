@@ -23,8 +23,7 @@ pub(super) fn encode(
     after: &[u8],
     raw: &mut [u8],
 ) -> Result<(), Fault> {
-    // A packed schema keeps the order of the columns, as does one in place.
-    for (column, field) in layout.columns().iter().zip(layout.schema().fields()) {
+    for (column, field) in pairs(layout) {
         let start = len_of(field.offset());
         let place = start..start + len_of(field.size_bytes());
         if before[place.clone()] == after[place.clone()] {
@@ -47,7 +46,7 @@ pub(super) fn encode(
 /// Refuses the first value of `read`, the record that the file would have, that is not that of
 /// `wanted`.
 pub(super) fn compare(layout: &ForeignLayout, read: &[u8], wanted: &[u8]) -> Result<(), Fault> {
-    for (column, field) in layout.columns().iter().zip(layout.schema().fields()) {
+    for (column, field) in pairs(layout) {
         let start = len_of(field.offset());
         let place = start..start + len_of(field.size_bytes());
         if read[place.clone()] != wanted[place] {
@@ -56,6 +55,16 @@ pub(super) fn compare(layout: &ForeignLayout, read: &[u8], wanted: &[u8]) -> Res
         }
     }
     Ok(())
+}
+
+/// The columns, each with its field in the layout's schema.
+fn pairs(layout: &ForeignLayout) -> impl Iterator<Item = (&Column, &Field)> {
+    let mut columns: Vec<&Column> = layout.columns().iter().collect();
+    // A packed schema keeps the order of the columns; one in place has that of their places.
+    if !layout.decodes {
+        columns.sort_by_key(|column| column.at);
+    }
+    columns.into_iter().zip(layout.schema().fields())
 }
 
 fn fault(column: &Column, field: &Field, record: &[u8], why: String) -> Fault {

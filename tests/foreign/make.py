@@ -220,10 +220,25 @@ def lasers():
         header.scales, header.offsets = [0.01, 0.001, 0.5], [0.0, 1000.0, 0.0]
         if point_format == 3:
             header.add_extra_dim(laspy.ExtraBytesParams("more", "u2"))
+            header.add_extra_dim(laspy.ExtraBytesParams("vector", "3i2"))
+            header.add_extra_dim(laspy.ExtraBytesParams("double", "f8", description="a float"))
+            scaled = {"scales": numpy.array([0.01]), "offsets": numpy.array([0.0])}
+            header.add_extra_dim(laspy.ExtraBytesParams("scaled", "i4", **scaled))
+            scaled["offsets"] = numpy.array([5.0])
+            header.add_extra_dim(laspy.ExtraBytesParams("moved", "u1", **scaled))
         las = laspy.LasData(header)
         las.points = laspy.ScaleAwarePointRecord.zeros(3, header=header)
         for name in las.point_format.dimension_names:
             dimension = las.point_format.dimension_by_name(name)
+            raw = las.points.array
+            if name in ("vector", "double", "scaled", "moved"):
+                raw[name] = {
+                    "vector": [[1, -2, 3], [-32768, 0, 32767], [0, 0, 0]],
+                    "double": [0.1, -2.5, 1e300],
+                    "scaled": [-1, 2**31 - 1, -(2**31)],
+                    "moved": [0, 7, 255],
+                }[name]
+                continue
             kind = numpy.dtype(dimension.dtype or "u1").kind
             most = 2**dimension.num_bits - 1
             if kind == "f":
@@ -237,20 +252,20 @@ def lasers():
         las.write(str(path))
         read = laspy.read(str(path))
         names = list(read.point_format.dimension_names)
-        header_names = ["extra_bytes" if name == "more" else name for name in names]
         flags = "synthetic key_point withheld overlap scan_direction_flag edge_of_flight_line"
         rows = []
         for index in range(3):
             row = []
             for name in names:
-                value = numpy.asarray(read[name])[index]
+                # The integers, without scale and offset.
+                is_scaled = name in ("scaled", "moved")
+                value = (read.points.array if is_scaled else read)[name][index]
+                value = numpy.asarray(value)[()]
                 if name in flags.split():
                     value = bool(value)
-                if name == "more":
-                    value = value.tobytes().hex()
                 row.append(value)
             rows.append(row)
-        write(f"points-{point_format}.las", header_names, rows)
+        write(f"points-{point_format}.las", names, rows)
 
 
 def logins():

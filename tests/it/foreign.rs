@@ -156,6 +156,13 @@ fn points_of_lasers_are_read_as_laspy_reads_them() {
         let scales: Vec<_> = file.schema().fields()[..3].iter().map(Field::scale).collect();
         assert_eq!(scales, [Some(2), None, None], "an offset, and a scale of 0.5");
     }
+    let path = folder().join("points-3.las");
+    let layout = ForeignLayout::of_kind(&path, "las").unwrap();
+    let extra = |name: &str| layout.schema().field(name).unwrap();
+    assert_eq!(extra("vector").array_len(), Some(3));
+    assert_eq!((extra("scaled").scale(), extra("moved").scale()), (Some(2), None));
+    let fact = ("scale and offset of extra fields", "scaled 0.01, 0; moved 0.01, 5".to_owned());
+    assert!(layout.facts().contains(&fact), "{:?}", layout.facts());
 }
 
 #[test]

@@ -39,6 +39,8 @@ mod field_types;
 #[cfg(feature = "exchange")]
 mod foreign;
 mod foreign_edits;
+mod foreign_hostile;
+mod foreign_views;
 mod format_document;
 mod golden;
 mod group_commit;

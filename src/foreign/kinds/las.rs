@@ -1,12 +1,15 @@
 //! Points of LAS 1.2 to 1.4, the format of laser scanners.
 //!
 //! ```text
-//! 0 LASF  24 version (2)  94 header bytes (u16)  96 offset of points (u32)  104 format (u8)
-//! 105 point bytes (u16)  107 points (u32)  131 scales (3 f64)  155 offsets (3 f64)
+//! 0 LASF  24 version (2)  94 header bytes (u16)  96 offset of points (u32)
+//! 100 records before them (u32)  104 format (u8)  105 point bytes (u16)  107 points (u32)
+//! 131 scales (3 f64)  155 offsets (3 f64)
 //! 247 points (u64, from 1.4 on)
 //! ```
 //!
 //! A coordinate is `X * scale + offset`. `X` keeps the integer of the file.
+
+mod extra;
 
 use super::super::column::{Column, Encoding};
 use super::super::kind::ForeignKind;
@@ -65,7 +68,7 @@ pub(super) fn layout(source: &Source) -> Result<ForeignLayout> {
         })
     };
     let (scales, offsets) = (triple(131), triple(155));
-    let mut points = Points { columns: Vec::new(), at: 0 };
+    let mut points = Points::default();
     points.add_format(format);
     for (index, column) in points.columns.iter_mut().take(3).enumerate() {
         // The annotation has no place for an offset.
@@ -73,15 +76,11 @@ pub(super) fn layout(source: &Source) -> Result<ForeignLayout> {
             column.field = column.field.clone().with_scale(digits);
         }
     }
-    let extra = u32::from(stride).checked_sub(points.at).ok_or_else(|| {
-        let detail = format!("points of format {format} have {} bytes, not {stride}", points.at);
-        corrupt(105, detail)
-    })?;
-    if extra > 0 {
-        points.plain("extra_bytes", DataType::Binary(extra));
-    }
+    let described = extra::fields(source, u16_at(94).into(), u32_at(100))?;
+    points.add_extra(described, stride, format)?;
     let mut parts = Parts::new(ForeignKind::Las, offset.into(), count, stride.into());
-    parts.columns = points.columns;
+    let Points { columns, summarised, scalings, .. } = points;
+    parts.columns = columns;
     let shown = |numbers: [f64; 3]| numbers.map(|number| number.to_string()).join(", ");
     parts.facts = vec![
         ("version", format!("{major}.{minor}")),
@@ -89,11 +88,15 @@ pub(super) fn layout(source: &Source) -> Result<ForeignLayout> {
         ("scale of X, Y, Z", shown(scales)),
         ("offset of X, Y, Z", shown(offsets)),
     ];
+    if !scalings.is_empty() {
+        parts.facts.push(("scale and offset of extra fields", scalings.join("; ")));
+    }
     let bounds = "the least and the greatest of all";
     parts.edits.summarised = [("X", bounds), ("Y", bounds), ("Z", bounds)]
         .into_iter()
         .chain([("return_number", "the number of points for each of them")])
         .map(|(name, what)| (name.to_owned(), what))
+        .chain(summarised.into_iter().map(|name| (name, bounds)))
         .collect();
     parts.checked()
 }
@@ -104,9 +107,14 @@ fn digits_of(scale: f64) -> Option<i32> {
 }
 
 /// The columns of a point, one behind the other.
+#[derive(Default)]
 struct Points {
     columns: Vec<Column>,
     at: u32,
+    /// Names of extra fields of which the file has the least or the greatest value.
+    summarised: Vec<String>,
+    /// The scale and the offset of extra fields, as text.
+    scalings: Vec<String>,
 }
 
 impl Points {
@@ -168,6 +176,39 @@ impl Points {
         }
     }
 
+    /// Adds the fields that the file describes, and the bytes behind them up to those of a point.
+    fn add_extra(&mut self, described: Vec<extra::Extra>, stride: u16, format: u8) -> Result<()> {
+        let stride = u32::from(stride);
+        if stride < self.at {
+            let detail = format!("points of format {format} have {} bytes, not {stride}", self.at);
+            return Err(corrupt(105, detail));
+        }
+        for extra::Extra { mut field, scaling, has_bounds } in described {
+            if let Some((scale, offset)) = scaling {
+                self.scalings.push(format!("{} {scale}, {offset}", field.name()));
+                let digits = digits_of(scale).filter(|_| offset == 0.0);
+                let is_integer = field.data_type().integer_range().is_some();
+                if let Some(digits) = digits.filter(|_| is_integer && field.array_len().is_none()) {
+                    field = field.with_scale(digits);
+                }
+            }
+            if has_bounds {
+                self.summarised.push(field.name().to_owned());
+            }
+            let column = Column::plain(field, self.at);
+            self.at = column.end();
+            self.columns.push(column);
+        }
+        let rest = stride.checked_sub(self.at).ok_or_else(|| {
+            let detail = format!("its extra fields end at byte {}, and a point {stride}", self.at);
+            corrupt(105, detail)
+        })?;
+        if rest > 0 {
+            self.plain("extra_bytes", DataType::Binary(rest));
+        }
+        Ok(())
+    }
+
     fn plain(&mut self, name: &str, data_type: DataType) {
         let column = Column::plain(Field::new(name, data_type), self.at);
         self.at = column.end();
@@ -199,7 +240,7 @@ mod tests {
     fn the_points_of_every_format_have_the_length_of_the_standard() {
         let lengths = [20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67];
         for (format, len) in (0..).zip(lengths) {
-            let mut points = Points { columns: Vec::new(), at: 0 };
+            let mut points = Points::default();
             points.add_format(format);
             assert_eq!(points.at, len, "format {format}");
         }
