@@ -298,10 +298,10 @@ impl Reader<'_> {
         &mut self,
         schema: &Schema,
         sink: &mut dyn RecordSink,
-    ) -> flatrec::Result<Option<(Inferred, LoadReport)>> {
+    ) -> flatrec::Result<(Inferred, Option<LoadReport>)> {
         match self {
             Self::Csv(reader) => reader.load_guessed(schema, sink),
-            Self::Table(..) => Ok(None),
+            Self::Table(..) => unreachable!("the types of a table are no guess"),
         }
     }
 
@@ -402,19 +402,26 @@ impl<'j> Job<'j> {
     }
 
     /// Gives all rows to `sink`, if their schema is the one that was guessed. Otherwise, and if
-    /// this fails, the caller discards the store.
+    /// this fails, the caller discards the store, and in the first case loads with the schema that
+    /// this returns.
     pub(crate) fn load_guessed(
         &mut self,
         schema: &Schema,
         sink: &mut dyn RecordSink,
-    ) -> Result<Option<Loaded>, Failure> {
+    ) -> Result<Guessed, Failure> {
         self.bar.next("load");
         let loaded = self.reader.load_guessed(schema, sink).map_err(Failure::from);
         let loaded = self.interrupt.outcome(loaded);
-        self.bar.next("infer");
-        let Some((inferred, report)) = loaded? else { return Ok(None) };
+        if loaded.is_err() {
+            self.bar.next("infer");
+        }
+        let (inferred, report) = loaded?;
         self.tell_inferred(&inferred);
-        Ok(Some(self.loaded(report, LoadPoint::default())))
+        if let Some(report) = report {
+            return Ok(Guessed::Right(self.loaded(report, LoadPoint::default())));
+        }
+        self.bar.next("load");
+        Ok(Guessed::Wrong(inferred.schema, inferred.rows))
     }
 
     fn loaded(&self, report: LoadReport, from: LoadPoint) -> Loaded {
@@ -446,6 +453,13 @@ impl<'j> Job<'j> {
         let report = self.interrupt.outcome(report)?;
         Ok(self.loaded(report, *from))
     }
+}
+
+/// The result of a load with guessed types.
+pub(crate) enum Guessed {
+    Right(Loaded),
+    /// The schema of all rows, and their number.
+    Wrong(Schema, u64),
 }
 
 /// The result of a load.

@@ -34,14 +34,15 @@ use crate::source::{LayoutArgs, refuse_foreign};
 use crate::waiting::WaitArgs;
 use crate::widen;
 pub(crate) use fields::FieldArgs;
+use guess::Reached;
 use keeper::{Keeper, Loading};
 use unfinished::{InputIdentity, Unfinished};
 
 /// Load CSV, NDJSON, Arrow, Parquet or an array of numpy into a new store
 ///
 /// Without --schema each column of a CSV file gets the narrowest type of all its values (bool,
-/// int64, float64, date, timestamp, text). The load begins with the types of a sample, and if a
-/// later value has another one, it reads the input twice: first to find the types, then to load it.
+/// int64, float64, date, timestamp, text). The load begins with the types of a sample. If a later
+/// value has another one, it reads the rest for the types, and then loads from the start.
 /// Empty values are null. The store is written under another name and gets its name when it is
 /// complete. A file beside it holds checksums of its records.
 ///
@@ -190,12 +191,15 @@ impl Args {
         }
         let mut job =
             Job::new(input, &self.csv, &self.fields, "infer", rejects.as_ref(), &interrupt)?;
-        if infers && self.load_guessed(&mut job, &setting)? {
-            return Ok(());
-        }
-        let (schema, rows) = match given {
-            Some(schema) => (self.adapted(&schema)?, None),
-            None => job
+        let reached = match infers {
+            true => self.load_guessed(&mut job, &setting)?,
+            false => Reached::Nothing,
+        };
+        let (schema, rows) = match (given, reached) {
+            (_, Reached::End) => return Ok(()),
+            (_, Reached::Types(schema, rows)) => (schema, Some(rows)),
+            (Some(schema), _) => (self.adapted(&schema)?, None),
+            (None, _) => job
                 .infer(self.sample)
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
@@ -313,11 +317,21 @@ impl Args {
 
     /// Refuses to create a store at a taken path that must not be replaced.
     fn refuse_taken(&self) -> Result<(), Failure> {
-        if !self.force && self.store.symlink_metadata().is_ok() {
+        let shown = self.store.display();
+        if self.store.is_dir() {
+            let name = self.input.file_name().unwrap_or("table".as_ref());
+            let within = self.store.join(name).with_extension("rec");
             return Err(Failure::Message(format!(
-                "{} exists already (--append adds to it, --force replaces it)",
-                self.store.display()
+                "{shown} is a directory: name a store in it, such as {}",
+                within.display()
             )));
+        }
+        if !self.force && self.store.symlink_metadata().is_ok() {
+            let advice = match paths::is_store(&self.store) {
+                true => "--append adds to it, --force replaces it",
+                false => "it is not a flatrec store: name another file",
+            };
+            return Err(Failure::Message(format!("{shown} exists already ({advice})")));
         }
         paths::refuse_other_than_store(&self.store)
     }
@@ -378,8 +392,9 @@ pub(crate) fn append(
     if let Some(file) = &csv.rejects {
         Rejects::check(file, path, [input])?;
     }
-    let database =
-        wait.open(path, None).map_err(|failure| failure.advise(ErrorKind::NotFound, if_missing))?;
+    let database = wait.open(path, None).map_err(|failure| {
+        swapped(input, path).unwrap_or_else(|| failure.advise(ErrorKind::NotFound, if_missing))
+    })?;
     // An array of numpy has a loader, and an option of the format says what the input is.
     if !csv.format.is_given() && InputFormat::from_path(input) == InputFormat::Csv {
         refuse_foreign(input)?;
@@ -426,6 +441,18 @@ pub(crate) fn append(
     report_text(&done, &loaded.summary(path, &schema, count)?)
 }
 
+/// The failure of an append whose input is the store, and whose store is a file of another kind.
+fn swapped(input: &Path, path: &Path) -> Option<Failure> {
+    let is_swapped = paths::is_store(input) && path.is_file() && !paths::is_store(path);
+    is_swapped.then(|| {
+        Failure::Message(format!(
+            "{} is not a flatrec store, but {} is: exchange the two",
+            path.display(),
+            input.display()
+        ))
+    })
+}
+
 /// The longest text of a schema.
 const SCHEMA_BYTES_MAX: u64 = 64 << 20;
 
@@ -446,6 +473,9 @@ pub(crate) fn read_schema(path: &Path) -> Result<Schema, Failure> {
     }
     schema_from_json(&text).map_err(|error| match error.to_string().contains("\"offset\"") {
         true => named(&format!("{error}; flatrec schema --as json --no-layout writes none")),
+        false if !text.trim_start().starts_with('{') => {
+            named(&format!("{error} (give a store, or JSON as flatrec schema --as json writes it)"))
+        }
         false => named(&error),
     })
 }

@@ -114,6 +114,11 @@ pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Whether there is a file at `path` that begins as a store does.
+pub(crate) fn is_store(path: &Path) -> bool {
+    path.is_file() && starts_as_store(path).unwrap_or(false)
+}
+
 pub(crate) fn starts_as_store(path: &Path) -> io::Result<bool> {
     let mut start = Vec::with_capacity(MAGIC.len());
     File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;

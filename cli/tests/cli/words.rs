@@ -135,3 +135,37 @@ fn errors_name_the_schema_and_advice_does_not_loop() {
     }
     assert_eq!(place.ok(["scan", "in.rec", "--where", "month = 1", "--count"]), "1\n");
 }
+
+/// Finds a message about paths in the wrong places that does not say what to do.
+#[test]
+fn paths_in_the_wrong_places_are_told() {
+    let place = Place::new();
+    place.write("in.csv", "a\n1\n");
+    place.write("other.csv", "a\n2\n");
+    place.ok(["load", "in.csv", "out.rec"]);
+    for force in [&[][..], &["--force"]] {
+        assert_eq!(
+            place.error([&["load", "in.csv", "."][..], force].concat()),
+            format!(
+                ". is a directory: name a store in it, such as .{}in.rec",
+                std::path::MAIN_SEPARATOR
+            )
+        );
+    }
+    assert_eq!(
+        place.error(["load", "in.csv", "other.csv"]),
+        "other.csv exists already (it is not a flatrec store: name another file)"
+    );
+    for args in [["append", "in.csv", "out.rec"], ["--append", "out.rec", "in.csv"]] {
+        let args = match args[0] {
+            "append" => args.to_vec(),
+            _ => [&["load"][..], &args[..]].concat(),
+        };
+        assert_eq!(
+            place.error(args),
+            "in.csv is not a flatrec store, but out.rec is: exchange the two"
+        );
+    }
+    let error = place.error(["load", "in.csv", "new.rec", "--schema", "other.csv"]);
+    assert!(error.ends_with("as flatrec schema --as json writes it)"), "{error}");
+}

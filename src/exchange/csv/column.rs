@@ -267,7 +267,7 @@ impl Column {
 }
 
 /// The integer, in the common form.
-#[inline(always)] // in the loop of each width
+#[inline]
 fn integer(cell: Cell<'_>, min: i64, max: i64, facts: &mut Facts) -> Option<i64> {
     let Some(integer) = parse::short_integer(cell) else {
         return long_integer(cell, min, max, facts);

@@ -36,12 +36,15 @@ pub(super) fn may_be_data(fields: &[Field], rows: u64, options: &CsvOptions) -> 
     let shown: Vec<String> =
         typed.iter().take(SHOWN_MAX).map(|field| quoted(field.name())).collect();
     let more = if typed.len() > SHOWN_MAX { ", …" } else { "" };
-    let what = match rows {
-        0 => "are numbers, and no row follows",
+    let what = match (rows, typed.len()) {
+        (0, 1) => "is a number, and no row follows",
+        (0, _) => "are numbers, and no row follows",
+        (_, 1) => "could be a value of its column",
         _ => "could be values of their columns",
     };
+    let names = if typed.len() == 1 { "its name" } else { "its names" };
     Err(Error::new(ErrorKind::InvalidValue, "read the header of")
-        .detail(format!("its names {}{more} {what}", shown.join(", ")))
+        .detail(format!("{names} {}{more} {what}", shown.join(", ")))
         .advice(
             "if the first row is data, use CsvOptions::header(false); if it has the names, \
              CsvOptions::header(true)",

@@ -97,13 +97,14 @@ impl Seen {
         }
     }
 
-    /// Adds the facts about values of a type other than text, but for their lengths.
+    /// Adds the facts about values of a type other than text, but for their lengths
+    /// ([`Seen::length`]).
     #[inline]
     pub(super) fn facts(&mut self, facts: Facts) {
         self.facts.merge(facts);
     }
 
-    /// Adds the length of a text, for a column that is text for sure.
+    /// Adds the length of a text, for a column that is text for sure and beside [`Seen::facts`].
     #[inline]
     pub(super) fn length(&mut self, len_bytes: usize) {
         self.longest_bytes = self.longest_bytes.max(len_bytes);
@@ -138,12 +139,6 @@ impl Seen {
         if !self.strays.are_many() {
             self.extent.note(cell);
         }
-    }
-
-    /// Whether the facts are the same, except for the length of texts.
-    #[cfg(test)]
-    pub(super) fn is_but_for_length(&self, other: &Self) -> bool {
-        Self { longest_bytes: other.longest_bytes, ..self.clone() } == *other
     }
 
     /// Adds the facts about the next part of the file, whose lines count from `lines_before` on.

@@ -80,11 +80,17 @@ const fn repeated(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// Whether a byte of `word` is over 9: adding 0x76 then sets its high bit.
+/// Whether a byte of `word` is over 9: then it is over 15, or adding 6 makes it so. A byte that
+/// carries into the next is over 15 itself.
 #[inline]
 fn has_non_digit(word: u64) -> bool {
-    let low = (word & repeated(0x7f)) + repeated(0x76);
-    (low | word) & repeated(0x80) != 0
+    (word.wrapping_add(repeated(6)) | word) & repeated(0xf0) != 0
+}
+
+/// The same of four bytes.
+#[inline]
+fn has_non_digit_in_four(word: u32) -> bool {
+    (word.wrapping_add(repeated(6) as u32) | word) & repeated(0xf0) as u32 != 0
 }
 
 /// The number of eight digits, each of 0 to 9: pairs first, then pairs of pairs.
@@ -97,27 +103,43 @@ fn eight_digits(word: u64) -> u64 {
     high.wrapping_add(low) >> 32
 }
 
+/// The number of four digits.
+#[inline]
+fn four_digits(word: u32) -> u32 {
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    (pairs & 0xff) * 100 + (pairs >> 16 & 0xff)
+}
+
 /// `-?(0|[1-9][0-9]*)` but `-0`, of 8 bytes at most: nearly all integers.
-#[inline(always)] // in the loop of each width
+#[inline]
 pub(super) fn short_integer(cell: Cell<'_>) -> Option<i64> {
-    let word = cell.word();
+    short_integer_of(cell.word(), cell.len)
+}
+
+/// The same, of the first `len` bytes of `word`. Up to four digits take half the instructions of
+/// eight, and the numbers of a column have about as many digits.
+#[inline(always)] // in the loop of each width
+pub(super) fn short_integer_of(word: u64, len: usize) -> Option<i64> {
     let negative = word as u8 == b'-';
     let sign_bytes = usize::from(negative);
-    let len = cell.len.wrapping_sub(sign_bytes);
-    if !(1..=8 - sign_bytes).contains(&len) {
-        return None;
-    }
+    let count = len.wrapping_sub(sign_bytes);
     let digits = word >> (8 * sign_bytes) ^ repeated(b'0');
     // Zeros before a number, and `-0`.
-    let first_is_zero = digits as u8 == 0;
-    if first_is_zero && (len > 1 || negative) {
+    let has_other_zeros = digits as u8 == 0 && len > 1;
+    let (is_number, magnitude) = match count {
+        1..=4 => {
+            let digits = (digits as u32) << (32 - 8 * count);
+            (!has_non_digit_in_four(digits), i64::from(four_digits(digits)))
+        }
+        5..=8 if len <= 8 => {
+            let digits = digits << (64 - 8 * count);
+            (!has_non_digit(digits), eight_digits(digits) as i64) // below 10^8
+        }
+        _ => return None,
+    };
+    if !is_number || has_other_zeros {
         return None;
     }
-    let digits = digits << (64 - 8 * len);
-    if has_non_digit(digits) {
-        return None;
-    }
-    let magnitude = eight_digits(digits) as i64; // below 10^8
     Some(if negative { -magnitude } else { magnitude })
 }
 

@@ -1,6 +1,7 @@
 //! The parts of a file that threads work on: blocks of rows, and the results for each.
 
 mod plain;
+mod records;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -8,16 +9,16 @@ use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use super::block::Blocks;
-use super::column::{Column, Refused, advice_on_names, looks_like_data};
-use super::infer::{Facts, Seen};
+use super::column::{Refused, advice_on_names, looks_like_data};
+use super::infer::Seen;
 use super::nulls::NullTexts;
 use super::options::CsvOptions;
-use super::parse;
 use super::spaces;
 use super::split::{
     Form, Grid, Malformed, Row, Span, Splitter, count_lines, last_row_end, line_end,
 };
 use crate::error::{Error, ErrorKind, Result, quoted};
+pub(super) use records::{LoadPlan, NotePlan, Records};
 
 /// The facts about a file that its first row gives.
 #[derive(Debug)]
@@ -378,18 +379,33 @@ pub(super) struct InferPlan<'p> {
     pub(super) lenient: bool,
 }
 
+impl<'p> InferPlan<'p> {
+    pub(super) fn new(options: &'p CsvOptions, names: &[String], lenient: bool) -> Self {
+        let nulls = names.iter().map(|name| NullTexts::new(options.null_texts_of(name)));
+        Self { options, nulls: nulls.collect(), lenient }
+    }
+}
+
 impl Part<Vec<Seen>> {
     /// Notes the facts about the rows.
     pub(super) fn infer(&mut self, plan: &InferPlan<'_>) {
-        self.result.clear();
+        self.note_facts(plan, |seen| seen);
+    }
+}
+
+impl<T: Default> Part<T> {
+    /// Notes the facts about the rows in the part of the result that `place` names.
+    fn note_facts(&mut self, plan: &InferPlan<'_>, place: fn(&mut T) -> &mut Vec<Seen>) {
         let columns = plan.nulls.len();
-        self.result.resize(columns, Seen::default());
+        let seen = place(&mut self.result);
+        seen.clear();
+        seen.resize(columns, Seen::default());
         let mut scratch = Vec::new();
-        self.scan(columns, plan.lenient, |columns, fields| {
+        self.scan(columns, plan.lenient, |result, fields| {
             if !fields.known_utf8 {
                 check_utf8(&fields, &mut scratch)?;
             }
-            let columns = columns.iter_mut().zip(&plan.nulls);
+            let columns = place(result).iter_mut().zip(&plan.nulls);
             for ((seen, nulls), span) in columns.zip(fields.spans) {
                 let cell = span.cell(fields.text, &mut scratch);
                 if nulls.has(cell.text()) {
@@ -433,151 +449,4 @@ impl Part<Option<usize>> {
         let rows = &self.block[self.rows_start..self.rows_end];
         self.result.map(|start| count_lines(&rows[..start]))
     }
-}
-
-/// The plan of a load.
-pub(super) struct LoadPlan<'p> {
-    pub(super) lenient: bool,
-    pub(super) columns: &'p [Column],
-    /// The places of the columns, in the order of their fields.
-    pub(super) order: Vec<usize>,
-    pub(super) record_bytes: usize,
-    /// The facts about the columns are noted for these options.
-    pub(super) notes_for: Option<&'p CsvOptions>,
-}
-
-/// The records of a part.
-#[derive(Debug, Default)]
-pub(super) struct Records {
-    pub(super) bytes: Vec<u8>,
-    pub(super) nulls: u64,
-    /// The values that are not the text's own.
-    pub(super) rounded: u64,
-    /// The facts about the columns that decide whether inference chooses their fields, if they are
-    /// noted.
-    pub(super) seen: Vec<Seen>,
-}
-
-impl Part<Records> {
-    /// Makes records from the rows.
-    pub(super) fn load(&mut self, plan: &LoadPlan<'_>) {
-        self.result.bytes.clear();
-        self.result.nulls = 0;
-        self.result.rounded = 0;
-        self.result.seen.clear();
-        if plan.notes_for.is_some() {
-            self.result.seen.resize(plan.columns.len(), Seen::default());
-        }
-        if self.load_plain(plan) {
-            return;
-        }
-        let mut scratch = Vec::new();
-        self.scan(plan.columns.len(), plan.lenient, |records, fields| {
-            records.put(plan, &fields, &mut scratch)
-        });
-    }
-}
-
-impl Records {
-    /// Makes a record from a row.
-    fn put(
-        &mut self,
-        plan: &LoadPlan<'_>,
-        fields: &Fields<'_>,
-        scratch: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let start = self.bytes.len();
-        self.bytes.resize(start + plan.record_bytes, 0);
-        let mut counts = Counts::default();
-        let record = &mut self.bytes[start..];
-        let put = put_row(plan, fields, record, &mut self.seen, scratch, &mut counts);
-        match put {
-            Ok(()) => self.count(counts),
-            Err(_) => self.bytes.truncate(start),
-        }
-        put
-    }
-
-    fn count(&mut self, counts: Counts) {
-        self.nulls += counts.nulls;
-        self.rounded += counts.rounded;
-    }
-}
-
-/// The values that are not the text's own.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    nulls: u64,
-    rounded: u64,
-}
-
-/// Stores a row's values in `record`, whose bytes are zero.
-#[inline]
-fn put_row(
-    plan: &LoadPlan<'_>,
-    fields: &Fields<'_>,
-    record: &mut [u8],
-    seen: &mut [Seen],
-    scratch: &mut Vec<u8>,
-    counts: &mut Counts,
-) -> Result<(), Refusal> {
-    let known_utf8 = fields.known_utf8;
-    for (at, (column, span)) in plan.columns.iter().zip(fields.spans).enumerate() {
-        let cell = span.cell(fields.text, scratch);
-        let mut notes = plan.notes_for.zip(seen.get_mut(at));
-        let mut facts = Facts::default();
-        let is_put =
-            !column.is_null(cell.text()) && column.put(cell, known_utf8, record, &mut facts);
-        if !is_put {
-            let is_quoted = span.is_quoted();
-            let lines = || fields.lines_before();
-            put_other(column, cell, is_quoted, known_utf8, record, notes, lines, counts)
-                .map_err(|why| (Some(at), why))?;
-        } else if let Some((options, seen)) = &mut notes {
-            match column.is_plain_text() {
-                true => seen.value(cell, options, || fields.lines_before()),
-                false => {
-                    seen.facts(facts);
-                    if options.wanted.narrow {
-                        seen.number(cell);
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Stores a null, or a value that [`Column::put`] does not know.
-#[expect(clippy::too_many_arguments, reason = "two loops call it for each such value")]
-fn put_other(
-    column: &Column,
-    cell: parse::Cell<'_>,
-    is_quoted: bool,
-    known_utf8: bool,
-    record: &mut [u8],
-    notes: Option<(&CsvOptions, &mut Seen)>,
-    lines_before: impl FnOnce() -> u64,
-    counts: &mut Counts,
-) -> Result<(), Refused> {
-    if column.is_null(cell.text()) {
-        if let Some((options, seen)) = notes {
-            seen.null_text(cell, is_quoted, options);
-        }
-        if !(is_quoted && column.keeps_quoted()) {
-            counts.nulls += 1;
-            return column.put_null(cell.text());
-        }
-    } else if let Some((options, seen)) = notes {
-        seen.value(cell, options, lines_before);
-    }
-    if column.put(cell, known_utf8, record, &mut Facts::default()) {
-        return Ok(());
-    }
-    let rounded = column.put_general(cell.text(), record).map_err(|mut why| {
-        why.text = Some(String::from_utf8_lossy(cell.text()).into_owned());
-        why
-    })?;
-    counts.rounded += u64::from(rounded);
-    Ok(())
 }

@@ -4,14 +4,14 @@ mod guess;
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use super::block::Blocks;
 use super::column::Column;
 use super::header;
 use super::infer::Seen;
-use super::nulls::NullTexts;
 use super::options::CsvOptions;
-use super::part::{Fault, InferPlan, Layout, LoadPlan, Part, Records};
+use super::part::{Fault, InferPlan, Layout, LoadPlan, NotePlan, Part, Records};
 use super::pipeline;
 use super::strays::Stray;
 use super::width::{self, Widest};
@@ -237,10 +237,8 @@ impl<'a> CsvReader<'a> {
         watch.lines = source.layout.lines;
         let names = source.layout.names.iter().map(String::as_str);
         options.wanted.check_names(names).map_err(|error| error.path(&watch.name))?;
-        let nulls = |name: &String| NullTexts::new(options.null_texts_of(name));
-        let nulls = source.layout.names.iter().map(nulls).collect();
         let mut seen = vec![Seen::default(); source.layout.names.len()];
-        let plan = InferPlan { options, nulls, lenient };
+        let plan = InferPlan::new(options, &source.layout.names, lenient);
         let rows_left = Cell::new(sample_rows.unwrap_or(u64::MAX));
         pipeline::in_order(
             threads,
@@ -314,8 +312,8 @@ impl<'a> CsvReader<'a> {
         self.load_noting(schema, sink, from, None)
     }
 
-    /// As [`CsvReader::load_from`]. With `noted` it notes what inference would, and ends at the
-    /// first bad row.
+    /// As [`CsvReader::load_from`]. With `noted` it notes what inference would. From the first row
+    /// on that does not fit it only does that; the report has no meaning then.
     fn load_noting(
         &mut self,
         schema: &Schema,
@@ -336,10 +334,14 @@ impl<'a> CsvReader<'a> {
         let columns = Column::for_schema(schema, &source.layout.names, options)
             .map_err(|error| error.path(&watch.name))?;
         let record_bytes = schema.record_size() as usize;
-        let lenient = on_reject.is_some() && noted.is_none();
-        let notes_for = noted.as_ref().map(|_| options);
+        let is_lenient = on_reject.is_some();
+        let notes = noted.as_ref().map(|_| NotePlan {
+            infer: InferPlan::new(options, &source.layout.names, is_lenient),
+            differs: AtomicBool::new(false),
+        });
+        let lenient = is_lenient && notes.is_none();
         let order = Column::order(&columns);
-        let plan = LoadPlan { lenient, columns: &columns, order, record_bytes, notes_for };
+        let plan = LoadPlan { lenient, columns: &columns, order, record_bytes, notes };
         let mut report = from.report;
         pipeline::in_order(
             threads,
@@ -347,26 +349,17 @@ impl<'a> CsvReader<'a> {
             |part: &mut Part<Records>| part.load(&plan),
             |part| {
                 if let Some(noted) = &mut noted {
-                    noted.merge(part, watch.lines)?;
+                    if let (Some(fault), false) = (part.faults.first(), is_lenient) {
+                        return Err(watch.bad_row(fault));
+                    }
+                    noted.merge(part, watch.lines);
+                    if noted.differs {
+                        return watch.pass(part);
+                    }
                 }
                 sink.append_records(&part.result.bytes)?;
-                for fault in &part.faults {
-                    let Some(on_reject) = on_reject else {
-                        let error = watch.bad_row(fault);
-                        return Err(match fault.column {
-                            Some(at) => error.field(columns[at].name()),
-                            None => error,
-                        });
-                    };
-                    on_reject(&Reject {
-                        line: watch.line_of(fault),
-                        column: fault.column.map(|at| columns[at].name()),
-                        reason: &fault.why.reason,
-                        row: &part.block[fault.place.clone()],
-                    })?;
-                }
-                // Saturating, because the point to continue from may come from a file with any
-                // content.
+                set_aside(part, &columns, &watch, on_reject.as_mut())?;
+                // Saturating: the point to continue from may come from a file with any content.
                 report.loaded = report.loaded.saturating_add(part.rows);
                 report.rejected = report.rejected.saturating_add(part.faults.len() as u64);
                 report.nulls = report.nulls.saturating_add(part.result.nulls);
@@ -385,6 +378,34 @@ impl<'a> CsvReader<'a> {
         }
         Ok(report)
     }
+}
+
+/// Gives the bad rows of a part to `on_reject`.
+///
+/// # Errors
+/// The first of them without `on_reject`, or an error of that.
+fn set_aside(
+    part: &Part<Records>,
+    columns: &[Column],
+    watch: &Watch<'_, '_>,
+    mut on_reject: Option<&mut OnReject<'_>>,
+) -> Result<()> {
+    for fault in &part.faults {
+        let Some(on_reject) = &mut on_reject else {
+            let error = watch.bad_row(fault);
+            return Err(match fault.column {
+                Some(at) => error.field(columns[at].name()),
+                None => error,
+            });
+        };
+        on_reject(&Reject {
+            line: watch.line_of(fault),
+            column: fault.column.map(|at| columns[at].name()),
+            reason: &fault.why.reason,
+            row: &part.block[fault.place.clone()],
+        })?;
+    }
+    Ok(())
 }
 
 /// The result of an inference that has seen these facts in `rows` rows. `size` has the rows and the

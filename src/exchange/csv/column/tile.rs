@@ -2,7 +2,7 @@
 
 use super::{Column, Way, date, float, integer, time, truth};
 use crate::exchange::csv::infer::Facts;
-use crate::exchange::csv::parse::Cell;
+use crate::exchange::csv::parse::{Cell, short_integer_of};
 
 /// Consecutive rows of a text without quotes and carriage returns, each of `width` fields.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ pub(in crate::exchange::csv) struct TileRecords<'r> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::exchange::csv) struct TileFacts {
     pub(in crate::exchange::csv) facts: Facts,
-    /// The length of the longest text, of a field of text.
+    /// The length of the longest text of those in a common form.
     pub(in crate::exchange::csv) longest_bytes: usize,
 }
 
@@ -60,7 +60,7 @@ impl Column {
         other: impl FnMut(usize, Cell<'t>, &mut [u8]) -> Option<()>,
     ) -> Option<TileFacts> {
         let mut seen = TileFacts::default();
-        let facts = &mut seen.facts;
+        let TileFacts { facts, longest_bytes: longest } = &mut seen;
         let value_bytes = self.end - self.value;
         match self.way {
             // Each value is compared with the texts that mean null.
@@ -69,37 +69,36 @@ impl Column {
                 self.others(tile, at, records, other)
             }
             Way::Integer { min, max } => {
-                let limits = (min, max);
-                match value_bytes {
-                    8 => self.integers::<8>(tile, at, records, limits, facts, other),
-                    4 => self.integers::<4>(tile, at, records, limits, facts, other),
-                    2 => self.integers::<2>(tile, at, records, limits, facts, other),
-                    _ => self.integers::<1>(tile, at, records, limits, facts, other),
-                }
+                let common = match (value_bytes, self.field.is_nullable()) {
+                    (8, false) => short_integers::<8, 8>,
+                    (8, true) => short_integers::<8, 9>,
+                    (4, false) => short_integers::<4, 4>,
+                    (4, true) => short_integers::<4, 5>,
+                    (2, false) => short_integers::<2, 2>,
+                    (2, true) => short_integers::<2, 3>,
+                    (_, false) => short_integers::<1, 1>,
+                    (_, true) => short_integers::<1, 2>,
+                };
+                return self.integers(tile, at, records, (min, max), common, other);
             }
             Way::Float => {
                 let read = |cell| float(cell, facts).map(f64::to_le_bytes);
-                self.each::<8, 8>(tile, at, records, read, other)
+                self.each(tile, at, records, longest, read, other)
             }
             Way::Date => {
                 let read = |cell| date(cell, facts).map(i32::to_le_bytes);
-                self.each::<4, 4>(tile, at, records, read, other)
+                self.each(tile, at, records, longest, read, other)
             }
             Way::Time { per_second, utc } => {
                 let read = |cell| time(cell, per_second, utc, facts).map(i64::to_le_bytes);
-                self.each::<8, 8>(tile, at, records, read, other)
+                self.each(tile, at, records, longest, read, other)
             }
             Way::Bool => {
                 let read = |cell| truth(cell, facts).map(|truth| [truth]);
-                self.each::<1, 1>(tile, at, records, read, other)
+                self.each(tile, at, records, longest, read, other)
             }
-            Way::Text => {
-                let longest = &mut seen.longest_bytes;
-                match value_bytes {
-                    ..=8 => self.short_texts(tile, at, records, longest, other),
-                    _ => self.texts(tile, at, records, longest, other),
-                }
-            }
+            Way::Text if value_bytes <= 8 => self.short_texts(tile, at, records, longest, other),
+            Way::Text => self.texts(tile, at, records, longest, other),
         }?;
         Some(seen)
     }
@@ -115,30 +114,54 @@ impl Column {
         rows.try_for_each(|(row, record)| other(row, tile.cell(row, at), record))
     }
 
-    /// Stores integers of `M` bytes.
-    fn integers<'t, const M: usize>(
+    /// Stores integers; `common` stores those up to the first other text.
+    fn integers<'t>(
         &self,
         tile: Tile<'t>,
         at: usize,
         records: &mut TileRecords<'_>,
         (min, max): (i64, i64),
-        facts: &mut Facts,
-        other: impl FnMut(usize, Cell<'t>, &mut [u8]) -> Option<()>,
-    ) -> Option<()> {
-        let mut seen = Facts::default();
-        let read = |cell| integer(cell, min, max, &mut seen).map(i64::to_le_bytes);
-        let put = self.each::<8, M>(tile, at, records, read, other);
-        *facts = seen;
-        put
+        common: fn(Tile<'_>, TileRecords<'_>, (i64, i64), &mut usize) -> usize,
+        mut other: impl FnMut(usize, Cell<'t>, &mut [u8]) -> Option<()>,
+    ) -> Option<TileFacts> {
+        let record_bytes = records.record_bytes;
+        let rows = records.bytes.len() / record_bytes;
+        let mut seen = TileFacts::default();
+        let mut row = 0;
+        while row < rows {
+            let rest = Tile { starts: &tile.starts[row * tile.width + at..], ..tile };
+            let bytes = &mut records.bytes[row * record_bytes + self.start..];
+            let fields = TileRecords { bytes, record_bytes };
+            let count = common(rest, fields, (min, max), &mut seen.longest_bytes);
+            if count > 0 {
+                seen.facts.short_integer();
+            }
+            row += count;
+            let Some(record) = records.bytes.chunks_exact_mut(record_bytes).nth(row) else { break };
+            let cell = tile.cell(row, at);
+            match integer(cell, min, max, &mut seen.facts) {
+                Some(integer) => {
+                    seen.longest_bytes = cell.len().max(seen.longest_bytes);
+                    // Without a presence byte this is a byte of the value.
+                    record[self.start] = 1;
+                    let value = &mut record[self.value..self.end];
+                    value.copy_from_slice(&integer.to_le_bytes()[..value.len()]);
+                }
+                None => other(row, cell, record)?,
+            }
+            row += 1;
+        }
+        Some(seen)
     }
 
-    /// Stores the first `M` of the `N` bytes that `read` makes of each text.
+    /// Stores the bytes that `read` makes of each text.
     #[inline(always)]
-    fn each<'t, const N: usize, const M: usize>(
+    fn each<'t, const N: usize>(
         &self,
         tile: Tile<'t>,
         at: usize,
         records: &mut TileRecords<'_>,
+        longest_bytes: &mut usize,
         mut read: impl FnMut(Cell<'t>) -> Option<[u8; N]>,
         mut other: impl FnMut(usize, Cell<'t>, &mut [u8]) -> Option<()>,
     ) -> Option<()> {
@@ -149,9 +172,10 @@ impl Column {
                 other(row, cell, record)?;
                 continue;
             };
+            *longest_bytes = cell.len().max(*longest_bytes);
             // Without a presence byte this is a byte of the value.
             record[start] = 1;
-            record[value..value + M].copy_from_slice(&bytes[..M]);
+            record[value..value + N].copy_from_slice(&bytes);
         }
         Some(())
     }
@@ -224,4 +248,43 @@ impl Column {
         }
         Some(())
     }
+}
+
+/// Stores the integers of a column, of `M` bytes, up to the first text that has more than a few
+/// digits or is no integer within the limits, and returns their number. The tile and the records
+/// begin with the column's first text and field, which has `W` bytes: with a presence byte, one
+/// more than `M`.
+///
+/// It does nothing else, and is inlined nowhere, so that all of its state stays in registers.
+#[inline(never)]
+fn short_integers<const M: usize, const W: usize>(
+    tile: Tile<'_>,
+    fields: TileRecords<'_>,
+    (min, max): (i64, i64),
+    longest_bytes: &mut usize,
+) -> usize {
+    let range = max.wrapping_sub(min) as u64;
+    let mut longest = *longest_bytes;
+    let mut count = 0;
+    let fields = fields.bytes.chunks_mut(fields.record_bytes);
+    for (field, starts) in fields.zip(tile.starts.chunks(tile.width)) {
+        let (Some(field), &[start, next, ..]) = (field.first_chunk_mut::<W>(), starts) else {
+            break;
+        };
+        let (start, len) = (start as usize, (next - 1 - start) as usize);
+        let Some(&word) = tile.text.get(start..start + 8).and_then(<[u8]>::first_chunk) else {
+            break;
+        };
+        let Some(integer) = short_integer_of(u64::from_le_bytes(word), len) else { break };
+        if integer.wrapping_sub(min) as u64 > range {
+            break;
+        }
+        longest = len.max(longest);
+        // Without a presence byte this is a byte of the value.
+        field[0] = 1;
+        field[W - M..].copy_from_slice(&integer.to_le_bytes()[..M]);
+        count += 1;
+    }
+    *longest_bytes = longest;
+    count
 }

@@ -10,7 +10,8 @@
 
 use std::ops::Range;
 
-use super::{Counts, Fault, Fields, LineCounter, LoadPlan, Part, Records, put_other, wrong_count};
+use super::records::{Counts, LoadPlan, Records, put_other};
+use super::{Fault, Fields, LineCounter, Part, wrong_count};
 use crate::exchange::csv::column::Column;
 use crate::exchange::csv::column::tile::{Tile, TileRecords};
 use crate::exchange::csv::infer::Seen;
@@ -120,7 +121,7 @@ impl Records {
         for &at in &plan.order {
             let record_bytes = plan.record_bytes;
             let mut records = TileRecords { bytes: &mut bytes[start..], record_bytes };
-            let mut notes = plan.notes_for.zip(seen.get_mut(at));
+            let mut notes = plan.notes_for().zip(seen.get_mut(at));
             let column = &plan.columns[at];
             // Which of few texts they have is noted in a loop of its own.
             let is_later = column.is_plain_text()

@@ -2,12 +2,12 @@
 //!
 //! The sample decides only how fast the load is. The notes are those of the whole text, and the
 //! load counts only if inference makes the same schema of them. Otherwise the caller drops the
-//! records, and reads the text twice.
+//! records, and loads the text with the schema that the notes gave: the first row that does not fit
+//! turns the rest of the pass into an inference.
 
 use super::{CsvReader, Inferred, Source, conclude};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::exchange::csv::infer::Seen;
-use crate::exchange::csv::nulls::NullTexts;
 use crate::exchange::csv::part::{InferPlan, Part, Records};
 use crate::exchange::csv::split::Form;
 use crate::exchange::{Input, LoadPoint, LoadReport, RecordSink};
@@ -35,13 +35,15 @@ impl CsvReader<'_> {
     /// let guess = reader.guess(Some(8)).unwrap();
     /// assert_eq!(guess.fields()[1].to_string(), "b: utf8(1) at 8");
     /// // The last row has a null, for which the guess has no room.
-    /// assert_eq!(reader.load_guessed(&guess, &mut Vec::new())?, None);
+    /// let (inferred, report) = reader.load_guessed(&guess, &mut Vec::new())?;
+    /// assert_eq!(report, None);
+    /// assert_eq!(inferred.schema.fields()[1].to_string(), "b: utf8(1) nullable at 8");
     ///
     /// let whole = reader.guess(Some(1000)).unwrap();
     /// let mut records: Vec<u8> = Vec::new();
-    /// let (inferred, report) = reader.load_guessed(&whole, &mut records)?.unwrap();
-    /// assert_eq!((inferred.schema, report.loaded, records.len()), (whole, 3, 30));
-    /// assert_eq!(reader.infer(None)?.rows, 3);
+    /// let (again, report) = reader.load_guessed(&whole, &mut records)?;
+    /// assert_eq!((report.unwrap().loaded, records.len()), (3, 30));
+    /// assert_eq!((&again.schema, &again), (&whole, &inferred));
     /// # Ok::<(), flatrec::Error>(())
     /// ```
     pub fn guess(&mut self, sample_bytes: Option<u64>) -> Option<Schema> {
@@ -61,9 +63,8 @@ impl CsvReader<'_> {
         let mut source = Source::open(input, options, true)?;
         let names = source.layout.names.clone();
         options.wanted.check_names(names.iter().map(String::as_str))?;
-        let nulls = names.iter().map(|name| NullTexts::new(options.null_texts_of(name))).collect();
         let mut sample = Sample {
-            plan: InferPlan { options, nulls, lenient: false },
+            plan: InferPlan::new(options, &names, false),
             form: source.blocks.form(),
             seen: vec![Seen::default(); names.len()],
             rows: 0,
@@ -91,28 +92,28 @@ impl CsvReader<'_> {
     }
 
     /// Loads all rows, as [`CsvReader::load`] does, with a schema that was guessed, and infers the
-    /// schema at the same time. `None` if [`CsvReader::infer`] does not return this schema, or a
-    /// row is bad: then the records that `sink` has got do not count, and inference and a load tell
-    /// the reason. Sets no rows aside.
+    /// schema at the same time, as [`CsvReader::infer`] does. Sets no rows aside.
+    ///
+    /// Without a report the guess was wrong: a row does not fit, or inference chooses another
+    /// schema. The records that `sink` has got do not count then. From the first such row on this
+    /// only infers, and a load with the inferred schema tells of bad rows.
     ///
     /// # Errors
-    /// As [`CsvReader::load`], but not for a bad row.
+    /// As [`CsvReader::infer`] and [`CsvReader::load`], but not for values.
     pub fn load_guessed(
         &mut self,
         schema: &Schema,
         sink: &mut dyn RecordSink,
-    ) -> Result<Option<(Inferred, LoadReport)>> {
+    ) -> Result<(Inferred, Option<LoadReport>)> {
         let mut noted = Noted::default();
         let start = LoadPoint::default();
-        let report = match self.load_noting(schema, sink, &start, Some(&mut noted)) {
-            Err(_) if noted.differs => return Ok(None),
-            loaded => loaded?,
-        };
-        let Noted { names, mut seen, rows, text_bytes, .. } = noted;
+        let report = self.load_noting(schema, sink, &start, Some(&mut noted))?;
+        let Noted { names, mut seen, rows, text_bytes, differs } = noted;
         seen.resize(names.len(), Seen::default());
         let Self { input, options, .. } = self;
-        let inferred = conclude(input, options, &names, &seen, rows, Some((rows, text_bytes)));
-        Ok(inferred.ok().filter(|it| it.schema == *schema).map(|inferred| (inferred, report)))
+        let inferred = conclude(input, options, &names, &seen, rows, Some((rows, text_bytes)))?;
+        let is_right = !differs && inferred.schema == *schema;
+        Ok((inferred, is_right.then_some(report)))
     }
 }
 
@@ -124,24 +125,17 @@ pub(super) struct Noted {
     pub(super) rows: u64,
     pub(super) text_bytes: u64,
     /// Whether a row did not fit.
-    differs: bool,
+    pub(super) differs: bool,
 }
 
 impl Noted {
     /// Adds the next part, whose lines count from `lines` on.
-    ///
-    /// # Errors
-    /// If a row does not fit; the caller does not show it.
-    pub(super) fn merge(&mut self, part: &Part<Records>, lines: u64) -> Result<()> {
-        if !part.faults.is_empty() {
-            self.differs = true;
-            return Err(Error::new(ErrorKind::InvalidValue, "load"));
-        }
+    pub(super) fn merge(&mut self, part: &Part<Records>, lines: u64) {
+        self.differs |= part.result.only_facts;
         self.seen.resize(part.result.seen.len(), Seen::default());
         for (column, seen) in self.seen.iter_mut().zip(&part.result.seen) {
             column.merge(seen, lines);
         }
-        Ok(())
     }
 }
 
