@@ -130,10 +130,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// damaged status byte. [`Snapshot::try_get`] says which.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
-        match R::in_view(&self.array, id, self.layout.record_size) {
-            Some(row) => Some(row),
-            None => self.get_under_images(id),
-        }
+        R::in_view_or(&self.array, id, self.layout.record_size, || self.get_under_images(id))
     }
 
     /// Record `id`, in place, or why it is not there. As fast as [`Snapshot::get`] for a record

@@ -93,7 +93,7 @@ impl<R: Row + ?Sized> ForeignView<R> {
     /// Record `id`, in place; `None` past the last.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
-        R::in_view(&self.view, id, self.record_size)
+        R::in_view_or(&self.view, id, self.record_size, || None)
     }
 
     /// All records in place and in order, each with its number.

@@ -22,6 +22,7 @@
 pub(crate) mod fault;
 mod file_memory;
 mod file_system;
+mod prefetch;
 mod section;
 
 #[cfg(unix)]
@@ -50,6 +51,7 @@ mod tests;
 pub(crate) use file_memory::memory_for_files;
 pub use file_system::{FileSystemKind, Survives};
 pub(crate) use file_system::{copies_up, preallocation_binds};
+pub(crate) use prefetch::prefetch;
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use sharing::{
     Distrust, Permissions, Sharing, create_new, distrust, has_other_names, is_own, narrow,

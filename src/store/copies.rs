@@ -8,10 +8,18 @@ use super::exclusive_file::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Found, RecordLayout};
 use crate::number::{size_hint, smaller};
+use crate::overlay::ImagesWithin;
 use crate::txn::{Row, slots};
 
 /// How many bytes of records are copied at a time: they fit into a second-level cache.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
+
+/// The bytes of a cache line on most processors.
+const LINE_BYTES: usize = 64;
+
+/// How many bytes after a chunk the processor fetches while the caller works on its copies: enough
+/// for the time until the next copy has its own requests on the way.
+const AHEAD_BYTES: usize = 4096;
 
 /// A handle whose records can be copied.
 pub(crate) trait CopySource: Send + Sync {
@@ -29,6 +37,26 @@ pub(crate) trait CopySource: Send + Sync {
 
     /// Adds the path to an error.
     fn name(&self, error: Error) -> Error;
+
+    /// The images over the records `ids`, for [`CopySource::copy_under`]; `None` if there are none.
+    fn images_within(&self, _ids: Range<u64>) -> Option<ImagesWithin<'_>> {
+        None
+    }
+
+    /// As [`CopySource::copy_strides`], for a walk through many records: takes the images of these
+    /// records out of `images`, which has none of records before them.
+    fn copy_under(
+        &self,
+        first: u64,
+        into: &mut [u8],
+        _images: &mut ImagesWithin<'_>,
+    ) -> Result<usize> {
+        self.copy_strides(first, into)
+    }
+
+    /// Says that the records from `first` on are read next, so that the processor fetches the
+    /// first `len_bytes` bytes of them while it works on others.
+    fn prefetch(&self, _first: u64, _len_bytes: usize) {}
 
     /// Copies the records from `first` on into `into`, packed, until the records or the room end.
     /// Returns how many.
@@ -130,6 +158,10 @@ impl<R: Row + ?Sized> CopySource for ExclusiveFile<R> {
     fn name(&self, error: Error) -> Error {
         self.superblock.name(error)
     }
+
+    fn prefetch(&self, first: u64, len_bytes: usize) {
+        self.array.whole().prefetch(first, len_bytes);
+    }
 }
 
 /// Copies of the records of a range with their numbers, in order. `copies` of each handle makes it,
@@ -167,6 +199,8 @@ pub struct Copies<'a, R: Row + ?Sized = [u8]> {
     front: Chunk,
     /// Copies of the last of them.
     back: Chunk,
+    /// The images over the records after `front`, if the handle has images.
+    images: Option<Box<ImagesWithin<'a>>>,
     marker: PhantomData<&'a R>,
 }
 
@@ -187,7 +221,9 @@ impl Chunk {
         alignment: usize,
         copy: impl FnOnce(&mut [u8]) -> Result<usize>,
     ) -> Result<()> {
-        // Strides are multiples of the alignment: if the first record is aligned, all are.
+        // Strides are multiples of the alignment: if the first record is aligned, all are. A copy
+        // to the start of a cache line is faster.
+        let alignment = alignment.max(LINE_BYTES);
         self.bytes.resize(len_bytes + alignment - 1, 0);
         let lead = self.bytes.as_ptr().align_offset(alignment);
         let copied = copy(&mut self.bytes[lead..lead + len_bytes])?;
@@ -202,7 +238,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
         let layout = *source.layout();
         let chunk_len = (chunk_bytes / layout.stride).max(1);
         let (front, back) = (Chunk::default(), Chunk::default());
-        Self { source, layout, ids, chunk_len, front, back, marker: PhantomData }
+        Self { source, layout, ids, chunk_len, front, back, images: None, marker: PhantomData }
     }
 
     /// The next record and its number; `None` after the last.
@@ -324,7 +360,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     pub(crate) fn part(&self, ids: Range<u64>) -> Self {
         let (front, back) = (Chunk::default(), Chunk::default());
         let Self { source, layout, chunk_len, .. } = *self;
-        Self { source, layout, ids, chunk_len, front, back, marker: PhantomData }
+        Self { source, layout, ids, chunk_len, front, back, images: None, marker: PhantomData }
     }
 
     /// Goes on with these records of the same handle, in the same buffers.
@@ -332,7 +368,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     pub(crate) fn move_to(&mut self, ids: Range<u64>) {
         (self.front.at, self.front.end) = (0, 0);
         (self.back.at, self.back.end) = (0, 0);
-        self.ids = ids;
+        (self.ids, self.images) = (ids, None);
     }
 
     /// The layout of the records.
@@ -361,10 +397,25 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     fn fill_front(&mut self) -> Result<()> {
         let (source, stride, first) = (self.source, self.layout.stride, self.ids.start);
         let room = self.room() * stride;
+        // A walk that ended with an error is not continued.
+        let mut images = self.images.take().or_else(|| {
+            let images = source.images_within(self.ids.clone());
+            images.map(Box::new)
+        });
         let filled = self.front.fill(room, R::ALIGNMENT, |chunk| {
+            if let Some(images) = &mut images {
+                if let Ok(copied) = source.copy_under(first, chunk, images) {
+                    return Ok(copied * stride);
+                }
+            }
+            images = None;
             Ok(source.copy_readable_strides(first, chunk)? * stride)
         });
-        filled.inspect_err(|_| self.ids.start += 1)
+        self.images = images;
+        filled.inspect_err(|_| self.ids.start += 1)?;
+        let next = first + ((self.front.end - self.front.at) / stride) as u64;
+        source.prefetch(next, AHEAD_BYTES);
+        Ok(())
     }
 
     #[cold]

@@ -470,10 +470,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Record `index`, in place.
     #[inline]
     pub(crate) fn record(&self, index: u64) -> Option<&R> {
-        match R::in_view(self.array.whole(), index, self.slots.record_len()) {
-            Some(record) => Some(record),
-            None => self.record_elsewhere(index),
-        }
+        R::in_view_or(self.array.whole(), index, self.slots.record_len(), || {
+            self.record_elsewhere(index)
+        })
     }
 
     /// Records `ids` in place, if all are in the file and none can be deleted.

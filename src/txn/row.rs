@@ -49,10 +49,15 @@ pub(crate) trait RowForm: ToOwned + Send + Sync + 'static {
     /// if neither exists.
     fn schema_to_create(by_hand: Option<&Schema>) -> Result<Option<Schema>>;
 
-    /// Row `id` of the view. `size` is the record size.
-    fn in_view(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
+    /// Row `id` of the view, or what `otherwise` gives. `size` is the record size.
+    fn in_view_or<'v>(
+        view: &'v RecordView<Self::Unit>,
+        id: u64,
+        size: usize,
+        otherwise: impl FnOnce() -> Option<&'v Self>,
+    ) -> Option<&'v Self>;
 
-    /// As [`RowForm::in_view`], but from the array even if the overlay has an image of the row.
+    /// As [`RowForm::in_view_or`], but from the array even if the overlay has an image of the row.
     fn beneath(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
 
     /// The rows of records that lie `stride` bytes apart, if an iterator can lend them in place:
@@ -95,8 +100,13 @@ impl<R: Record> RowForm for R {
     }
 
     #[inline]
-    fn in_view(view: &RecordView<R>, id: u64, _size: usize) -> Option<&R> {
-        view.get(id)
+    fn in_view_or<'v>(
+        view: &'v RecordView<R>,
+        id: u64,
+        _size: usize,
+        otherwise: impl FnOnce() -> Option<&'v R>,
+    ) -> Option<&'v R> {
+        view.get_or(id, otherwise)
     }
 
     #[inline]
@@ -152,8 +162,13 @@ impl RowForm for [u8] {
     }
 
     #[inline]
-    fn in_view(view: &RecordView<u8>, id: u64, size: usize) -> Option<&[u8]> {
-        view.bytes(id, size)
+    fn in_view_or<'v>(
+        view: &'v RecordView<u8>,
+        id: u64,
+        size: usize,
+        otherwise: impl FnOnce() -> Option<&'v [u8]>,
+    ) -> Option<&'v [u8]> {
+        view.bytes_or(id, size, otherwise)
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Copies records out of snapshots, so that an unreadable page is an error instead of a signal.
 
-use std::ops::RangeBounds;
+use std::ops::{Range, RangeBounds};
 
 use super::Snapshot;
 #[cfg(doc)]
@@ -8,6 +8,7 @@ use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::format::{Record, RecordLayout, bytes_of_mut};
 use crate::number::{ids_within, in_memory};
+use crate::overlay::ImagesWithin;
 use crate::store::{CHUNK_BYTES, Copies, CopySource};
 use crate::txn::Row;
 
@@ -123,36 +124,65 @@ impl<R: Row + ?Sized> CopySource for Snapshot<R> {
         self.count()
     }
 
-    /// Copies a record with an image from there, and the records between two images together.
     fn copy_strides(&self, first: u64, into: &mut [u8]) -> Result<usize> {
-        let (stride, overlay) = (self.layout.stride, &self.state.overlay);
-        let end = first.saturating_add((into.len() / stride) as u64).min(self.count());
-        if first >= end {
-            return Ok(0);
+        let len = (into.len() / self.layout.stride) as u64;
+        match self.images_within(first..first.saturating_add(len).min(self.count())) {
+            Some(mut images) => self.copy_under(first, into, &mut images),
+            None => self.copy_beneath(first, into),
         }
-        let mut images = (!overlay.is_empty()).then(|| overlay.within(first..end));
+    }
+
+    fn images_within(&self, ids: Range<u64>) -> Option<ImagesWithin<'_>> {
+        let overlay = &self.state.overlay;
+        (!overlay.is_empty() && !ids.is_empty()).then(|| overlay.within(ids))
+    }
+
+    /// Copies a record with an image from there, and the records between two images together.
+    fn copy_under(
+        &self,
+        first: u64,
+        into: &mut [u8],
+        images: &mut ImagesWithin<'_>,
+    ) -> Result<usize> {
+        let stride = self.layout.stride;
+        let end = first.saturating_add((into.len() / stride) as u64).min(self.count());
         let (mut next, mut rest) = (first, into);
         while next < end {
-            let with_image = images.as_mut().and_then(|images| images.first()).unwrap_or(end);
+            let with_image = images.first().unwrap_or(end).min(end);
             let (run, others) = rest.split_at_mut(in_memory(with_image - next) * stride);
-            let copied = self.array.copy_strides(next..with_image, run);
-            copied.map_err(|error| self.source.name(self.at_record(error, next)))?;
+            self.copy_beneath(next, run)?;
             (next, rest) = (with_image, others);
-            if let Some(image) = images.as_mut().and_then(|images| images.take_first()) {
+            if next < end {
                 let (place, others) = rest.split_at_mut(stride);
-                place.copy_from_slice(image);
+                place.copy_from_slice(images.take_first().unwrap_or_default());
                 (next, rest) = (next + 1, others);
             }
         }
-        Ok(in_memory(end - first))
+        Ok(in_memory(end.saturating_sub(first)))
     }
 
     fn name(&self, error: Error) -> Error {
         self.source.name(error)
     }
+
+    fn prefetch(&self, first: u64, len_bytes: usize) {
+        self.array.prefetch(first, len_bytes);
+    }
 }
 
 impl<R: Row + ?Sized> Snapshot<R> {
+    /// As [`CopySource::copy_strides`], for records without images.
+    fn copy_beneath(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        let stride = self.layout.stride;
+        let end = first.saturating_add((into.len() / stride) as u64).min(self.count());
+        let records = in_memory(end.saturating_sub(first));
+        if records > 0 {
+            let copied = self.array.copy_strides(first..end, &mut into[..records * stride]);
+            copied.map_err(|error| self.source.name(self.at_record(error, first)))?;
+        }
+        Ok(records)
+    }
+
     /// Adds to an error of reading records from `first` on which record it was.
     fn at_record(&self, error: Error, first: u64) -> Error {
         let offset = error.file_offset().unwrap_or(0);

@@ -58,7 +58,7 @@ pub(super) fn checked<'t, const N: usize>(
         value.copy_from_slice(&record[at..at + N]);
         value
     };
-    let mut damage = 0;
+    let (mut damage, mut presences) = (0, 0);
     match slot.presence {
         None => rows.each_run(lanes, |bytes, lanes| {
             for (out, record) in lanes.iter_mut().zip(bytes.chunks_exact(stride)) {
@@ -73,12 +73,13 @@ pub(super) fn checked<'t, const N: usize>(
                 for (out, record) in lanes.iter_mut().zip(bytes.chunks_exact(stride)) {
                     let (presence, value) = (record[presence], value(record));
                     *out = nullable(presence, holds(value));
-                    damage |= presence & !1 | presence & u8::from(is_damaged(value));
+                    presences |= presence;
+                    damage |= presence & u8::from(is_damaged(value));
                 }
             });
         }
     }
-    unless(slot, damage != 0)
+    unless(slot, damage | presences & !1 != 0)
 }
 
 /// Whether `holds` for the bytes of each value; *unknown* for a null.
@@ -114,15 +115,17 @@ pub(super) fn is_null<'t>(
         lanes.fill(FALSE);
         return Ok(());
     };
-    let mut damage = 0;
+    let stride = rows.stride();
+    assert!(at < stride, "slots lie within records");
+    let mut presences = 0;
     rows.each_run(lanes, |bytes, lanes| {
-        for (out, record) in lanes.iter_mut().zip(bytes.chunks_exact(rows.stride())) {
+        for (out, record) in lanes.iter_mut().zip(bytes.chunks_exact(stride)) {
             let presence = record[at];
-            damage |= presence & !1;
+            presences |= presence;
             *out = lane(presence == 0);
         }
     });
-    unless(slot, damage != 0)
+    unless(slot, presences & !1 != 0)
 }
 
 /// Whether each record is live, by its status byte; false if another value is among them.

@@ -8,6 +8,8 @@ const FEW: usize = 8;
 /// A set of words of 64 bits: integers, or floats by their bits.
 #[derive(Clone, Debug)]
 pub(in crate::query) enum Words {
+    /// Words less than 64 above the first: bit `n` says whether `first + n` is one of them.
+    Near { first: u64, bits: u64 },
     /// As many as fit, the last one repeated.
     Few([u64; FEW]),
     /// A table with linear probing, at most half full; `None` is a free place.
@@ -19,7 +21,11 @@ impl Words {
     pub(super) fn of(mut words: Vec<u64>) -> Option<Self> {
         words.sort_unstable();
         words.dedup();
-        let last = *words.last()?;
+        let (first, last) = (*words.first()?, *words.last()?);
+        if last - first < 64 {
+            let bits = words.iter().fold(0, |bits, word| bits | 1 << (word - first));
+            return Some(Self::Near { first, bits });
+        }
         if words.len() <= FEW {
             let mut few = [last; FEW];
             few[..words.len()].copy_from_slice(&words);
@@ -46,6 +52,7 @@ impl Words {
     #[inline]
     pub(super) fn contains(&self, word: u64) -> bool {
         match self {
+            Self::Near { first, bits } => is_near(word, *first, *bits),
             Self::Few(few) => few.iter().fold(false, |found, it| found | (*it == word)),
             Self::Many(table) => {
                 let mut probed = Self::places(word, table.len()).map(|at| table[at]);
@@ -53,6 +60,13 @@ impl Words {
             }
         }
     }
+}
+
+/// Whether `word` is in the set [`Words::Near`].
+#[inline]
+pub(super) fn is_near(word: u64, first: u64, bits: u64) -> bool {
+    let above = word.wrapping_sub(first);
+    (above < 64) & (bits >> (above & 63) & 1 != 0)
 }
 
 /// A set of texts, or of bytes.
@@ -88,6 +102,14 @@ mod tests {
         assert!(Words::of(Vec::new()).is_none());
         for len in [1, 7, 8, 9, 1000] {
             let words: Vec<u64> = (0..len).map(|n| n * n * 0x1_0000_0001).collect();
+            for near in [0, 5, u64::MAX - 63] {
+                let words: Vec<u64> = (0..64).step_by(len as usize).map(|n| near + n).collect();
+                let set = Words::of(words.clone()).unwrap();
+                assert!(matches!(set, Words::Near { .. }));
+                for word in (0..200).chain(u64::MAX - 200..=u64::MAX) {
+                    assert_eq!(set.contains(word), words.contains(&word), "{word} near {near}");
+                }
+            }
             let set = Words::of(words.clone()).unwrap();
             for word in 0..100_000 {
                 assert_eq!(set.contains(word), words.contains(&word), "{word} among {len}");

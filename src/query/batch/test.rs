@@ -3,7 +3,7 @@
 use super::lanes::{self, TRUE, UNKNOWN};
 use super::range::{self, Range, limits};
 use super::rows::Rows;
-use super::sets::{Texts, Words};
+use super::sets::{Texts, Words, is_near};
 use super::text::{Pattern, WordPattern, trimmed};
 use crate::format::DataType;
 use crate::query::like;
@@ -202,14 +202,26 @@ fn in_range<'t>(
 ) -> Result<(), &'t Slot> {
     // Bounds lie within the limits of the field's type, so no cast loses anything.
     macro_rules! within {
-        ($type:ty, $low:ident, $high:ident, $inside:ident) => {{
+        ($type:ty, $unsigned:ty, $low:ident, $high:ident, $inside:ident) => {{
             let (low, high) = ($low as $type, $high as $type);
-            typed!(slot, rows, out, $type, |value| (low <= value && value <= high) == $inside)
+            if !$inside && (low, high) == (<$type>::MIN, <$type>::MAX) {
+                return always(slot, rows, out, false);
+            }
+            // The numbers of the type form a circle, on which the values outside of a range are a
+            // range, too. Then one comparison does.
+            let (first, last) = match $inside {
+                true => (low, high),
+                false => (high.wrapping_add(1), low.wrapping_sub(1)),
+            };
+            let others = last.wrapping_sub(first) as $unsigned;
+            typed!(slot, rows, out, $type, |value| {
+                value.wrapping_sub(first) as $unsigned <= others
+            })
         }};
     }
     match range {
         Range::Always(holds) => always(slot, rows, out, holds),
-        Range::Large { low, high, inside } => within!(u128, low, high, inside),
+        Range::Large { low, high, inside } => within!(u128, u128, low, high, inside),
         Range::Within { low, high, inside } => {
             debug_assert!(limits(slot.data_type).is_some_and(|(a, b)| a <= low && high <= b));
             match slot.data_type {
@@ -219,17 +231,17 @@ fn in_range<'t>(
                     let holds = |[byte]: [u8; 1]| of[usize::from(byte & 1)];
                     lanes::checked::<1>(rows, slot, out, holds, |[byte]| byte > 1)
                 }
-                DataType::Int8 => within!(i8, low, high, inside),
-                DataType::Int16 => within!(i16, low, high, inside),
-                DataType::Int32 | DataType::Date32 => within!(i32, low, high, inside),
+                DataType::Int8 => within!(i8, u8, low, high, inside),
+                DataType::Int16 => within!(i16, u16, low, high, inside),
+                DataType::Int32 | DataType::Date32 => within!(i32, u32, low, high, inside),
                 DataType::Int64 | DataType::Timestamp(_) | DataType::Duration(_) => {
-                    within!(i64, low, high, inside)
+                    within!(i64, u64, low, high, inside)
                 }
-                DataType::UInt8 => within!(u8, low, high, inside),
-                DataType::UInt16 => within!(u16, low, high, inside),
-                DataType::UInt32 => within!(u32, low, high, inside),
-                DataType::UInt64 => within!(u64, low, high, inside),
-                DataType::Int128 => within!(i128, low, high, inside),
+                DataType::UInt8 => within!(u8, u8, low, high, inside),
+                DataType::UInt16 => within!(u16, u16, low, high, inside),
+                DataType::UInt32 => within!(u32, u32, low, high, inside),
+                DataType::UInt64 => within!(u64, u64, low, high, inside),
+                DataType::Int128 => within!(i128, u128, low, high, inside),
                 _ => always(slot, rows, out, false),
             }
         }
@@ -269,9 +281,13 @@ fn in_words<'t>(
     words: &Words,
 ) -> Result<(), &'t Slot> {
     macro_rules! among {
-        ($type:ty) => {
+        ($type:ty) => {{
+            // Once for the loop, so that it has no branch.
+            if let &Words::Near { first, bits } = words {
+                return typed!(slot, rows, out, $type, |value| is_near(value as u64, first, bits));
+            }
             typed!(slot, rows, out, $type, |value| words.contains(value as u64))
-        };
+        }};
     }
     match slot.data_type {
         DataType::Bool => {

@@ -1,20 +1,24 @@
 //! Copies of the records for which a condition is true.
 
 use std::iter::FusedIterator;
+#[cfg(feature = "exchange")]
+use std::ops::Range;
 
 use super::parts;
 use super::verdicts::Verdicts;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
+#[cfg(feature = "exchange")]
+use crate::format::RecordLayout;
 use crate::query::Filter;
 use crate::query::batch::Run;
 use crate::store::Copies;
 use crate::txn::Row;
 
 /// How many bytes of records are copied at a time. The loops over their fields find them in the
-/// cache where the copy has left them.
-const CHUNK_BYTES: usize = 64 << 10;
+/// first-level cache, where the copy has left them.
+const CHUNK_BYTES: usize = 12 << 10;
 
 impl<'a, R: Row + ?Sized> Copies<'a, R> {
     /// Only the copies for which `filter` is true. It skips deleted records, as these do.
@@ -158,6 +162,38 @@ impl<'a, R: Row + ?Sized> MatchingCopies<'a, R> {
         parts::count(copies.ids(), copies.layout().stride, threads, |ids| {
             copies.part(ids).matching(filter).count_records()
         })
+    }
+
+    /// Why there is nothing to evaluate.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn take_refusal(&mut self) -> Option<Error> {
+        self.refused.take()
+    }
+
+    /// The numbers of the records that were not passed yet.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn ids(&self) -> Range<u64> {
+        self.copies.ids()
+    }
+
+    /// The layout of the records.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn layout(&self) -> &RecordLayout {
+        self.copies.layout()
+    }
+
+    /// Those of these records for which the condition is true.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn part(&self, ids: Range<u64>) -> Self {
+        let verdicts = self.verdicts.as_ref().map(Verdicts::for_others);
+        Self { copies: self.copies.part(ids), refused: None, verdicts }
+    }
+
+    /// Goes on with these records of the same handle, in the same buffers.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn move_to(&mut self, ids: Range<u64>) {
+        self.copies.move_to(ids);
+        self.verdicts.iter_mut().for_each(Verdicts::clear);
     }
 
     /// Leaves the batch, and evaluates the next one; returns false after the last.

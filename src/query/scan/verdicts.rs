@@ -46,6 +46,14 @@ impl<'f> Verdicts<'f> {
         Ok(Self { filter, layout: *layout, lanes, scratch, at: 0, trouble: None })
     }
 
+    /// None yet, of the same condition for other records.
+    #[cfg(feature = "exchange")]
+    pub(super) fn for_others(&self) -> Self {
+        let (lanes, scratch) = (Vec::new(), Vec::new());
+        let Self { filter, layout, .. } = *self;
+        Self { filter, layout, lanes, scratch, at: 0, trouble: None }
+    }
+
     pub(super) fn filter(&self) -> &'f Filter {
         self.filter
     }

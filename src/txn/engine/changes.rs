@@ -74,7 +74,7 @@ impl Changes {
         // An overlay has no images of records that its state does not count.
         match writer.newest.overlay.find(id) {
             Some(image) => Some(image),
-            None => writer.in_file.bytes(id, self.layout.stride),
+            None => writer.in_file.bytes_or(id, self.layout.stride, || None),
         }
     }
 
