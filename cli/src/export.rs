@@ -15,7 +15,6 @@ use crate::id_file::IdFile;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
 use crate::left_out::{self, Optional};
-use crate::matching;
 use crate::names;
 use crate::output::{report, stdout};
 use crate::paths::refuse_same;
@@ -264,9 +263,8 @@ impl Args {
         let records = store.copies(self.range.clone().unwrap_or(0..u64::MAX));
         if let Some(text) = &self.condition {
             let filter = condition::parse(text, store.schema(), store.copies(..))?;
-            matching::visit(&self.store, records, Some(&filter), u64::MAX, |id, record| {
-                export.push(id, record).map_err(|error| self.failure(error))
-            })?;
+            let matching = records.matching(&filter);
+            export.push_matching(matching).map_err(|error| self.failure(error))?;
         } else {
             export.push_copies(records).map_err(|error| self.failure(error))?;
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
 
+use flatrec::exchange::ExportFormat;
 use flatrec::printable;
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
@@ -30,6 +31,17 @@ pub(crate) enum Format {
     Csv,
     /// One JSON object a line
     Ndjson,
+}
+
+impl Format {
+    /// The format of an export that writes the same; `None` for tables.
+    pub(crate) fn of_export(self) -> Option<ExportFormat> {
+        match self {
+            Self::Table => None,
+            Self::Csv => Some(ExportFormat::Csv),
+            Self::Ndjson => Some(ExportFormat::Ndjson),
+        }
+    }
 }
 
 /// Standard output, buffered. The caller must flush it at the end to see errors.

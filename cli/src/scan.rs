@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use flatrec::Copies;
+use flatrec::exchange::Exporter;
 use flatrec::query::Filter;
 
 use crate::choice::Choice;
@@ -65,12 +67,40 @@ impl Args {
             writeln!(out, "{count}")?;
             return Ok(out.flush()?);
         }
+        if let (Some(format), u64::MAX) = (self.choice.format.of_export(), limit) {
+            let mut exporter = Exporter::new(store.schema(), format).fields(fields);
+            if let Some(id) = id {
+                exporter = exporter.id_column(id);
+            }
+            let written = write_all(exporter, store.copies(range), filter.as_ref());
+            return written.map_err(|error| match error.record_number() {
+                // The library names the store in errors of reading it, not in those of values.
+                Some(id) if error.file_path().is_none() => {
+                    Failure::from(error).in_record("read", &self.store, id)
+                }
+                _ => Failure::from(error),
+            });
+        }
         let mut out = Records::new(stdout(), self.choice.format, &fields, store.schema(), id)?;
         visit(&self.store, store.copies(range), filter.as_ref(), limit, |id, record| {
             out.write(id, record)
         })?;
         out.finish()
     }
+}
+
+/// Writes the records that match, by several threads.
+fn write_all(
+    exporter: Exporter<'_>,
+    records: Copies<'_>,
+    filter: Option<&Filter>,
+) -> flatrec::Result<()> {
+    let mut export = exporter.begin_to(stdout())?;
+    match filter {
+        Some(filter) => export.push_matching(records.matching(filter))?,
+        None => export.push_copies(records)?,
+    }
+    export.finish().map(drop)
 }
 
 /// Counts the records of `range` that match `filter`, up to `limit`.

@@ -26,6 +26,7 @@ mod exchange_csv;
 mod exchange_export;
 mod exchange_guess;
 mod exchange_inputs;
+mod exchange_matching;
 mod exchange_ndjson;
 mod exchange_npy;
 mod exchange_resume;

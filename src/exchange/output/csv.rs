@@ -184,6 +184,11 @@ impl<W: Write> CsvWriter<W> {
         Ok(())
     }
 
+    /// Whether the next row may be one of the first lines.
+    pub(super) fn is_at_first_line(&self) -> bool {
+        self.is_first_line
+    }
+
     /// Goes on with rows of an output that another writer has begun.
     pub(super) fn continues(mut self) -> Self {
         self.is_first_line = false;

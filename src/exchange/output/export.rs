@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 
 use super::lanes::{BATCH_BYTES, Batch, Lanes};
 use super::packed::{Packed, Packing};
-use super::parts::Part;
 use super::sink::{Counted, Form, Out, Sink};
 use super::{ExportFormat, npy};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::csv::pipeline::{PARTS_PER_THREAD, in_order};
 use crate::exchange::{Progress, UnpublishedFile, threads};
 use crate::format::{Field, Schema};
+use crate::number::len_of;
 use crate::store::Copies;
 
 /// The bytes of records between two progress reports.
@@ -341,7 +340,7 @@ impl<'a> Exporter<'a> {
         })
     }
 
-    fn form(&self) -> Form<'_> {
+    pub(super) fn form(&self) -> Form<'_> {
         Form {
             schema: self.schema,
             format: self.format,
@@ -361,7 +360,12 @@ impl<'a> Exporter<'a> {
         }
     }
 
-    fn threads_or_default(&self) -> usize {
+    /// The length of a record.
+    pub(super) fn record_bytes(&self) -> usize {
+        len_of(self.schema.record_size())
+    }
+
+    pub(super) fn threads_or_default(&self) -> usize {
         self.threads.unwrap_or_else(threads::by_default)
     }
 }
@@ -370,9 +374,9 @@ impl<'a> Exporter<'a> {
 /// its file.
 #[must_use = "an export that is not finished leaves no file"]
 pub struct Export<'a> {
-    options: Exporter<'a>,
+    pub(super) options: Exporter<'a>,
     path: Option<PathBuf>,
-    sink: Sink<Packed<Counted<Out<'a>>>>,
+    pub(super) sink: Sink<Packed<Counted<Out<'a>>>>,
     /// The threads that make text, once there is enough for them.
     lanes: Option<Lanes>,
     /// The bytes of records whose text this thread has made.
@@ -382,7 +386,7 @@ pub struct Export<'a> {
     total_bytes: Option<u64>,
     done_bytes: u64,
     reported_bytes: u64,
-    rows: u64,
+    pub(super) rows: u64,
 }
 
 impl Export<'_> {
@@ -393,7 +397,7 @@ impl Export<'_> {
     /// As [`Exporter::export`]; an error of the progress callback; [`ErrorKind::InvalidArgument`]
     /// for a record of another size.
     pub fn push(&mut self, id: u64, record: &[u8]) -> Result<()> {
-        let record_bytes = self.options.schema.record_size() as usize;
+        let record_bytes = self.options.record_bytes();
         if record.len() != record_bytes {
             let detail = format!("it has {} bytes instead of {record_bytes}", record.len());
             return Err(Error::new(ErrorKind::InvalidArgument, "export").record(id).detail(detail));
@@ -421,82 +425,8 @@ impl Export<'_> {
         self.count(1)
     }
 
-    /// Writes all records of `records`, which is faster than [`Export::push`] for each.
-    ///
-    /// ```
-    /// use flatrec::exchange::{ExportFormat, Exporter};
-    /// use flatrec::{DataType, DynStore, Field, Schema};
-    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
-    /// let mut store = DynStore::temporary(&schema)?;
-    /// store.append_packed(&[7, 8, 9])?;
-    /// let mut out = Vec::new();
-    /// let mut export = Exporter::new(&schema, ExportFormat::Csv).begin_to(&mut out)?;
-    /// export.push_copies(store.copies(1..))?;
-    /// export.finish()?;
-    /// assert_eq!(out, b"n\n8\n9\n");
-    /// # Ok::<(), flatrec::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Export::push`], and the errors of [`Copies::next_record`], which name the store.
-    pub fn push_copies(&mut self, mut records: Copies<'_>) -> Result<()> {
-        let ids = records.ids();
-        let part = (BATCH_BYTES / records.layout().stride).max(1) as u64;
-        let is_sized = records.layout().record_size == self.options.schema.record_size() as usize;
-        let threads = self.options.threads_or_default();
-        #[cfg(feature = "parquet")]
-        if is_sized && threads > 1 && self.rows == 0 {
-            if let Some(pushed) = self.push_groups(&records, threads) {
-                return pushed;
-            }
-        }
-        let mut sinks = Vec::new();
-        if is_sized && ids.end - ids.start > part {
-            // As many as `in_order` has parts at a time.
-            let text_sink = || Sink::for_text(&self.options.form());
-            sinks.extend((0..threads * PARTS_PER_THREAD).map_while(|_| text_sink()));
-        }
-        // The first lines are not as all others; npy has no text.
-        let alone = if sinks.is_empty() { u64::MAX } else { (part / 2).max(1) };
-        let mut left = ids.start.saturating_add(alone).min(ids.end)..ids.end;
-        records.move_to(ids.start..left.start);
-        while let Some((id, record)) = records.next_record()? {
-            self.push(id, record)?;
-        }
-        if left.is_empty() {
-            return Ok(());
-        }
-        self.write_rest()?;
-        in_order(
-            threads,
-            |spare| {
-                if left.is_empty() {
-                    return Ok(None);
-                }
-                let ids = left.start..left.end.min(left.start + part);
-                left.start = ids.end;
-                let mut part = spare.or_else(|| Some(Part::new(&records, sinks.pop()?)));
-                part.iter_mut().for_each(|part| part.begin(ids.clone()));
-                Ok(part)
-            },
-            Part::make_text,
-            |part| self.write_part(part),
-        )
-    }
-
-    /// Writes the text of a part, and counts its records.
-    fn write_part(&mut self, part: &mut Part<'_>) -> Result<()> {
-        if let Err(error) = self.sink.write_text(part.text()) {
-            return Err(self.named(error));
-        }
-        if let Some(error) = part.error.take() {
-            return Err(error);
-        }
-        self.count(part.rows)
-    }
-
     /// Counts so many more records.
-    fn count(&mut self, rows: u64) -> Result<()> {
+    pub(super) fn count(&mut self, rows: u64) -> Result<()> {
         self.rows += rows;
         self.done_bytes += rows * u64::from(self.options.schema.record_size());
         if self.done_bytes - self.reported_bytes >= PROGRESS_STEP_BYTES {
@@ -519,7 +449,7 @@ impl Export<'_> {
     }
 
     /// Writes the text of all records so far.
-    fn write_rest(&mut self) -> Result<()> {
+    pub(super) fn write_rest(&mut self) -> Result<()> {
         self.lanes.iter_mut().for_each(Lanes::end);
         while let Some(batch) = self.lanes.as_mut().and_then(Lanes::receive) {
             self.write(batch)?;
@@ -568,7 +498,7 @@ impl Export<'_> {
         Ok(ExportReport { records: rows, written_bytes })
     }
 
-    fn named(&self, error: Error) -> Error {
+    pub(super) fn named(&self, error: Error) -> Error {
         match &self.path {
             Some(path) => error.path(path),
             None => error,

@@ -19,6 +19,7 @@ mod parquet;
 mod parts;
 mod rejects;
 mod sink;
+mod walks;
 mod words;
 
 #[cfg(feature = "arrow")]

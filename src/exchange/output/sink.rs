@@ -95,6 +95,15 @@ impl<W: Write> Sink<W> {
         }
     }
 
+    /// Whether the next row may be a line from which a reader guesses, and so is written
+    /// differently.
+    pub(super) fn is_at_first_line(&self) -> bool {
+        match self {
+            Self::Csv(writer) => writer.is_at_first_line(),
+            _ => false,
+        }
+    }
+
     /// Reads the values of records of `record_bytes` bytes with these numbers, if the format needs
     /// them.
     ///

@@ -19,7 +19,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 impl Export<'_> {
     /// Writes the records as row groups of Parquet; `None` if this is no file of Parquet, or the
     /// records are few.
-    pub(super) fn push_groups(
+    pub(in crate::exchange::output) fn push_groups(
         &mut self,
         records: &Copies<'_>,
         threads: usize,
