@@ -5,7 +5,10 @@
     scripts/instructions.py --check    the same, and fails if one grew by 5 % or more
     scripts/instructions.py --write    records the numbers, in benches/instructions.json
 
-Needs valgrind. Each piece of work (scripts/instructions, and the command) runs with two counts, and
+Also compares the machine code of a record read from a snapshot with the recorded one, in
+benches/get.asm: what a user's program has in its loop.
+
+Needs valgrind and objdump. Each piece of work (scripts/instructions, and the command) runs with two counts, and
 the difference is divided by theirs, which excludes the start of the program. Only instructions of the
 program itself are counted, not those of the system. The numbers hold for one compiler and one kind of processor;
 the record names both.
@@ -23,6 +26,9 @@ import tempfile
 from built import ROOT, programs
 
 RECORD = ROOT / "benches" / "instructions.json"
+CODE = ROOT / "benches" / "get.asm"
+# The function of scripts/instructions that is a read and nothing else.
+CODE_OF = "read_one_record"
 GROWTH_MAX = 0.05
 # With the packages that `cargo run --release` builds, so that the library is the same.
 BUILD = ["build", "--release", "--bins", "-p", "flatrec", "-p", "flatrec-cli", "-p", "flatrec-instructions"]
@@ -32,6 +38,10 @@ SCAN_RECORDS = 10_000
 WORKS = [
     ("get", 100_000, 1, "two fields of a record by number, in a snapshot"),
     ("get_store", 100_000, 1, "two fields of a record by number, in a store"),
+    ("get_logged", 100_000, 1, "the same with a log of 1 % of the records"),
+    ("get_many", 100, 1_000, "two fields of a record of a batch, in a snapshot"),
+    ("binary_search", 10_000, 1, "a record found among 10,000 by a sorted field"),
+    ("copies", 10, SCAN_RECORDS, "two fields of a copy of each record, per record"),
     ("scan", 10, SCAN_RECORDS, "two fields of each record, in a snapshot, per record"),
     ("append", 20_000, 1, "a record appended to a store"),
     ("append_transaction", 20_000, 1, "a record appended in one transaction of all"),
@@ -62,10 +72,16 @@ def main() -> None:
         for name, words, text in COMMANDS:
             fewer, more = (count_command(built["flatrec"], words, files) for files in samples)
             counts[name] = ((more - fewer) / ROWS, text)
+        code = machine_code(built["instructions"])
     known = json.loads(RECORD.read_text()) if RECORD.exists() else {"instructions": {}}
     grown = show(counts, known)
+    changed = show_code(code, known)
     if mode == "--write":
         write(counts)
+        CODE.write_text(code)
+    elif mode == "--check" and changed:
+        sys.exit("the machine code of a read is another. If there is a reason, record it with "
+                 "`scripts/instructions.py --write`, and give it in the commit.")
     elif mode == "--check" and grown:
         sys.exit(f"{', '.join(grown)}: grown by {GROWTH_MAX:.0%} or more. If there is a reason, record the "
                  "new numbers with `scripts/instructions.py --write`, and give it in the commit.")
@@ -87,6 +103,31 @@ def count_work(program: str, folder: str, name: str, times: int) -> float:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             counted.append(instructions([program, name, str(many), scratch]))
     return (counted[1] - counted[0]) / times
+
+
+def machine_code(program: str) -> str:
+    """The instructions of `CODE_OF`, with places counted from its start."""
+    listing = subprocess.run(["objdump", "--disassemble", "--demangle", "--no-show-raw-insn", program],
+                             check=True, stdout=subprocess.PIPE, text=True).stdout
+    found = re.search(rf"^[0-9a-f]+ <[^>\n]*\b{CODE_OF}\b[^>\n]*>:\n((?:.+\n)+)", listing, re.MULTILINE)
+    if not found:
+        sys.exit(f"{program} has no function {CODE_OF}")
+    lines = [line.split(":", 1) for line in found.group(1).splitlines() if ":" in line]
+    start = int(lines[0][0], 16)
+    code = []
+    for place, text in lines:
+        words = re.sub(r"\s+", " ", text.split("#")[0]).strip()
+        if words.startswith(("nop", "int3", "xchg %ax", "cs nop", "data16")):
+            continue  # between functions
+        # A jump names its target by address and symbol: within the function the place is enough,
+        # and elsewhere the name, without the compiler's number.
+        target = re.match(r"(\w+) ([0-9a-f]+) <(.*)>$", words)
+        if target and CODE_OF in target.group(3):
+            words = f"{target.group(1)} {int(target.group(2), 16) - start:x}"
+        elif target:
+            words = f"{target.group(1)} {re.sub(r'::h[0-9a-f]{16}|[+]0x[0-9a-f]+', '', target.group(3))}"
+        code.append(f"{int(place, 16) - start:4x}: {words}\n")
+    return "".join(code)
 
 
 def sample(program: str, folder: pathlib.Path, rows: int) -> dict[str, str]:
@@ -123,6 +164,17 @@ def show(counts: dict, known: dict) -> list[str]:
         if before and count / before - 1 >= GROWTH_MAX:
             grown.append(name)
     return grown
+
+
+def show_code(code: str, known: dict) -> bool:
+    """Prints the machine code if it is not the recorded one, and returns whether that is a fault."""
+    before = CODE.read_text() if CODE.exists() else ""
+    if code == before:
+        print(f"{CODE_OF}: {len(code.splitlines())} machine instructions, as recorded")
+        return False
+    print(f"{CODE_OF} was\n{before}and is\n{code}")
+    # Another compiler makes other code of the same source.
+    return bool(before) and known.get("with") == surroundings()
 
 
 def surroundings() -> str:

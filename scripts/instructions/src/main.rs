@@ -11,7 +11,7 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use flatrec::{Database, Durability, Record, Store};
+use flatrec::{Database, Durability, Record, Snapshot, Store};
 
 /// The number of records in the stores that are read.
 const RECORDS: u64 = 10_000;
@@ -38,9 +38,13 @@ impl Item {
 /// A piece of work: its name, and the function that does it so many times in a folder.
 type Work = (&'static str, fn(u64, &Path) -> flatrec::Result<()>);
 
-const WORKS: [Work; 9] = [
+const WORKS: [Work; 13] = [
     ("get", get),
     ("get_store", get_store),
+    ("get_logged", get_logged),
+    ("get_many", get_many),
+    ("binary_search", binary_search),
+    ("copies", copies),
     ("scan", scan),
     ("append", append),
     ("append_transaction", append_transaction),
@@ -85,10 +89,17 @@ fn two_fields(item: &Item) -> u64 {
     { item.id }.wrapping_add(item.value)
 }
 
+/// A read and nothing else, whose machine code `scripts/instructions.py` compares.
+#[inline(never)]
+fn read_one_record(snapshot: &Snapshot<Item>, id: u64) -> Option<&Item> {
+    snapshot.get(id)
+}
+
 /// Two fields of a record by its number, in a snapshot.
 fn get(times: u64, folder: &Path) -> flatrec::Result<()> {
     let database = database(folder)?;
     let snapshot = database.begin_read().expect("begin");
+    black_box(read_one_record(black_box(&snapshot), 0));
     let mut sum = 0_u64;
     for (id, _) in numbers().zip(0..times) {
         sum = sum.wrapping_add(two_fields(snapshot.get(id).expect("a record")));
@@ -106,6 +117,61 @@ fn get_store(times: u64, folder: &Path) -> flatrec::Result<()> {
         sum = sum.wrapping_add(two_fields(store.get(id).expect("a record")));
     }
     black_box(sum);
+    Ok(())
+}
+
+/// The same as `get`, where the log has one record of a hundred.
+fn get_logged(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let database = database(folder)?;
+    let mut transaction = database.begin_write()?;
+    for id in (0..RECORDS).step_by(100) {
+        transaction.set(id, &Item::new(id))?;
+    }
+    transaction.commit(Durability::Immediate)?;
+    let snapshot = database.begin_read()?;
+    let mut sum = 0_u64;
+    for (id, _) in numbers().zip(0..times) {
+        sum = sum.wrapping_add(two_fields(snapshot.get(id).expect("a record")));
+    }
+    black_box(sum);
+    Ok(())
+}
+
+/// Two fields of records in memory, in batches of 1,000.
+fn get_many(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let database = database(folder)?;
+    let snapshot = database.begin_read()?;
+    let ids: Vec<u64> = numbers().take(1_000).collect();
+    for _ in 0..times {
+        let found = snapshot.get_many(&ids);
+        let fields = found.iter().flatten().map(|item| two_fields(item));
+        black_box(fields.fold(0_u64, u64::wrapping_add));
+    }
+    Ok(())
+}
+
+/// A record found by the value of a sorted field.
+fn binary_search(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let database = database(folder)?;
+    let snapshot = database.begin_read()?;
+    for (wanted, _) in numbers().zip(0..times) {
+        let found = snapshot.binary_search_by_key(&wanted, |item| item.id);
+        assert_eq!(black_box(found), Ok(wanted));
+    }
+    Ok(())
+}
+
+/// Copies of all records in order.
+fn copies(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let database = database(folder)?;
+    let snapshot = database.begin_read()?;
+    for _ in 0..times {
+        let (mut copies, mut sum) = (snapshot.copies(..), 0_u64);
+        while let Some((_, item)) = copies.next_record()? {
+            sum = sum.wrapping_add(two_fields(item));
+        }
+        black_box(sum);
+    }
     Ok(())
 }
 
