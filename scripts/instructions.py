@@ -117,6 +117,7 @@ def machine_code(program: str) -> str:
     code = []
     for place, text in lines:
         words = re.sub(r"\s+", " ", text.split("#")[0]).strip()
+        words = re.sub(r"0x[0-9a-f]+\(%rip\)", "(%rip)", words)  # depends on all other code
         if words.startswith(("nop", "int3", "xchg %ax", "cs nop", "data16")):
             continue  # between functions
         # A jump names its target by address and symbol: within the function the place is enough,

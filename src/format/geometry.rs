@@ -51,6 +51,7 @@ impl Geometry {
     }
 
     /// The byte offset of record `index`, and the end of the records before it.
+    #[inline]
     pub(crate) fn offset_of(&self, index: u64) -> Result<u64> {
         index
             .checked_mul(self.stride)

@@ -82,10 +82,13 @@ fn options_and_files_of_another_format_are_refused() {
     assert!(said.contains("--array cannot be used"), "{said}");
     let said = place.error(["load", "in.csv", "n.rec", "--format", "npy"]);
     assert!(said.contains("in.csv") && said.contains("no numpy array"), "{said}");
+    // Its first bytes say what it is, whatever its name, unless an option says something else.
     std::fs::copy(place.path("in.npy"), place.path("in.txt")).unwrap();
-    let said = place.error(["load", "in.txt", "n.rec"]);
+    let said = place.error(["load", "in.txt", "n.rec", "--format", "csv"]);
     assert!(said.contains("a numpy array, not CSV (read it with --format npy)"), "{said}");
-    place.ok(["load", "in.txt", "n.rec", "--format", "npy"]);
+    place.ok(["load", "in.txt", "n.rec"]);
+    place.ok(["load", "in.txt", "n.rec", "--format", "npy", "--force"]);
+    assert_eq!(place.ok(["export", "n.rec", "-"]), "value\n7.0\n");
     let said = place.error(["load", "in.csv", "o.rec", "--format", "npz"]);
     assert!(said.contains("no zip archive"), "{said}");
     assert_eq!(place.files(), ["in.csv", "in.npy", "in.txt", "n.rec", "n.rec-lock", "n.rec-sum"]);

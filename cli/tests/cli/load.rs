@@ -125,8 +125,10 @@ fn force_replaces_stores_only() {
     place.write("empty.rec", "");
     std::fs::create_dir(place.path("directory")).unwrap();
     let before = place.files();
-    for output in ["notes.txt", "empty.rec", "directory"] {
-        // The command does not even look for the input.
+    // The command does not even look for the input.
+    let text = place.error(["load", "none.csv", "directory", "--force"]);
+    assert_eq!(text, "directory is a directory: name a store in it, such as directory/none.rec");
+    for output in ["notes.txt", "empty.rec"] {
         let text = place.error(["load", "none.csv", output, "--force"]);
         assert!(text.starts_with(&format!("{output} is not a flatrec store")), "{text}");
         assert!(text.ends_with("(remove it yourself if you want that)"), "{text}");

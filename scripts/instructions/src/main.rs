@@ -99,7 +99,7 @@ fn read_one_record(snapshot: &Snapshot<Item>, id: u64) -> Option<&Item> {
 fn get(times: u64, folder: &Path) -> flatrec::Result<()> {
     let database = database(folder)?;
     let snapshot = database.begin_read().expect("begin");
-    black_box(read_one_record(black_box(&snapshot), 0));
+    black_box(read_one_record(black_box(&snapshot), black_box(0)));
     let mut sum = 0_u64;
     for (id, _) in numbers().zip(0..times) {
         sum = sum.wrapping_add(two_fields(snapshot.get(id).expect("a record")));
