@@ -39,8 +39,11 @@ mod faults;
 mod field_types;
 #[cfg(feature = "exchange")]
 mod foreign;
+#[cfg(feature = "exchange")]
 mod foreign_edits;
+#[cfg(feature = "exchange")]
 mod foreign_hostile;
+#[cfg(feature = "exchange")]
 mod foreign_views;
 mod format_document;
 mod golden;
