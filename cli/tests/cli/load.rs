@@ -127,7 +127,10 @@ fn force_replaces_stores_only() {
     let before = place.files();
     // The command does not even look for the input.
     let text = place.error(["load", "none.csv", "directory", "--force"]);
-    assert_eq!(text, "directory is a directory: name a store in it, such as directory/none.rec");
+    let named = std::path::Path::new("directory").join("none.rec");
+    let named =
+        format!("directory is a directory: name a store in it, such as {}", named.display());
+    assert_eq!(text, named);
     for output in ["notes.txt", "empty.rec"] {
         let text = place.error(["load", "none.csv", output, "--force"]);
         assert!(text.starts_with(&format!("{output} is not a flatrec store")), "{text}");
