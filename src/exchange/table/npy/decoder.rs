@@ -2,7 +2,7 @@
 
 use super::dtype::{Dtype, Kind, Leaf};
 use crate::exchange::table::source::Column;
-use crate::format::{DataType, Field, Schema};
+use crate::format::{DataType, Field, MAX_RECORD_BYTES, Schema};
 
 /// numpy's value for no time.
 const NOT_A_TIME: i64 = i64::MIN;
@@ -70,7 +70,7 @@ impl Decoder {
         let size_bytes = count.saturating_mul(dtype.size_bytes as u64);
         let element_bytes = usize::try_from(size_bytes)
             .ok()
-            .filter(|&bytes| bytes <= crate::format::MAX_RECORD_BYTES as usize)
+            .filter(|&bytes| bytes <= MAX_RECORD_BYTES as usize)
             .ok_or("a row of more than 16 MiB")?;
         let (steps, columns) = Default::default();
         let mut maker = Maker { steps, columns, end: base, first_column };

@@ -5,7 +5,7 @@ use super::decoder::{Decoder, values_of};
 use super::dtype::{Kind, Leaf};
 use super::header::{Header, MAGIC};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Field;
+use crate::format::{Field, MAX_RECORD_BYTES};
 
 /// The place of an array's rows, and what their bytes mean.
 #[derive(Debug)]
@@ -68,6 +68,11 @@ impl ArrayPlace {
         let size_bytes = header.dtype.size_bytes as u64;
         let row_bytes =
             shape.iter().fold(size_bytes, |bytes, &len| bytes.saturating_mul(len.into()));
+        // Before fields are made, whose places would not fit into 32 bits.
+        if row_bytes > u64::from(MAX_RECORD_BYTES) {
+            return Err(Error::new(ErrorKind::InvalidSchema, "read")
+                .detail(format!("a row has {row_bytes} bytes, and a record 16 MiB at most")));
+        }
         let values = values_of(&header.dtype, NAME, &shape);
         let fields = values.iter().map(|(leaf, valid)| PlacedField::new(leaf, *valid)).collect();
         let Header { len_bytes: data_offset, shape, .. } = header;
