@@ -40,7 +40,7 @@ mod field_types;
 #[cfg(feature = "exchange")]
 mod foreign;
 #[cfg(feature = "exchange")]
-mod foreign_edits;
+mod foreign_changes;
 #[cfg(feature = "exchange")]
 mod foreign_hostile;
 #[cfg(feature = "exchange")]
