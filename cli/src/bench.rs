@@ -19,9 +19,10 @@ use std::time::Duration;
 
 use crate::aside;
 use crate::failure::Failure;
-use crate::interrupt::{self, Interrupt};
+use crate::interrupt::Interrupt;
 use crate::output::{self, stdout};
 use child::Order;
+use clap::ValueEnum as _;
 use machine::Machine;
 use place::Place;
 use plan::{Way, Work};
@@ -115,13 +116,14 @@ impl Args {
         let pages = self.pages()?;
         let place = Place::make(dir)?;
         let machine = Machine::here(place.path());
-        let works = if self.only.is_empty() { Work::ALL.to_vec() } else { self.only.clone() };
+        let all = self.only.is_empty();
+        let works = if all { Work::value_variants() } else { &self.only };
         let until = match self.rounds {
             Some(rounds) => Until::Rounds(rounds),
             None => Until::Time(Duration::from_secs(self.seconds)),
         };
         let rounds = Rounds { shape, place: &place, interrupt: &interrupt };
-        let results = rounds.run(&works, until)?;
+        let results = rounds.run(works, until)?;
         drop(place);
         self.tell(&results, &machine, pages)
     }
@@ -205,7 +207,6 @@ impl Page {
             Self::Stream(file, path) => write(file, &path),
             Self::File(file, aside) => {
                 write(file, aside.path())?;
-                interrupt::undone();
                 aside::publish(aside, "all was measured; the report is in the former file")
             }
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::costs::Costs;
-use super::plan::{Way, Work};
+use super::plan::{Way, Work, name};
 use super::room;
 use super::shape::{self, Shape};
 use super::ways::{self, DATA_OFFSET, Timed};
@@ -156,7 +156,7 @@ impl Order {
     }
 
     fn wrong(&self, what: &str) -> io::Error {
-        let (work, way) = (self.work.name(), self.way.name());
+        let (work, way) = (name(self.work), name(self.way));
         io::Error::other(format!("{work} by {way} gave {what}"))
     }
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use clap::ValueEnum as _;
+
 use super::machine::Machine;
 use super::plan::{Way, Work};
 use super::results::Results;
@@ -36,7 +38,7 @@ pub(super) fn heading(results: &Results) -> String {
 }
 
 fn ratios(out: &mut impl Write, results: &Results) -> io::Result<()> {
-    let ways = &Way::ALL[1..];
+    let ways = &Way::value_variants()[1..];
     let mut columns = vec![Column::text("work"), Column::number(Way::Map.title())];
     columns.extend(ways.iter().map(|way| Column::number(way.title())));
     let mut table = Table::new(out, columns);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
 use super::child::Measured;
 use super::machine::Machine;
-use super::plan::{Way, Work};
+use super::plan::{Way, Work, name};
 use super::shape::Shape;
 
 /// All measurements of a run.
@@ -67,7 +68,10 @@ impl Results {
 
     /// The works that were measured.
     pub(super) fn works(&self) -> impl Iterator<Item = Work> + '_ {
-        Work::ALL.into_iter().filter(|work| self.measured.contains_key(&(*work, Way::Map)))
+        Work::value_variants()
+            .iter()
+            .copied()
+            .filter(|work| self.measured.contains_key(&(*work, Way::Map)))
     }
 
     /// The works that could not be measured, and why.
@@ -118,15 +122,15 @@ impl Results {
                 Some(time.as_secs_f64() * 1e9 / measured.operations as f64)
             });
             json!({
-                "work": work.name(),
-                "way": way.name(),
+                "work": name(work),
+                "way": name(way),
                 "times_the_raw_map": self.ratio(work, way),
                 "ns_per_operation": time.map(Spread::to_json),
                 "ns_per_operation_until_closed": closed.map(Spread::to_json),
                 "measurements": measured.iter().map(|one| one.to_json()).collect::<Vec<_>>(),
             })
         });
-        let left_out = self.left_out().map(|(work, why)| json!({"work": work.name(), "why": why}));
+        let left_out = self.left_out().map(|(work, why)| json!({"work": name(work), "why": why}));
         json!({
             "records": self.shape.records,
             "record_bytes": self.shape.bytes,

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::child::{Measured, make_sample};
 use super::place::Place;
-use super::plan::{Way, Work};
+use super::plan::{Way, Work, name};
 use super::results::Results;
 use super::room::{self, Group, LIMIT_BYTES_MIN};
 use super::shape::Shape;
@@ -107,33 +107,11 @@ impl Rounds<'_> {
         files: &Files,
         results: &mut Results,
     ) -> Result<(Vec<Work>, Option<Group>), Failure> {
-        let mut group = None;
-        let mut possible = Vec::new();
-        let limit = self.shape.total_bytes() / 4;
+        let (mut group, mut possible) = (None, Vec::new());
         for &work in works {
-            let obstacle = if work.is_cold() {
-                let dropped = room::drop_pages(&files.read).map_err(|error| error.to_string());
-                match dropped {
-                    Ok(()) if work.is_large() && limit < LIMIT_BYTES_MIN => Some(format!(
-                        "the records take too little: give at least {} bytes in all",
-                        4 * LIMIT_BYTES_MIN
-                    )),
-                    Ok(()) if work.is_large() && group.is_none() => match Group::limited(limit) {
-                        Ok(made) => {
-                            group = Some(made);
-                            None
-                        }
-                        Err(why) => Some(why),
-                    },
-                    Ok(()) => None,
-                    Err(why) => Some(why),
-                }
-            } else {
-                None
-            };
-            match obstacle {
-                None => possible.push(work),
-                Some(why) => results.leave_out(work, why),
+            match self.prepare(work, &files.read, &mut group) {
+                Ok(()) => possible.push(work),
+                Err(why) => results.leave_out(work, why),
             }
         }
         if possible.is_empty() {
@@ -141,6 +119,23 @@ impl Rounds<'_> {
             return Err(Failure::Message(format!("nothing can be measured here: {why}")));
         }
         Ok((possible, group))
+    }
+
+    /// Makes what a work needs beside its file; the error is why this machine cannot measure it.
+    fn prepare(&self, work: Work, file: &Path, group: &mut Option<Group>) -> Result<(), String> {
+        if work.is_cold() {
+            room::drop_pages(file).map_err(|error| error.to_string())?;
+        }
+        if !work.is_large() || group.is_some() {
+            return Ok(());
+        }
+        let limit = self.shape.total_bytes() / 4;
+        if limit < LIMIT_BYTES_MIN {
+            let least = 4 * LIMIT_BYTES_MIN;
+            return Err(format!("the records take too little: give at least {least} bytes in all"));
+        }
+        *group = Some(Group::limited(limit)?);
+        Ok(())
     }
 
     fn measure(
@@ -164,7 +159,7 @@ impl Rounds<'_> {
         }
         let own = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
         let mut command = Command::new(own);
-        command.args(["bench", "--measure", way.name(), "--only", work.name()]);
+        command.args(["bench", "--measure", &name(way), "--only", &name(work)]);
         command.args(["--records", &self.shape.records.to_string()]);
         command.args(["--bytes", &self.shape.bytes.to_string()]);
         command.args(["--turn", &turn.to_string()]);
