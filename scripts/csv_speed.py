@@ -46,10 +46,15 @@ DUCK_COUNT = """import duckdb
 print(duckdb.connect({base!r}, read_only=True).execute("select count(*) from t where {where}").fetchone()[0])"""
 
 
-def main() -> None:
+def rounds_asked(usage: str) -> int:
+    """The number of rounds on the command line."""
     if len(sys.argv) > 2 or sys.argv[1:] and not sys.argv[1].isdigit():
-        sys.exit(__doc__)
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+        sys.exit(usage)
+    return int(sys.argv[1]) if len(sys.argv) > 1 else 5
+
+
+def main() -> None:
+    rounds = rounds_asked(__doc__)
     flatrec = programs(COMMAND)["flatrec"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
@@ -119,12 +124,20 @@ def measure(works: list, rounds: int) -> dict:
             if made:
                 for path in made.parent.glob(made.name + "*"):
                     path.unlink()
-            before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            elapsed, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-            used = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
-            times.setdefault((kind, program), []).append((elapsed, *used))
+            elapsed, used = run(command)
+            times.setdefault((kind, program), []).append((elapsed, used.ru_utime, used.ru_stime))
     return times
+
+
+def run(command: list) -> tuple[float, resource.struct_rusage]:
+    """The seconds that a command takes, and what its process uses."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    elapsed = time.monotonic() - started
+    if status != 0:
+        sys.exit(f"{command} failed")
+    return elapsed, used
 
 
 def show(times: dict) -> None:

@@ -16,15 +16,16 @@ Needs Python's package duckdb. Builds the command.
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-
-import duckdb
 
 from built import COMMAND, programs
-from csv_speed import classic
+from csv_speed import classic, rounds_asked, run
+
+# In a process of its own: the peak of a process counts that of the one that has started it.
+MAKE = """import duckdb
+types = "types={{'size': 'smallint', 'venue': 'tinyint', 'at': 'timestamp_ns'}}"
+duckdb.sql(f"copy (select * from read_csv({csv!r}, {{types}})) to {parquet!r} (codec zstd)")"""
 
 LOAD = """import duckdb
 base = duckdb.connect({base!r})
@@ -37,15 +38,12 @@ base.execute("copy t to {out!r} (format parquet, codec zstd)")"""
 
 
 def main() -> None:
-    if len(sys.argv) > 2 or sys.argv[1:] and not sys.argv[1].isdigit():
-        sys.exit(__doc__)
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    rounds = rounds_asked(__doc__)
     flatrec = programs(COMMAND)["flatrec"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         csv, parquet = classic(folder), folder / "classic.parquet"
-        types = "types={'size': 'smallint', 'venue': 'tinyint', 'at': 'timestamp_ns'}"
-        duckdb.sql(f"copy (select * from read_csv('{csv}', {types})) to '{parquet}' (codec zstd)")
+        run([sys.executable, "-c", MAKE.format(csv=str(csv), parquet=str(parquet))])
         csv.unlink()
         print(f"{parquet.stat().st_size:,} bytes, {rounds} rounds, {os.cpu_count()} processors")
         show(measure(works(flatrec, folder, parquet), rounds))
@@ -72,14 +70,9 @@ def measure(works: list, rounds: int) -> dict:
             for path in made.parent.glob(made.name + "*"):
                 path.unlink()
             os.sync()
-            started = time.perf_counter()
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - started
-            if status != 0:
-                sys.exit(f"{command} failed")
-            worked = usage.ru_utime + usage.ru_stime
-            result = (seconds, worked, usage.ru_maxrss / 1024, made.stat().st_size / 1e6)
+            seconds, used = run(command)
+            worked = used.ru_utime + used.ru_stime
+            result = (seconds, worked, used.ru_maxrss / 1024, made.stat().st_size / 1e6)
             results.setdefault((kind, program), []).append(result)
     return results
 
